@@ -1,0 +1,37 @@
+# Each target is one visible command. `make train` and `make test` set up their own environment in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: train test check slow coverage clean
+
+train: .venv/ready
+	$(BIN)/python train.py model=lstm_attn $(ARGS)
+
+test: .venv/ready-dev
+	$(BIN)/python -m pytest -n 2 -m "not slow" --cov=seq2seq_lab --cov-report=term --cov-fail-under=85 $(ARGS)
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+slow: .venv/ready-dev
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# torch comes first and by its exact pin: without it pip would take a build with several GB of CUDA
+.venv/ready: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) --constraint constraints.txt --editable ".[spacy]"
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(PIP) --constraint constraints.txt --editable ".[spacy,dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist

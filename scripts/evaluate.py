@@ -1,0 +1,51 @@
+"""Score a trained model on any two parallel files; prints the metrics and stores them.
+
+    python scripts/evaluate.py outputs/<name>/<run> test.de test.en --output scores/
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from seq2seq_lab import errors
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("checkpoint", help="a checkpoint file or a run folder")
+    parser.add_argument("source", help="UTF-8 text or .gz, one sentence per line")
+    parser.add_argument("reference", help="the translations, line by line")
+    parser.add_argument(
+        "--output",
+        help="folder for metrics.json and hypotheses.jsonl (default: evaluation_<source file> in the working folder)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    from seq2seq_lab.data.text import read_parallel
+    from seq2seq_lab.files import write_json, write_json_lines
+    from seq2seq_lab.metrics.scores import hypothesis_rows, score
+    from seq2seq_lab.trained import load
+
+    source = Path(arguments.source)
+    pairs = read_parallel(source, Path(arguments.reference))
+    trained = load(arguments.checkpoint, device=arguments.device)
+    found = trained.translator.translate([pair.source for pair in pairs])
+    texts = [t.text for t in found]
+    numbers, signatures = score(pairs, texts, trained.target_language)
+
+    folder = Path(arguments.output or f"evaluation_{source.name}")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json_lines(folder / "hypotheses.jsonl", hypothesis_rows(pairs, texts, [t.score for t in found]))
+    write_json(folder / "metrics.json", {**numbers, "signatures": signatures, "sentences": len(pairs)})
+    for name, value in numbers.items():
+        print(f"{name:24s} {value:8.2f}")
+    print(f"{len(pairs)} sentences; stored in {folder}/")
+    print("; ".join(f"{name}: {text}" for name, text in signatures.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

@@ -1,0 +1,60 @@
+"""The tables of what a config may name: edit these when a class, a root key or a group is added."""
+
+from seq2seq_lab.config_check import NAMESPACE, NODE, OPTIONAL_NODE, Rules
+
+_OPTIMIZERS = "Adadelta Adagrad Adam AdamW RMSprop SGD"
+_SCHEDULES = (
+    "ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR ExponentialLR LinearLR MultiStepLR "
+    "OneCycleLR PolynomialLR ReduceLROnPlateau StepLR"
+)
+_CALLBACKS = (
+    "EarlyStopping LearningRateMonitor ModelCheckpoint ModelSummary RichModelSummary RichProgressBar "
+    "StochasticWeightAveraging Timer TQDMProgressBar"
+)
+_LOGGERS = "CSVLogger TensorBoardLogger WandbLogger"
+
+RULES = Rules(
+    # Every public class of these modules of ours may be a target.
+    modules=(
+        "seq2seq_lab.data.*",
+        "seq2seq_lab.model.*",
+        "seq2seq_lab.decoding.*",
+        "seq2seq_lab.metrics.*",
+        "seq2seq_lab.training.*",
+        "seq2seq_lab.training.callback.*",
+    ),
+    # Of other libraries, exactly these classes.
+    targets=frozenset(
+        [f"torch.optim.{name}" for name in _OPTIMIZERS.split()]
+        + [f"torch.optim.lr_scheduler.{name}" for name in _SCHEDULES.split()]
+        + [f"pytorch_lightning.callbacks.{name}" for name in _CALLBACKS.split()]
+        + [f"pytorch_lightning.loggers.{name}" for name in _LOGGERS.split()]
+        + ["pytorch_lightning.Trainer"]
+    ),
+    # The keys of the nodes that have no `_target_`, with their types.
+    namespaces={
+        "": {
+            "seed": "int",
+            "run_dir": "str | None",
+            "name": "str | None",
+            "traceback": "bool",
+            "model": NODE,
+            "data": NODE,
+            "decoding": NODE,
+            "training": NAMESPACE,
+            "logger": OPTIONAL_NODE,
+        },
+        "training": {
+            "loss": NODE,
+            "optimizer": NODE,
+            "lr_schedule": OPTIONAL_NODE,
+            "teacher_forcing": OPTIONAL_NODE,
+            "feeding": OPTIONAL_NODE,
+            "callback": NAMESPACE,
+            "trainer": NODE,
+        },
+        "training.callback": None,
+    },
+    # Required arguments that `build(node, name=value)` gives at run time: {path or target pattern: names}.
+    runtime={},
+)

@@ -1,0 +1,37 @@
+"""What a corpus is: parallel text in three splits, with an account of everything that was left out.
+
+A corpus class lives in a module of its own beside this one, takes explicit annotated arguments, validates them in
+its constructor (`ValueError` that names the value and the rule) and reads or makes text only in `read`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source text and its translation, both as plain detokenised strings without line ends."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class ParallelText:
+    """The three splits. `dropped` counts pairs left out while reading, as {split: {reason: count}}."""
+
+    train: list[Pair]
+    val: list[Pair]
+    test: list[Pair]
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+class Corpus(Protocol):
+    """Anything with two languages and a `read` method; languages are BCP 47 codes such as `en` or `zh`."""
+
+    source_language: str
+    target_language: str
+
+    def read(self) -> ParallelText:
+        """Read or make the text. Deterministic; raises `DataError` with file:line for unusable input."""
+        ...

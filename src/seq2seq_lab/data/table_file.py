@@ -1,0 +1,233 @@
+"""Your own pairs in one table: TSV, CSV or JSON lines, plain or gzip, split automatically."""
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from seq2seq_lab.data.corpus import Pair, ParallelText
+from seq2seq_lab.data.parallel import check_languages, drop_empty
+from seq2seq_lab.data.split import Shares, by_source, split_pairs
+from seq2seq_lab.data.text import MAX_LINE, read_lines, single_line
+from seq2seq_lab.errors import ConfigError, DataError
+
+_FORMATS = {".tsv": "tsv", ".tab": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+BLANK = "blank line"
+Row = tuple[int, list[str]]
+
+
+class TableFile:
+    """One pair per row; the suffix names the format: .tsv .tab .csv .jsonl .ndjson, each also with .gz.
+
+    TSV: columns between tabs, no quoting. CSV: commas and double quotes as Python's `csv` reads them. JSON lines: one
+    object per line. A column is a number counted from 1, as by `cut -f` and spreadsheets, or a name; with a name the
+    first row is the header, with two numbers every row is a pair. JSON columns are keys. A line end inside a cell
+    becomes a space. Blank lines and pairs with an empty side are left out and counted.
+
+    Splits are made by the texts alone (see `split.py`): no source lies in two splits, each has at least one pair and
+    at most 2,000 are held out. A fraction of 0 holds nothing out: that split repeats the training pairs;
+    `all_in_training` does so for both, as wanted for tables of five pairs (`debug=overfit`).
+    """
+
+    def __init__(
+        self,
+        path: str | None,
+        source_language: str,
+        target_language: str,
+        source_column: int | str = 1,
+        target_column: int | str = 2,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        *,
+        all_in_training: bool = False,
+    ):
+        check_languages(source_language, target_language)
+        for name, column in (("source_column", source_column), ("target_column", target_column)):
+            if isinstance(column, int) and column < 1:
+                raise ValueError(
+                    f"{name}={column}: columns are counted from 1; or give the name in the header"
+                )
+        if source_column == target_column:
+            raise ValueError(
+                f"source_column={source_column}, target_column={target_column}: must differ"
+            )
+        self.path = path
+        self.source_language, self.target_language = source_language, target_language
+        self.columns = (source_column, target_column)
+        shares = Shares(val_fraction, test_fraction)
+        self.shares = Shares(0.0, 0.0) if all_in_training else shares
+
+    def read(self) -> ParallelText:
+        """Read the table; raises `DataError` with file:line for a row that does not fit."""
+        if self.path is None:
+            raise ConfigError(
+                "data.path is not set: name a .tsv, .csv or .jsonl file, data.path=FILE"
+            )
+        kind = table_format(self.path)
+        text, blank = read_lines(self.path), Counter[str]()
+        if kind == "jsonl":
+            cells = json_cells(text.lines, self.path, self.columns, blank)
+        else:
+            rows = (tsv_rows if kind == "tsv" else csv_rows)(text.lines, self.path, blank)
+            cells = table_cells(rows, self.path, self.columns, kind)
+        rows_read = [Pair(single_line(source), single_line(target)) for source, target in cells]
+        pairs, empty = drop_empty(rows_read)
+        if not pairs:
+            raise DataError(
+                f"{self.path}: no pair with text on both sides in {len(rows_read)} rows"
+            )
+        dropped = text.dropped | empty | dict(blank)
+        return split_pairs(pairs, by_source(pairs), self.shares, dropped, self.path)
+
+
+def table_format(path: str) -> str:
+    """Return `tsv`, `csv` or `jsonl` by the suffix, .gz not counted."""
+    name = re.sub(r"\.gz$", "", path, flags=re.IGNORECASE)
+    kind = _FORMATS.get(Path(name).suffix.lower())
+    if kind is None:
+        raise DataError(
+            f"{path}: which format is this? Give it a suffix of {' '.join(_FORMATS)} (.gz may follow); "
+            "spreadsheets: export as UTF-8 CSV"
+        )
+    return kind
+
+
+def tsv_rows(lines: list[str], path: str, counts: Counter[str]) -> Iterator[Row]:  # noqa: ARG001
+    """Yield (line number, cells) of each line that is not blank."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield number, line.split("\t")
+        else:
+            counts[BLANK] += 1
+
+
+def csv_rows(lines: list[str], path: str, counts: Counter[str]) -> Iterator[Row]:
+    """Yield (number of the row's first line, cells) of each row that is not blank."""
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
+    limit = csv.field_size_limit(MAX_LINE)
+    first = 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield first, row
+            else:
+                counts[BLANK] += 1
+            first = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{path}:{first}: not CSV: {error}; put cells with commas or quotes in double quotes and double "
+            "the quotes inside"
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+
+
+def table_cells(
+    rows: Iterator[Row], path: str, columns: tuple[int | str, int | str], kind: str
+) -> Iterator[tuple[str, str]]:
+    """Yield the two chosen cells of each row; every row must be as wide as the first."""
+    first = next(rows, None)
+    if first is None:
+        raise DataError(
+            f"{path}: empty, there is no row in it; choose another file with data.path=FILE"
+        )
+    width = len(first[1])
+    has_header = any(isinstance(column, str) for column in columns)
+    source, target = (_position(column, first, path, kind) for column in columns)
+    if source == target:
+        raise DataError(
+            f"{path}:{first[0]}: columns {columns[0]} and {columns[1]} are the same one"
+        )
+    if not has_header:
+        yield first[1][source], first[1][target]
+    for number, row in rows:
+        if len(row) != width:
+            separator = "tabs" if kind == "tsv" else "commas"
+            counts = f"{len(row)} columns between {separator}, but line {first[0]} has {width}"
+            raise DataError(f"{path}:{number}: {counts}; mend the row")
+        yield row[source], row[target]
+
+
+def _position(column: int | str, first: Row, path: str, kind: str) -> int:
+    number, cells = first
+    if isinstance(column, int):
+        if column <= len(cells):
+            return column - 1
+        hint = _separator_hint(cells, kind) if len(cells) == 1 else ""
+        raise DataError(
+            f"{path}:{number}: there is no column {column}, only 1 to {len(cells)}{hint}"
+        )
+    if cells.count(column) == 1:
+        return cells.index(column)
+    names = ", ".join(repr(cell) for cell in cells[:20])
+    what = "several columns" if column in cells else "no column"
+    raise DataError(
+        f"{path}:{number}: {what} named {column!r}; the header has {names}; columns without a header go by number, "
+        "data.source_column=1"
+    )
+
+
+def _separator_hint(cells: list[str], kind: str) -> str:
+    for mark, name in (
+        ("\t", "tabs: rename it to .tsv"),
+        (";", "semicolons"),
+        (",", "commas: rename it to .csv"),
+    ):
+        if mark in cells[0]:
+            return f"; the line has {name}" + ("; save it with commas" if mark == ";" else "")
+    return f"; put one {'tab' if kind == 'tsv' else 'comma'} between source and target"
+
+
+def json_cells(
+    lines: list[str], path: str, columns: tuple[int | str, int | str], counts: Counter[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the two chosen values of each object; both must be strings."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            row = _json_object(line, f"{path}:{number}")
+            source, target = (_json_value(row, c, f"{path}:{number}") for c in columns)
+            yield source, target
+        else:
+            counts[BLANK] += 1
+
+
+def _json_object(line: str, place: str) -> dict[str, object]:
+    try:
+        row = json.loads(line, object_pairs_hook=_without_repeats)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{place}:{error.colno}: not JSON: {error.msg}; write one object per line"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: not JSON of one object per line: {error}") from error
+    if not isinstance(row, dict):
+        raise DataError(
+            f'{place}: expected an object such as {{"en": "Hi.", "zh": "嗨。"}}, got {line[:40]}'
+        )
+    return row
+
+
+def _without_repeats(items: list[tuple[str, object]]) -> dict[str, object]:
+    row = dict(items)
+    if len(row) != len(items):
+        raise ValueError("a key stands there twice")
+    return row
+
+
+def _json_value(row: dict[str, object], column: int | str, place: str) -> str:
+    names = ", ".join(repr(name) for name in list(row)[:20]) or "none"
+    if isinstance(column, int):
+        text = f"{place}: JSON has no column {column}, only keys: {names}; set data.source_column and target_column"
+        raise DataError(text)
+    if column not in row:
+        raise DataError(f"{place}: no key {column!r}; the keys are {names}")
+    value = row[column]
+    if not isinstance(value, str):
+        raise DataError(f"{place}: {column!r} must be a string, got {json.dumps(value)[:40]}")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise DataError(
+            f"{place}: {column!r} holds \\u0000 or half of a UTF-16 pair; mend the text"
+        )
+    return value

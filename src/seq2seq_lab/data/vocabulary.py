@@ -1,0 +1,197 @@
+"""What every tokenizer can do, and what those with a counted vocabulary share."""
+
+import hashlib
+import inspect
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from seq2seq_lab.data.text_form import Normalization, check_normalization, text_form, visible
+from seq2seq_lab.errors import DataError
+from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, SPELLINGS, UNK
+
+
+class Tokenizer(ABC):
+    """What every tokenizer can do. Each setting is a constructor argument kept under its own name."""
+
+    unknown_id = UNK
+    collapses_spaces: ClassVar[bool] = False
+    """Whether a run of white space counts as one space."""
+
+    def __init__(self, *, lowercase: bool, normalization: Normalization):
+        check_normalization(normalization)
+        self.lowercase, self.normalization = lowercase, normalization
+        self.language: str | None = None
+
+    @abstractmethod
+    def _learn(self, texts: list[str], language: str) -> None:
+        """Learn from normalised, sorted, non-blank texts."""
+
+    @abstractmethod
+    def _state(self) -> dict[str, Any]:
+        """Return what was learned, as JSON values."""
+
+    @abstractmethod
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take up what `_state` returned; `ValueError`, `TypeError` or `KeyError` if it is damaged."""
+
+    @abstractmethod
+    def _encode(self, texts: list[str]) -> list[list[int]]:
+        """Return the ids of normalised texts."""
+
+    @abstractmethod
+    def _decode(self, ids: list[int]) -> str:
+        """Return the text of ids that are not special."""
+
+    @abstractmethod
+    def _cut(self, text: str) -> list[str]:
+        """Return the pieces of a normalised text, one for each id."""
+
+    @abstractmethod
+    def _piece(self, id_: int) -> str:
+        """Return the piece of an id that is not special."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Vocabulary size, the special tokens included."""
+
+    def normalize(self, text: str) -> str:
+        """Return the form of a text that `decode(encode(text))` gives back when every token is known."""
+        form = text_form(text, self.normalization, lowercase=self.lowercase)
+        return " ".join(form.split()) if self.collapses_spaces else form
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, without BOS and EOS; what is not in the vocabulary becomes UNK."""
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text."""
+        self._require_fit()
+        return self._encode([self.normalize(text) for text in texts])
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of the ids; the special tokens, UNK included, are left out."""
+        self._require_fit()
+        return self._decode([i for i in ids if i >= NUM_SPECIAL_TOKENS])
+
+    def tokens(self, text: str) -> list[str]:
+        """Return the pieces of a text for display, one for each id of `encode`."""
+        self._require_fit()
+        return [visible(piece) for piece in self._cut(self.normalize(text))]
+
+    def token(self, id_: int) -> str:
+        """Return the display string of an id."""
+        self._require_fit()
+        is_special = 0 <= id_ < NUM_SPECIAL_TOKENS
+        return SPELLINGS[id_] if is_special else visible(self._piece(id_))
+
+    def fit(self, texts: Iterable[str], language: str) -> None:
+        """Learn the vocabulary from the training text, once. `language` is a BCP 47 code."""
+        if self.language is not None:
+            raise RuntimeError(f"{type(self).__name__} is fitted already; make a new one")
+        prepared = sorted(text for text in map(self.normalize, texts) if text.strip())
+        if not prepared:
+            raise DataError(
+                "no text to learn a vocabulary from: every training line is empty; check the data.* keys"
+            )
+        self._learn(prepared, language)
+        self.language = language
+
+    def to_json(self) -> str:
+        """Return settings and vocabulary as one deterministic JSON text."""
+        self._require_fit()
+        names = inspect.signature(type(self)).parameters
+        record = {
+            "class": type(self).__name__,
+            "settings": {name: getattr(self, name) for name in names},
+            "language": self.language,
+            "state": self._state(),
+        }
+        return json.dumps(record, sort_keys=True, ensure_ascii=False)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of `to_json()`, in hexadecimal."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def _require_fit(self) -> None:
+        if self.language is None:
+            raise RuntimeError(
+                f"{type(self).__name__} has no vocabulary yet; call fit(texts, language)"
+            )
+
+
+class VocabularyTokenizer(Tokenizer):
+    """A tokenizer whose vocabulary is a list of counted pieces: `_cut` and `_join` make the difference.
+
+    `max_size` caps the whole vocabulary, special tokens included. Pieces are ordered by (-count, piece), so that
+    neither ties nor the order of the text matter.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_frequency: int,
+        max_size: int | None,
+        lowercase: bool,
+        normalization: Normalization,
+    ):
+        super().__init__(lowercase=lowercase, normalization=normalization)
+        if min_frequency < 1:
+            raise ValueError(f"min_frequency={min_frequency}: must be >= 1; 1 keeps every token")
+        if max_size is not None and max_size <= NUM_SPECIAL_TOKENS:
+            raise ValueError(
+                f"max_size={max_size}: must be > {NUM_SPECIAL_TOKENS} (the special tokens count), "
+                "or null for no cap"
+            )
+        self.min_frequency, self.max_size = min_frequency, max_size
+        self._set_vocabulary([])
+
+    @abstractmethod
+    def _join(self, pieces: list[str]) -> str:
+        """Put pieces together to running text."""
+
+    def _set_vocabulary(self, vocabulary: list[str]) -> None:
+        self._vocabulary = vocabulary
+        self._ids = {piece: i for i, piece in enumerate(vocabulary, NUM_SPECIAL_TOKENS)}
+
+    def _learn(self, texts: list[str], language: str) -> None:  # noqa: ARG002
+        counts = Counter(piece for text in texts for piece in self._cut(text))
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        kept = [piece for piece, count in ordered if count >= self.min_frequency]
+        if not kept:
+            raise DataError(
+                f"min_frequency={self.min_frequency} leaves an empty vocabulary (the most frequent token "
+                f"occurs {ordered[0][1]} times); lower the tokenizer's min_frequency"
+            )
+        limit = None if self.max_size is None else self.max_size - NUM_SPECIAL_TOKENS
+        self._set_vocabulary(kept[:limit])
+
+    def _state(self) -> dict[str, Any]:
+        return {"vocabulary": self._vocabulary}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._set_vocabulary(checked_pieces(state["vocabulary"]))
+
+    def __len__(self) -> int:
+        self._require_fit()
+        return NUM_SPECIAL_TOKENS + len(self._vocabulary)
+
+    def _encode(self, texts: list[str]) -> list[list[int]]:
+        return [[self._ids.get(piece, UNK) for piece in self._cut(text)] for text in texts]
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._join([self._piece(i) for i in ids])
+
+    def _piece(self, id_: int) -> str:
+        return self._vocabulary[id_ - NUM_SPECIAL_TOKENS]
+
+
+def checked_pieces(pieces: object) -> list[str]:
+    """Return a stored list of vocabulary pieces; `ValueError` unless it is non-empty, of distinct texts."""
+    if not isinstance(pieces, list) or not pieces or not all(isinstance(p, str) for p in pieces):
+        raise ValueError("the vocabulary is not a list of texts")
+    if len(set(pieces)) != len(pieces):
+        raise ValueError("the vocabulary names a piece twice")
+    return pieces

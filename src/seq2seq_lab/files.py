@@ -1,0 +1,95 @@
+"""Writing files so that a reader never sees half of one: the only module that renames or fsyncs."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seq2seq_lab.errors import CheckpointError, ResourceError
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, flush it to disk and rename it into place.
+
+    A failure leaves the old file as it was. Raises `ResourceError` when the disk is full or the folder unwritable.
+    """
+    temporary = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+        raise ResourceError(
+            f"cannot write {path}: {error.strerror or error} ({free:,} bytes free); the old file is unchanged"
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file atomically."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write one JSON object per line, atomically."""
+    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def sidecar_of(path: Path) -> Path:
+    """Return where the checksum of a file is kept."""
+    return path.with_name(path.name + ".sha256.json")
+
+
+def write_sidecar(path: Path, **facts: Any) -> None:
+    """Store checksum and size of a file beside it."""
+    write_json(sidecar_of(path), {"sha256": sha256_of(path), "bytes": path.stat().st_size, **facts})
+
+
+def verify(path: Path) -> None:
+    """Compare a file with its sidecar before anybody parses it; a file without one passes."""
+    sidecar = sidecar_of(path)
+    if not sidecar.exists():
+        return
+    try:
+        expected = json.loads(sidecar.read_text(encoding="utf-8"))["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{sidecar}: not a checksum file; delete it to load anyway") from error
+    if sha256_of(path) != expected:
+        raise CheckpointError(
+            f"{path}: damaged, its SHA-256 differs from {sidecar.name}; use another checkpoint of the run"
+        )

@@ -1,0 +1,160 @@
+"""Attention: which source positions a decoder state looks at, and the average it reads there.
+
+`keys = attention.prepare(memory)` runs once per sentence; `context, weights = attention(query, keys)` for one step
+or for all steps at once. Every class subclasses `Attention` and gives its score; the softmax over real
+positions and the average are the same for all. To add a score, write one class here and one yaml beside the others.
+"""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from seq2seq_lab.model.embedding import check_positive
+from seq2seq_lab.model.state import AttentionKeys, Memory
+
+
+def masked_softmax(
+    scores: Float[Tensor, "batch steps source"], mask: Bool[Tensor, "batch source"]
+) -> Float[Tensor, "batch steps source"]:
+    """Normalise over the real positions; padding gets exactly 0."""
+    return torch.softmax(scores.masked_fill(~mask.unsqueeze(1), -math.inf), dim=-1)
+
+
+def additive_score(
+    query: Float[Tensor, "batch steps dim"],
+    keys: Float[Tensor, "batch source dim"],
+    vector: Float[Tensor, " dim"],
+) -> Float[Tensor, "batch steps source"]:
+    """v . tanh(q + k) for every pair of step and position (Bahdanau et al. 2015)."""
+    return torch.tanh(query.unsqueeze(2) + keys.unsqueeze(1)) @ vector
+
+
+class Attention(nn.Module):
+    """The shared road: score, mask, softmax, average."""
+
+    def __init__(self, query_dim: int, memory_dim: int):
+        super().__init__()
+        check_positive(query_dim=query_dim, memory_dim=memory_dim)
+        self.context_dim = memory_dim
+
+    def prepare(self, memory: Memory) -> AttentionKeys:
+        """Make the keys once per sentence. Refuses a row without any real token."""
+        if not bool(memory.mask.any(dim=1).all()):
+            raise ValueError("attention over a source row without any real token")
+        values = memory.states.masked_fill(~memory.mask.unsqueeze(-1), 0.0)
+        return AttentionKeys(self.keys(values), values, memory.mask)
+
+    def keys(self, values: Float[Tensor, "batch source dim"]) -> Float[Tensor, "batch source key"]:
+        """Project the memory for comparison; the identity unless a score says otherwise."""
+        return values
+
+    def score(
+        self, query: Float[Tensor, "batch steps query"], keys: Float[Tensor, "batch source key"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Compare each query with each key."""
+        raise NotImplementedError
+
+    def forward(
+        self, query: Float[Tensor, "batch steps query"], keys: AttentionKeys
+    ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
+        """Return the context vectors and the attention weights of the given decoder states."""
+        weights = masked_softmax(self.score(query, keys.keys), keys.mask)
+        return torch.bmm(weights, keys.values), weights
+
+
+class NoAttention(Attention):
+    """No attention at all: a context of width 0, no weights, no parameters."""
+
+    def __init__(self, query_dim: int, memory_dim: int):
+        super().__init__(query_dim, memory_dim)
+        self.context_dim = 0
+
+    def prepare(self, memory: Memory) -> AttentionKeys:
+        """Keep nothing of the memory but its number of rows."""
+        nothing = memory.states[:, :0, :0]
+        return AttentionKeys(nothing, nothing, memory.mask[:, :0])
+
+    def forward(
+        self, query: Float[Tensor, "batch steps query"], keys: AttentionKeys
+    ) -> tuple[Float[Tensor, "batch steps 0"], Float[Tensor, "batch steps 0"]]:
+        """Return a context and weights of width 0."""
+        return query[..., :0], query[..., :0]
+
+
+class UniformAttention(Attention):
+    """The null model: every real position has the same weight, so nothing is chosen."""
+
+    def score(
+        self, query: Float[Tensor, "batch steps query"], keys: Float[Tensor, "batch source key"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return the same score everywhere."""
+        return query.new_zeros(query.shape[0], query.shape[1], keys.shape[1])
+
+
+class DotAttention(Attention):
+    """q . k (Luong et al. 2015); query and memory need equal widths."""
+
+    def __init__(self, query_dim: int, memory_dim: int):
+        super().__init__(query_dim, memory_dim)
+        if query_dim != memory_dim:
+            raise ValueError(
+                f"query_dim={query_dim}, memory_dim={memory_dim}: a dot product needs equal widths; "
+                "use model/attention=general"
+            )
+
+    def score(
+        self, query: Float[Tensor, "batch steps query"], keys: Float[Tensor, "batch source key"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return the inner products."""
+        return torch.bmm(query, keys.transpose(1, 2))
+
+
+class ScaledDotAttention(DotAttention):
+    """q . k / sqrt(width) (Vaswani et al. 2017)."""
+
+    def score(
+        self, query: Float[Tensor, "batch steps query"], keys: Float[Tensor, "batch source key"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return the scaled inner products."""
+        return super().score(query, keys) / math.sqrt(keys.shape[-1])
+
+
+class GeneralAttention(Attention):
+    """q . W k (Luong et al. 2015), for any two widths."""
+
+    def __init__(self, query_dim: int, memory_dim: int):
+        super().__init__(query_dim, memory_dim)
+        self.key = nn.Linear(memory_dim, query_dim, bias=False)
+
+    def keys(self, values: Float[Tensor, "batch source dim"]) -> Float[Tensor, "batch source key"]:
+        """Return W k."""
+        return self.key(values)
+
+    def score(
+        self, query: Float[Tensor, "batch steps query"], keys: Float[Tensor, "batch source key"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return the inner products with the projected keys."""
+        return torch.bmm(query, keys.transpose(1, 2))
+
+
+class AdditiveAttention(Attention):
+    """v . tanh(W q + U k + b) (Bahdanau et al. 2015), also called concat or MLP attention."""
+
+    def __init__(self, query_dim: int, memory_dim: int, dim: int):
+        super().__init__(query_dim, memory_dim)
+        check_positive(dim=dim)
+        self.query = nn.Linear(query_dim, dim, bias=False)
+        self.key = nn.Linear(memory_dim, dim)
+        self.vector = nn.Parameter(torch.empty(dim).uniform_(-(dim**-0.5), dim**-0.5))
+
+    def keys(self, values: Float[Tensor, "batch source dim"]) -> Float[Tensor, "batch source key"]:
+        """Return U k + b."""
+        return self.key(values)
+
+    def score(
+        self, query: Float[Tensor, "batch steps query"], keys: Float[Tensor, "batch source key"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return v . tanh(W q + U k + b)."""
+        return additive_score(self.query(query), keys, self.vector)

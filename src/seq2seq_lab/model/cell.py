@@ -1,0 +1,127 @@
+"""Recurrent cells: torch's fused modules for whole sequences, and the same weights one step at a time.
+
+A cell class is a torch module with `sequence` (fused, over time) and `step` (one time step whose input projection
+was made before). Its state is always a pair (hidden, cell); cells that own no memory cell carry one of width 0.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from seq2seq_lab.model.embedding import check_positive, check_probability
+
+State = tuple[Tensor, Tensor]
+
+
+class _Recurrent:
+    """What the cells share; mixed into a torch module with torch's parameter names."""
+
+    has_cell = False
+
+    def _start(self, num_layers: int, dropout: float) -> dict[str, float | int | bool]:
+        check_positive(num_layers=num_layers)
+        check_probability("dropout", dropout)
+        # torch applies dropout between layers only and warns when there is nothing between
+        return {"num_layers": num_layers, "batch_first": True, "dropout": dropout if num_layers > 1 else 0.0}
+
+    def project(self, inputs: Float[Tensor, "*shape input"], start: int = 0) -> Float[Tensor, "*shape gates"]:
+        """Return the part of the gates that the inputs give; they fill the input columns from `start` on."""
+        weight = self.weight_ih_l0[:, start : start + inputs.shape[-1]]
+        return F.linear(inputs, weight, self.bias_ih_l0)
+
+    def sequence(
+        self, inputs: Tensor | PackedSequence, state: State | None = None
+    ) -> tuple[Tensor | PackedSequence, State]:
+        """Run over all time steps. States are (batch, layers x directions, dim), batch first."""
+        outputs, final = self(inputs, None if state is None else self._to_torch(state))
+        return outputs, self._from_torch(final)
+
+    def _to_torch(self, state: State) -> Tensor | State:
+        return state[0].transpose(0, 1).contiguous()
+
+    def _from_torch(self, final: Tensor | State) -> State:
+        hidden = final.transpose(0, 1)
+        return hidden, hidden[..., :0]
+
+
+class TanhCell(_Recurrent, nn.RNN):
+    """The simple recurrent network of Elman (1990): h' = tanh(W x + U h + b)."""
+
+    def __init__(
+        self,
+        input_dim: int,
+        dim: int,
+        *,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ):
+        super().__init__(
+            input_dim, dim, bidirectional=bidirectional, **self._start(num_layers, dropout)
+        )
+
+    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
+        """One step of a one-layer cell from the projected input."""
+        hidden = torch.tanh(projected + F.linear(state[0], self.weight_hh_l0, self.bias_hh_l0))
+        return hidden, state[1]
+
+
+class GruCell(_Recurrent, nn.GRU):
+    """The gated recurrent unit of Cho et al. (2014), in the variant that cuDNN and torch compute."""
+
+    def __init__(
+        self,
+        input_dim: int,
+        dim: int,
+        *,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ):
+        super().__init__(
+            input_dim, dim, bidirectional=bidirectional, **self._start(num_layers, dropout)
+        )
+
+    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
+        """One step of a one-layer cell from the projected input."""
+        hidden, empty = state
+        recurrent = F.linear(hidden, self.weight_hh_l0, self.bias_hh_l0)
+        both = 2 * self.hidden_size
+        reset, update = torch.sigmoid(projected[:, :both] + recurrent[:, :both]).chunk(2, dim=1)
+        new = torch.tanh(torch.addcmul(projected[:, both:], reset, recurrent[:, both:]))
+        return torch.lerp(new, hidden, update), empty
+
+
+class LstmCell(_Recurrent, nn.LSTM):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997) with forget gate, without peepholes."""
+
+    has_cell = True
+
+    def __init__(
+        self,
+        input_dim: int,
+        dim: int,
+        *,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ):
+        super().__init__(
+            input_dim, dim, bidirectional=bidirectional, **self._start(num_layers, dropout)
+        )
+
+    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
+        """One step of a one-layer cell from the projected input."""
+        hidden, cell = state
+        gates = projected + F.linear(hidden, self.weight_hh_l0, self.bias_hh_l0)
+        enter, forget, new, leave = gates.chunk(4, dim=1)
+        cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(new)
+        return torch.sigmoid(leave) * torch.tanh(cell), cell
+
+    def _to_torch(self, state: State) -> State:
+        return state[0].transpose(0, 1).contiguous(), state[1].transpose(0, 1).contiguous()
+
+    def _from_torch(self, final: State) -> State:
+        return final[0].transpose(0, 1), final[1].transpose(0, 1)

@@ -1,0 +1,222 @@
+"""The recurrent decoder: one step at a time for decoding, all steps at once for training.
+
+A step reads `static` inputs, which are known before the loop (previous output, fixed source vector), and `dynamic`
+ones, which the loop itself makes (what attention read, the previous readout). Where nothing dynamic enters the
+cell, all steps are one fused call; else the loop runs with everything static projected beforehand.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seq2seq_lab.model.attention import Attention
+from seq2seq_lab.model.bridge import Bridge
+from seq2seq_lab.model.context import Context
+from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.readout import Readout
+from seq2seq_lab.model.state import Memory, RecurrentState
+
+
+class RecurrentDecoder(nn.Module):
+    """An RNN, GRU or LSTM over the target, with every part exchangeable.
+
+    The two subclasses differ in when attention looks: before the cell with the previous state (`BahdanauDecoder`) or
+    after it with the new one (`LuongDecoder`). `input_feeding` gives the previous readout to the cell.
+    """
+
+    attends_before = False
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding: nn.Module,
+        cell: Callable[..., nn.Module],
+        attention: Attention,
+        bridge: Bridge,
+        context: Context,
+        readout: Readout,
+        dim: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        *,
+        input_feeding: bool = False,
+    ):
+        super().__init__()
+        check_positive(dim=dim, num_layers=num_layers, vocab_size=vocab_size)
+        self.dim, self.num_layers = dim, num_layers
+        self.dropout = check_probability("dropout", dropout)
+        self.attention, self.bridge, self.context, self.readout = attention, bridge, context, readout
+        self.input_feeding = input_feeding
+        self._refuse_what_reads_nothing()
+
+        needs_embedding = context.feeds_output or readout.uses_embedding
+        self.embedding = embedding if needs_embedding else None
+        self.static_dim = context.dim + (embedding.dim if context.feeds_output else 0)
+        self.dynamic_dim = readout.dim if input_feeding else 0
+        if self.attends_before:
+            self.dynamic_dim += attention.context_dim
+        widths = [self.static_dim + self.dynamic_dim] + [dim] * num_layers
+        self.cells = nn.ModuleList(cell(a, b) for a, b in pairwise(widths))
+        bridge.connect(has_cell=self.cells[0].has_cell)
+        readout.connect(
+            state_dim=dim, context_dim=attention.context_dim, embedding_dim=embedding.dim
+        )
+        self.output = nn.Linear(readout.dim, vocab_size)
+
+    def _refuse_what_reads_nothing(self) -> None:
+        attends = self.attention.context_dim > 0
+        if not (self.bridge.reads_source or self.context.every_step or attends):
+            raise ValueError(
+                "nothing of the source reaches the decoder: no attention, no fixed context at each step and a bridge "
+                "that does not read the source; choose model/bridge=linear, model/context=every_step_and_output or an "
+                "attention"
+            )
+        if attends and not self.attends_before and not self.readout.uses_context:
+            raise ValueError(
+                "model/readout=state with attention after the cell: what attention reads would be thrown away; use "
+                "model/readout=state_context or model/order=before"
+            )
+
+    def initial_state(self, memory: Memory) -> RecurrentState:
+        """Return the state before the first step; keys are made here, once per sentence."""
+        hidden, cell = self.bridge(memory)
+        return RecurrentState(
+            hidden=hidden,
+            cell=cell,
+            feed=hidden.new_zeros(hidden.shape[0], self.readout.dim if self.input_feeding else 0),
+            summary=self.context.summary(memory),
+            attention=hidden.new_zeros(hidden.shape[0], 0),
+            keys=self.attention.prepare(memory),
+        )
+
+    def step(
+        self, token: Int[Tensor, " batch"], state: RecurrentState
+    ) -> tuple[Float[Tensor, "batch vocab"], RecurrentState]:
+        """Read one token; return the logits of the next one and the new state."""
+        embedded = self._embed(token.unsqueeze(1))
+        projected = self.cells[0].project(self._static(embedded, state))
+        top, context, state = self._advance(projected[:, 0], state, self._dynamic_weight())
+        vector = self.readout(top, context, embedded[:, 0])
+        if self.input_feeding:
+            state = replace(state, feed=vector)
+        return self.output(vector), state
+
+    def readouts(
+        self, target_input: Int[Tensor, "batch target"], memory: Memory
+    ) -> Float[Tensor, "batch target readout"]:
+        """Return the vectors in front of the output layer for all steps, the target being given."""
+        state = self.initial_state(memory)
+        embedded = self._embed(target_input)
+        static = self._static(embedded, state)
+        if self.dynamic_dim == 0:
+            return self._fused(static, embedded, state)
+        return self._loop(static, embedded, state)
+
+    def forward(
+        self, target_input: Int[Tensor, "batch target"], memory: Memory
+    ) -> Float[Tensor, "batch target vocab"]:
+        """Return the logits of all steps; equal to repeated `step`."""
+        return self.output(self.readouts(target_input, memory))
+
+    def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
+        outputs = static
+        for layer, cell in enumerate(self.cells):
+            if layer:
+                outputs = F.dropout(outputs, self.dropout, self.training)
+            one = slice(layer, layer + 1)
+            outputs, _ = cell.sequence(outputs, (state.hidden[:, one], state.cell[:, one]))
+        context, _ = self.attention(outputs, state.keys)
+        return self.readout(outputs, context, embedded)
+
+    def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
+        projected, weight = self.cells[0].project(static), self._dynamic_weight()
+        tops, contexts, vectors = [], [], []
+        for now, word in zip(projected.unbind(1), embedded.unbind(1), strict=True):
+            top, context, state = self._advance(now, state, weight)
+            if self.input_feeding:
+                state = replace(state, feed=self.readout(top, context, word))
+                vectors.append(state.feed)
+            else:
+                tops.append(top)
+                contexts.append(context)
+        if self.input_feeding:
+            return torch.stack(vectors, dim=1)
+        return self.readout(torch.stack(tops, dim=1), torch.stack(contexts, dim=1), embedded)
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        if self.embedding is None:
+            return self.output.weight.new_zeros(*tokens.shape, 0)
+        return self.embedding(tokens)
+
+    def _static(self, embedded: Tensor, state: RecurrentState) -> Tensor:
+        summary = state.summary.unsqueeze(1).expand(-1, embedded.shape[1], -1)
+        return torch.cat([embedded, summary], dim=-1) if self.context.feeds_output else summary
+
+    def _dynamic_weight(self) -> Tensor:
+        return self.cells[0].weight_ih_l0[:, self.static_dim :]
+
+    def _advance(
+        self, projected: Tensor, state: RecurrentState, weight: Tensor
+    ) -> tuple[Tensor, Tensor, RecurrentState]:
+        """One step from the projected static input: (top state, what attention read, new state)."""
+        raise NotImplementedError
+
+    def _recur(
+        self, projected: Tensor, dynamic: list[Tensor], state: RecurrentState, weight: Tensor
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Run all layers for one step."""
+        if self.dynamic_dim:
+            projected = torch.addmm(projected, torch.cat(dynamic, dim=1), weight.t())
+        hidden, cells = [], []
+        for layer, cell in enumerate(self.cells):
+            if layer:
+                below = F.dropout(hidden[-1].unsqueeze(1), self.dropout, self.training)[:, 0]
+                projected = cell.project(below)
+            new = cell.step(projected, (state.hidden[:, layer], state.cell[:, layer]))
+            hidden.append(new[0])
+            cells.append(new[1])
+        return hidden, cells
+
+    def _attend(self, query: Tensor, state: RecurrentState) -> tuple[Tensor, Tensor]:
+        context, weights = self.attention(query.unsqueeze(1), state.keys)
+        return context[:, 0], weights[:, 0]
+
+    @staticmethod
+    def _renewed(
+        state: RecurrentState, hidden: list[Tensor], cells: list[Tensor], weights: Tensor
+    ) -> RecurrentState:
+        return replace(
+            state,
+            hidden=torch.stack(hidden, dim=1),
+            cell=torch.stack(cells, dim=1),
+            attention=weights,
+        )
+
+
+class BahdanauDecoder(RecurrentDecoder):
+    """Attention looks first, with the previous state; what it reads enters the cell (Bahdanau et al. 2015)."""
+
+    attends_before = True
+
+    def _advance(
+        self, projected: Tensor, state: RecurrentState, weight: Tensor
+    ) -> tuple[Tensor, Tensor, RecurrentState]:
+        context, weights = self._attend(state.hidden[:, -1], state)
+        hidden, cells = self._recur(projected, [context, state.feed], state, weight)
+        return hidden[-1], context, self._renewed(state, hidden, cells, weights)
+
+
+class LuongDecoder(RecurrentDecoder):
+    """The cell runs first; attention looks with the new state (Luong et al. 2015)."""
+
+    def _advance(
+        self, projected: Tensor, state: RecurrentState, weight: Tensor
+    ) -> tuple[Tensor, Tensor, RecurrentState]:
+        hidden, cells = self._recur(projected, [state.feed], state, weight)
+        context, weights = self._attend(hidden[-1], state)
+        return hidden[-1], context, self._renewed(state, hidden, cells, weights)

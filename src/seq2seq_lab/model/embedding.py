@@ -1,0 +1,38 @@
+"""Token embeddings with dropout."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seq2seq_lab.special_tokens import PAD
+
+
+def check_probability(name: str, value: float) -> float:
+    """Return the dropout probability, or refuse it with the rule."""
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name}={value}: must be in [0, 1); use 0 to turn dropout off")
+    return value
+
+
+def check_positive(**sizes: int) -> None:
+    """Refuse sizes below 1, naming the argument."""
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name}={value}: must be >= 1")
+
+
+class TokenEmbedding(nn.Module):
+    """Looks up token vectors; the padding row is zero and never trained."""
+
+    def __init__(self, vocab_size: int, dim: int, dropout: float = 0.0):
+        super().__init__()
+        check_positive(vocab_size=vocab_size, dim=dim)
+        self.dim = dim
+        self.lookup = nn.Embedding(vocab_size, dim, padding_idx=PAD)
+        self.dropout = nn.Dropout(check_probability("dropout", dropout))
+        nn.init.normal_(self.lookup.weight, std=dim**-0.5)
+        nn.init.zeros_(self.lookup.weight[PAD])
+
+    def forward(self, tokens: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape dim"]:
+        """Return one vector per token, zero for padding."""
+        # a tied output layer does train the padding row; the mask keeps it from the cells all the same
+        return self.dropout(self.lookup(tokens).masked_fill((tokens == PAD).unsqueeze(-1), 0.0))

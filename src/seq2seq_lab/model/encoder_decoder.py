@@ -1,0 +1,80 @@
+"""The whole model: encode the source, decode the target."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seq2seq_lab.model.state import Memory, RecurrentState
+
+
+class EncoderDecoder(nn.Module):
+    """An encoder and a decoder; embeddings may be tied.
+
+    `tie_output` uses the target embedding as the output layer's weight (Press and Wolf 2017), `tie_source` uses it
+    for the source as well and needs one vocabulary for both sides (`data.joint=true`).
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        *,
+        tie_output: bool = False,
+        tie_source: bool = False,
+    ):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.tie_output, self.tie_source = tie_output, tie_source
+        if tie_output:
+            self._tie(decoder, "output", "model.tie_output", decoder.output)
+        if tie_source:
+            self._tie(encoder.embedding, "lookup", "model.tie_source", encoder.embedding.lookup)
+
+    def _tie(self, owner: nn.Module, name: str, key: str, layer: nn.Module) -> None:
+        embedding = self.decoder.embedding
+        if embedding is None:
+            raise ValueError(f"{key}=true: this decoder has no target embedding to tie")
+        shared = embedding.lookup.weight
+        if layer.weight.shape != shared.shape:
+            raise ValueError(
+                f"{key}=true: the target embedding is {tuple(shared.shape)} and the other weight "
+                f"{tuple(layer.weight.shape)} (vocabulary x width); make both equal"
+            )
+        getattr(owner, name).weight = shared
+
+    def encode(
+        self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]
+    ) -> Memory:
+        """Return the memory of the padded source ids."""
+        return self.encoder(source, lengths)
+
+    def initial_state(self, memory: Memory) -> RecurrentState:
+        """Return the decoder's state before its first step."""
+        return self.decoder.initial_state(memory)
+
+    def step(
+        self, token: Int[Tensor, " batch"], state: RecurrentState
+    ) -> tuple[Float[Tensor, "batch vocab"], RecurrentState]:
+        """Read one target token; return the logits of the next one and the new state."""
+        return self.decoder.step(token, state)
+
+    def readouts(
+        self,
+        source: Int[Tensor, "batch source"],
+        lengths: Int[Tensor, " batch"],
+        target_input: Int[Tensor, "batch target"],
+    ) -> Float[Tensor, "batch target readout"]:
+        """Return the vectors in front of the output layer; `output` turns any of them into logits."""
+        return self.decoder.readouts(target_input, self.encode(source, lengths))
+
+    def output(self, readouts: Float[Tensor, "*shape readout"]) -> Float[Tensor, "*shape vocab"]:
+        """Return the logits of readout vectors."""
+        return self.decoder.output(readouts)
+
+    def forward(
+        self,
+        source: Int[Tensor, "batch source"],
+        lengths: Int[Tensor, " batch"],
+        target_input: Int[Tensor, "batch target"],
+    ) -> Float[Tensor, "batch target vocab"]:
+        """Return the logits of every target position, the target being given."""
+        return self.output(self.readouts(source, lengths, target_input))

@@ -1,0 +1,141 @@
+"""The folder of a run: its name, its manifest, and the results in it (the file contract of every later tool)."""
+
+import datetime
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from seq2seq_lab.errors import ConfigError, ResourceError
+from seq2seq_lab.files import write_json, write_text
+
+PACKAGES = (
+    "seq2seq-lab", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "sacrebleu",
+    "tokenizers", "sentencepiece", "wandb", "unicode-rbnf", "babel", "spacy", "numpy",
+)  # fmt: skip
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """Return 8 hex digits that name a resolved config, wherever the run lies."""
+    kept = {key: value for key, value in config.items() if key not in ("run_dir", "traceback", "logger")}
+    text = json.dumps(kept, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def make_run_folder(config: dict[str, Any]) -> Path:
+    """Create and return the folder of a new run; a folder that holds a run already is refused."""
+    try:
+        if config["run_dir"]:
+            return _claim_named(Path(config["run_dir"]))
+        now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        return _claim_new(Path("outputs") / config["name"] / f"{now}_{config_hash(config)}")
+    except OSError as error:
+        raise ResourceError(
+            f"run_dir: cannot create a folder ({error.strerror}: {error.filename}); choose another run_dir=PATH"
+        ) from error
+
+
+def _claim_named(path: Path) -> Path:
+    if any(ord(c) < 32 for c in str(path)):
+        raise ConfigError(f"run_dir={str(path)!r}: control characters are not allowed in a folder name")
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"run_dir={path}: is a file; choose a folder")
+    if (path / "config.yaml").exists():
+        raise ConfigError(f"run_dir={path}: holds a run already; choose another folder or remove this one")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _claim_new(path: Path) -> Path:
+    """Create the folder, or `path-2`, `path-3` ... when others started in the same second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 1000):
+        candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        try:
+            candidate.mkdir()
+        except FileExistsError:
+            continue
+        return candidate
+    raise ConfigError(f"{path}: a thousand runs started in this second; set run_dir=PATH")
+
+
+def _git(*arguments: str) -> str | None:
+    """Return git's answer about the folder of this code, or None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).resolve().parent), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace")
+
+
+def code_version() -> dict[str, Any]:
+    """Return commit and hash of the uncommitted changes; None outside a checkout."""
+    commit, diff = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
+    changes = hashlib.sha256(diff.encode()).hexdigest() if diff else None
+    return {"commit": commit.strip() if commit else None, "diff_sha256": changes}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def hardware() -> dict[str, Any]:
+    """Return what the run ran on."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def write_start(run_dir: Path, config: dict[str, Any], config_text: str, data: dict[str, Any]) -> None:
+    """Store config, data report and manifest before training starts."""
+    for name in ("hypotheses", "attention", "checkpoints"):
+        (run_dir / name).mkdir(exist_ok=True)
+    write_text(run_dir / "config.yaml", config_text)
+    write_json(run_dir / "data_report.json", data)
+    manifest = {
+        "name": config["name"],
+        "config_hash": config_hash(config),
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": sys.argv[1:],
+        "seed": config["seed"],
+        "code": code_version(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "data": {split: part["sha256"] for split, part in data["splits"].items()},
+        "tokenizers": data["tokenizers"],
+        "hardware": hardware(),
+    }
+    write_json(run_dir / "manifest.json", manifest)
+
+
+def write_result(run_dir: Path, numbers: dict[str, float]) -> None:
+    """Store the final numbers: flat names to finite numbers, sorted. A number that is not finite is null."""
+    clean = {k: v if math.isfinite(v) else None for k, v in sorted(numbers.items())}
+    write_json(run_dir / "result.json", clean)

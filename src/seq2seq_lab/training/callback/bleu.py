@@ -1,0 +1,40 @@
+"""Decodes validation and test, scores the detokenised text, and stores every hypothesis."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from seq2seq_lab.files import write_json, write_json_lines
+from seq2seq_lab.metrics.scores import hypothesis_rows, score
+
+
+class Bleu(pl.Callback):
+    """Logs BLEU, tokenised lower-cased BLEU, chrF and exact match (percent) of the free-running output.
+
+    Writes hypotheses/<split>.jsonl (one line per pair, in order) and hypotheses/signatures.json in the run folder.
+    """
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Score the validation split."""
+        self._score("val", trainer, pl_module)
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Score the test split."""
+        self._score("test", trainer, pl_module)
+
+    def _score(self, split: str, trainer: pl.Trainer, module: Any) -> None:
+        pairs = trainer.datamodule.pairs[split]
+        if not pairs:
+            return
+        found = module.translator.translate([pair.source for pair in pairs])
+        texts = [t.text for t in found]
+        numbers, signatures = score(pairs, texts, trainer.datamodule.corpus.target_language)
+        module.log_dict({f"{split}/{name}": value for name, value in numbers.items()})
+        if not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir) / "hypotheses"
+        folder.mkdir(exist_ok=True)
+        rows = hypothesis_rows(pairs, texts, [t.score for t in found])
+        write_json_lines(folder / f"{split}.jsonl", rows)
+        write_json(folder / "signatures.json", signatures)

@@ -1,0 +1,182 @@
+"""The LightningDataModule: corpus -> tokenizers -> length filter -> bucketed, padded batches, and a data report."""
+
+import copy
+from collections import Counter
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.data.batching import Batching, BatchOrder
+from seq2seq_lab.data.collate import EncodedPairs
+from seq2seq_lab.data.corpus import Corpus, Pair
+from seq2seq_lab.data.length_filter import LengthFilter
+from seq2seq_lab.data.report import fingerprint, overlap, side_report
+from seq2seq_lab.data.tokenizer import Tokenizer
+from seq2seq_lab.errors import DataError
+
+SPLITS = ("train", "val", "test")
+
+
+class Seq2SeqDataModule(pl.LightningDataModule):
+    """Feeds a run. Vocabularies are made from the training split alone.
+
+    `tokenizer` gives the settings of both sides unless a side has its own. `joint` fits one on both sides. `score_training_pairs` also serves the training
+    pairs for validation and test: for overfitting checks, never for results. `max_pairs` keeps the first pairs of
+    each split, counted like every other pair left out.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        batching: Batching,
+        length_filter: LengthFilter,
+        source_tokenizer: Tokenizer | None = None,
+        target_tokenizer: Tokenizer | None = None,
+        *,
+        joint: bool = False,
+        score_training_pairs: bool = False,
+        seed: int = 1,
+        num_workers: int = 0,
+        max_pairs: int | None = None,
+    ):
+        super().__init__()
+        if max_pairs is not None and max_pairs < 1:
+            raise ValueError(f"max_pairs={max_pairs}: must be >= 1, or null for all pairs")
+        if num_workers < 0:
+            raise ValueError(f"num_workers={num_workers}: must be >= 0")
+        self.corpus, self.batching, self.length_filter = corpus, batching, length_filter
+        sides = [source_tokenizer, target_tokenizer]
+        if joint and sides != [None, None]:
+            raise ValueError("joint=true: both sides share data.tokenizer; leave the sides' own null")
+        own = [copy.deepcopy(tokenizer) if side is None else side for side in sides]
+        self.source_tokenizer, self.target_tokenizer = own[0], own[0] if joint else own[1]
+        self.joint, self.score_training_pairs = joint, score_training_pairs
+        self.seed, self.num_workers, self.max_pairs = seed, num_workers, max_pairs
+        self.pairs: dict[str, list[Pair]] = {}
+        self.encoded: dict[str, EncodedPairs] = {}
+        self.report: dict[str, object] = {}
+
+    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002
+        """Read, tokenize, filter and report; once, whatever the stage."""
+        if self.encoded:
+            return
+        text = self.corpus.read()
+        self.pairs = {"train": text.train, "val": text.val, "test": text.test}
+        if not text.train:
+            raise DataError("the training split is empty; check the data.* keys")
+        dropped = {split: Counter(text.dropped.get(split, {})) for split in SPLITS}
+        self._keep_first(dropped)
+        if self.score_training_pairs:
+            self.pairs |= {"val": self.pairs["train"], "test": self.pairs["train"]}
+        self._fit_tokenizers(self.pairs["train"])
+        sides = {}
+        for split in SPLITS:
+            sides[split] = self._encode(split, dropped[split])
+        if not self.pairs["train"]:
+            raise DataError(
+                f"all training pairs were left out: {dict(dropped['train'])}; raise "
+                "data.length_filter.max_source_tokens or max_target_tokens"
+            )
+        self.report = self._report(sides, {name: dict(count) for name, count in dropped.items()})
+
+    def _keep_first(self, dropped: dict[str, Counter]) -> None:
+        for split, pairs in self.pairs.items():
+            if self.max_pairs is not None and len(pairs) > self.max_pairs:
+                dropped[split]["over data.max_pairs"] = len(pairs) - self.max_pairs
+                self.pairs[split] = pairs[: self.max_pairs]
+
+    def _fit_tokenizers(self, train: list[Pair]) -> None:
+        sources, targets = [p.source for p in train], [p.target for p in train]
+        language = self.corpus.source_language
+        if self.joint:
+            self.source_tokenizer.fit(sources + targets, language)
+        else:
+            self.source_tokenizer.fit(sources, language)
+            self.target_tokenizer.fit(targets, self.corpus.target_language)
+
+    def _encode(self, split: str, dropped: Counter) -> tuple[dict, dict]:
+        pairs, limit = self.pairs[split], self.length_filter
+        sources = self.source_tokenizer.encode_batch([p.source for p in pairs])
+        targets = self.target_tokenizer.encode_batch([p.target for p in pairs])
+        if split == "train":
+            reasons = [limit.reason_to_drop(s, t) for s, t in zip(sources, targets, strict=True)]
+            dropped.update(reason for reason in reasons if reason)
+            kept = [i for i, reason in enumerate(reasons) if reason is None]
+            self.pairs[split] = [pairs[i] for i in kept]
+            sources, targets = [sources[i] for i in kept], [targets[i] for i in kept]
+        else:
+            cut = sum(limit.cut_source(s) != s for s in sources)
+            dropped.update({"source cut, kept": cut} if cut else {})
+            sources = [limit.cut_source(s) for s in sources]
+            targets = [limit.cut_target(t) for t in targets]
+        self.encoded[split] = EncodedPairs(sources, targets)
+        return side_report(sources), side_report(targets)
+
+    def _report(self, sides: dict, dropped: dict) -> dict[str, object]:
+        return {
+            "languages": [self.corpus.source_language, self.corpus.target_language],
+            "vocabulary": {
+                "source": len(self.source_tokenizer),
+                "target": len(self.target_tokenizer),
+                "joint": self.joint,
+            },
+            "splits": {
+                split: {
+                    "pairs": len(self.pairs[split]),
+                    "dropped": dropped[split],
+                    "source": sides[split][0],
+                    "target": sides[split][1],
+                    **({} if split == "train" else overlap(self.pairs["train"], self.pairs[split])),
+                    "sha256": fingerprint(self.pairs[split]),
+                }
+                for split in SPLITS
+            },
+            "tokenizers": {
+                "source": self.source_tokenizer.fingerprint(),
+                "target": self.target_tokenizer.fingerprint(),
+            },
+        }
+
+    def _loader(self, split: str) -> DataLoader:
+        data = self.encoded[split]
+        trainer = self.trainer
+        order = BatchOrder(
+            self.batching,
+            data.source_lengths,
+            data.target_lengths,
+            seed=self.seed,
+            training=split == "train",
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        return DataLoader(
+            data,
+            sampler=order,
+            batch_size=None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        """Return the bucketed, shuffled batches."""
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader:
+        """Return the validation batches, every pair once."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader:
+        """Return the test batches, every pair once."""
+        return self._loader("test")
+
+    def transfer_batch_to_device(
+        self,
+        batch: Batch,
+        device: torch.device,
+        dataloader_idx: int,  # noqa: ARG002
+    ) -> Batch:
+        """Move a batch; nothing to do on the CPU."""
+        return batch if device.type == "cpu" else batch.to(device)

@@ -1,0 +1,142 @@
+"""The LightningModule: batch -> logits -> loss, optimizer and schedule; nothing of the model itself."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.errors import NotFiniteError
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.training.feeding import teacher_forced
+from seq2seq_lab.training.loss import negative_log_likelihood
+from seq2seq_lab.training.translator import Translator
+
+
+class Seq2SeqModule(pl.LightningModule):
+    """Trains an `EncoderDecoder`.
+
+    The loss is the mean over the real target tokens of all batches that make one optimizer step. Validation and test
+    report the teacher-forced perplexity, exp of the unsmoothed mean over the whole split. `translator` decodes with the
+    same model for the callbacks.
+    """
+
+    def __init__(
+        self,
+        model: EncoderDecoder,
+        loss: nn.Module,
+        optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
+        lr_schedule: Any,
+        teacher_forcing: Callable[[int], float],
+        feeding: Callable[..., Tensor],
+        translator: Translator,
+        *,
+        seed: int = 1,
+    ):
+        super().__init__()
+        self.model, self.loss, self.translator = model, loss, translator
+        self.make_optimizer, self.lr_schedule = optimizer, lr_schedule
+        self.teacher_forcing, self.feeding = teacher_forcing, feeding
+        self.coins = torch.Generator().manual_seed(seed)
+        self._tokens_in_step = 0
+        self._sums: dict[str, Tensor] = {}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Return the loss of one batch in nats per target token."""
+        ratio = self.teacher_forcing(self.global_step)
+        logits = self.feeding(self.model, batch, ratio, self.coins)
+        loss = self.loss(logits, batch.target_output[batch.target_mask])
+        tokens = batch.num_target_tokens
+        self._refuse_not_finite(loss, "loss", batch)
+        self._tokens_in_step += tokens
+        self._add("train", loss.detach(), tokens)
+        self.log("train/loss", loss.detach() / tokens, batch_size=tokens, on_step=True, on_epoch=False)
+        accumulated = self.trainer.accumulate_grad_batches
+        return loss if accumulated > 1 else loss / tokens
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002
+        """Turn accumulated sums into the mean over all their tokens (Lightning divided by the batch count)."""
+        accumulated = self.trainer.accumulate_grad_batches
+        if accumulated > 1:
+            scale = accumulated / self._tokens_in_step
+            torch._foreach_mul_([p.grad for p in self.parameters() if p.grad is not None], scale)
+        self._tokens_in_step = 0
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,  # noqa: ARG002
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Clip the gradient's norm, log it, and stop before a step that is not finite."""
+        limit = gradient_clip_val or torch.inf
+        norm = nn.utils.clip_grad_norm_(self.parameters(), limit)
+        self._refuse_not_finite(norm, "gradient norm", None)
+        self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)
+
+    def _refuse_not_finite(self, value: Tensor, what: str, batch: Batch | None) -> None:
+        if bool(torch.isfinite(value)):
+            return
+        rows = "" if batch is None else f" on training pairs {batch.ids.tolist()[:8]}"
+        raise NotFiniteError(
+            f"the {what} is {float(value)} at step {self.global_step}{rows}; lower training.optimizer.lr or "
+            "training.trainer.gradient_clip_val; the last good weights are in checkpoints/"
+        )
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean training loss of the epoch and the learning rate."""
+        self.log("train/loss_epoch", self._mean("train"))
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def _evaluate(self, batch: Batch, split: str) -> None:
+        targets = batch.target_output[batch.target_mask]
+        nll = negative_log_likelihood(teacher_forced(self.model, batch), targets)
+        self._add(split, nll, batch.num_target_tokens)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Add the batch to the split's unsmoothed teacher-forced loss."""
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Add the batch to the split's unsmoothed teacher-forced loss."""
+        self._evaluate(batch, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss and perplexity of the whole split."""
+        self._log_split("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log loss and perplexity of the whole split."""
+        self._log_split("test")
+
+    def _log_split(self, split: str) -> None:
+        mean = self._mean(split)
+        self.log(f"{split}/loss", mean)
+        self.log(f"{split}/perplexity", torch.exp(mean))
+
+    def _add(self, split: str, total: Tensor, count: int) -> None:
+        new = torch.stack([total.double(), total.new_tensor(count, dtype=torch.float64)])
+        self._sums[split] = self._sums[split] + new if split in self._sums else new
+
+    def _mean(self, split: str) -> Tensor:
+        """Return sum / count over all ranks and forget them."""
+        sums = self._sums.pop(split, torch.tensor([0.0, 0.0], dtype=torch.float64))
+        if self.trainer.world_size > 1:
+            sums = self.all_gather(sums).sum(dim=0)
+        return (sums[0] / sums[1]).float()
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer, with its schedule where there is one."""
+        optimizer = self.make_optimizer(self.parameters())
+        schedule = self.lr_schedule.attach(optimizer)
+        return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store the state of the coins."""
+        checkpoint["coins"] = self.coins.get_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the state of the coins."""
+        self.coins.set_state(checkpoint["coins"])

@@ -1,0 +1,130 @@
+"""The parts of a run that train.py puts together, in the order in which it uses them."""
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.run_folder import make_run_folder, write_result, write_start
+from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
+from seq2seq_lab.training.datamodule import Seq2SeqDataModule
+from seq2seq_lab.training.logger import CsvMetrics
+from seq2seq_lab.training.module import Seq2SeqModule
+from seq2seq_lab.training.summary import print_summary
+from seq2seq_lab.training.translator import Translator
+
+PARTS = ("loss", "optimizer", "lr_schedule", "teacher_forcing", "feeding")
+
+__all__ = [
+    "PARTS", "Seq2SeqModule", "callbacks", "checkpoint_io", "evaluate_best", "fit", "loggers",
+    "make_run_folder", "make_translator", "print_summary", "record", "start", "write_start",
+]  # fmt: skip
+
+
+def start(seed: int) -> None:
+    """Seed every generator and silence the messages that tell a user nothing."""
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch", "pytorch_lightning"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    os.environ.setdefault("PL_DISABLE_TIPS", "1")
+    pl.seed_everything(seed, verbose=False)
+
+
+def make_translator(model: torch.nn.Module, data: Seq2SeqDataModule, decoding: Any) -> Translator:
+    """Return the translator that the callbacks use while the model trains."""
+    limit = data.length_filter.max_source_tokens
+    return Translator(model, data.source_tokenizer, data.target_tokenizer, decoding, limit)
+
+
+def checkpoint_io(config: dict[str, Any], data: Seq2SeqDataModule) -> AtomicCheckpointIO:
+    """Return the plugin that writes self-contained checkpoints."""
+    return AtomicCheckpointIO(
+        {
+            "config": config,
+            "source_tokenizer": data.source_tokenizer.to_json(),
+            "target_tokenizer": data.target_tokenizer.to_json(),
+            "source_language": data.corpus.source_language,
+            "target_language": data.corpus.target_language,
+        }
+    )
+
+
+def callbacks(built: list[pl.Callback | None], run_dir: Path) -> list[pl.Callback]:
+    """Leave out those set to null, and let checkpoints go to the run folder."""
+    chosen = [callback for callback in built if callback is not None]
+    for callback in chosen:
+        if isinstance(callback, ModelCheckpoint):
+            callback.dirpath = str(run_dir / "checkpoints")
+    return chosen
+
+
+@contextlib.contextmanager
+def loggers(extra: Logger | None, config: dict[str, Any], run_dir: Path) -> Iterator[list[Logger]]:
+    """Give the CSV log and the chosen one; close both whatever happens."""
+    every = [CsvMetrics(run_dir), *([] if extra is None else [extra])]
+    status = "failed"
+    try:
+        for logger in every:
+            if hasattr(logger, "open"):
+                logger.open(run_dir, config)
+        yield every
+        status = "success"
+    finally:
+        for logger in every:
+            if hasattr(logger, "close"):
+                logger.close(status)
+
+
+def fit(trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule) -> None:
+    """Train; say what to lower when memory runs out."""
+    try:
+        trainer.fit(module, datamodule=data)
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
+            source, target = (int(x.max()) for x in (data.encoded["train"].source_lengths, data.encoded["train"].target_lengths))
+            raise ResourceError(
+                f"out of memory (longest pair: {source} source and {target} target tokens); lower "
+                "data.batching.batch_size (or max_tokens) or data.length_filter.max_source_tokens"
+            ) from error
+        raise
+
+
+def evaluate_best(
+    trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule
+) -> dict[str, float]:
+    """Load the best checkpoint, score validation and test with it, and return all final numbers."""
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    if best:
+        state = trainer.strategy.checkpoint_io.load_checkpoint(best)["state_dict"]
+        module.load_state_dict(state)
+    numbers = {"train/epochs": float(trainer.current_epoch), "train/steps": float(trainer.global_step)}
+    numbers |= {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("train/")}
+    numbers["model/parameters"] = float(sum(p.numel() for p in module.model.parameters()))
+    for split, evaluate in (("val", trainer.validate), ("test", trainer.test)):
+        if len(data.encoded[split]):
+            evaluate(module, datamodule=data, verbose=False)
+            numbers |= {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(split)}
+    if data.score_training_pairs:
+        numbers |= {f"train/{k[5:]}": v for k, v in numbers.items() if k.startswith("test/")}
+    return numbers
+
+
+def record(run_dir: Path, numbers: dict[str, float], every: list[Logger]) -> None:
+    """Write result.json, and the same numbers as the loggers' summary."""
+    write_result(run_dir, numbers)
+    for logger in every:
+        if hasattr(logger, "log_summary"):
+            logger.log_summary(numbers)

@@ -1,0 +1,28 @@
+"""Shapes are executed here: every annotated tensor function of the package is checked while it is tested."""
+
+import os
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+install_import_hook("seq2seq_lab", "shape_check.checked")  # before anything of the package is imported
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """The folder with real corpora; tests that need it are skipped where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SEQ2SEQ_LAB_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no corpora at {folder}; set SEQ2SEQ_LAB_DATA to a folder with multi30k/ and others")
+    return folder

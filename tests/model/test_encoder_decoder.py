@@ -1,0 +1,228 @@
+import laws
+import pytest
+import torch
+from seq2seq_lab.model import attention, bridge, decoder, encoder, encoder_decoder, state
+from seq2seq_lab.model.embedding import TokenEmbedding
+from seq2seq_lab.special_tokens import PAD
+from seq2seq_lab.training import feeding
+from tiny_models import Choice, all_choices, axes, covering_choices, is_legal, make_batch, make_model
+from torch import nn
+
+EVERY = pytest.mark.parametrize("choice", covering_choices(), ids=str)
+LSTM = Choice("lstm", "additive", "mean", "every_step_and_output", "before", "deep", True, "bidirectional", (1, 2), (6, 5))
+PLAIN = Choice("gru", "none", "last", "initial_state", "after", "state", False, "forward", (2, 2), (6, 6))
+
+
+def test_the_choices_cover_every_option_and_are_many():
+    chosen = covering_choices()
+    assert len(chosen) > 50
+    for name, options in axes().items():
+        assert {getattr(choice, name) for choice in chosen} == set(options), name
+
+
+@EVERY
+def test_forward_equals_repeated_step(choice):
+    laws.forward_equals_steps(make_model(choice), make_batch())
+
+
+@EVERY
+def test_padding_has_no_effect_on_logits_loss_gradients_and_attention(choice):
+    laws.padding_has_no_effect(make_model(choice), make_batch())
+
+
+@EVERY
+def test_every_parameter_gets_a_gradient_and_the_padding_row_none(choice):
+    laws.every_parameter_is_trained(make_model(choice), make_batch())
+
+
+@EVERY
+def test_float32_forward_equals_repeated_step(choice):
+    model, batch = make_model(choice).float(), make_batch()
+    whole = model(batch.source, batch.source_lengths, batch.target_input)
+    torch.testing.assert_close(whole, laws.by_steps(model, batch)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reading", ["forward", "reversed", "bidirectional"])
+@pytest.mark.parametrize("cell", axes()["cell"])
+def test_every_legal_combination_keeps_the_laws(cell, reading):
+    batch, count = make_batch(), 0
+    for choice in all_choices(cell=cell, reading=reading, layers=(2, 2), widths=(6, 6)):
+        model = make_model(choice)
+        laws.forward_equals_steps(model, batch)
+        laws.padding_has_no_effect(model, batch)
+        laws.every_parameter_is_trained(model, batch)
+        laws.loop_equals_parallel_road(model, batch)
+        laws.greedy_score_is_teacher_forced_score(model, batch)
+        count += 1
+    assert count > 1000
+
+
+# planted bugs
+
+
+def test_planted_wrong_time_of_feeding_is_caught(monkeypatch):
+    def late(self, static, embedded, start):
+        return original(self, static.roll(1, dims=1), embedded, start)
+
+    original = decoder.RecurrentDecoder._loop
+    monkeypatch.setattr(decoder.RecurrentDecoder, "_loop", late)
+    with pytest.raises(AssertionError):
+        laws.forward_equals_steps(make_model(LSTM), make_batch())
+
+
+def test_planted_mask_off_by_one_is_caught(monkeypatch):
+    def softmax(scores, mask):
+        wrong = mask | mask.roll(1, dims=1)
+        return torch.softmax(scores.masked_fill(~wrong.unsqueeze(1), -torch.inf), dim=-1)
+
+    monkeypatch.setattr(attention, "masked_softmax", softmax)
+    with pytest.raises(AssertionError):
+        laws.padding_has_no_effect(make_model(LSTM), make_batch())
+
+
+def test_planted_missing_mask_is_caught(monkeypatch):
+    monkeypatch.setattr(attention, "masked_softmax", lambda scores, mask: torch.softmax(scores, dim=-1))
+    with pytest.raises(AssertionError):
+        laws.padding_has_no_effect(make_model(LSTM), make_batch())
+
+
+def test_planted_backward_reading_from_the_padding_is_caught(monkeypatch):
+    monkeypatch.setattr(encoder, "pack_padded_sequence", lambda inputs, *_, **__: inputs)
+    monkeypatch.setattr(encoder, "pad_packed_sequence", lambda outputs, **_: (outputs, None))
+    with pytest.raises(AssertionError):
+        laws.padding_has_no_effect(make_model(LSTM), make_batch())
+
+
+def test_planted_mean_over_the_padding_is_caught(monkeypatch):
+    def vectors(self, memory):
+        mean = memory.states.mean(dim=1)
+        return [mean] * self.num_layers, [mean] * self.num_layers
+
+    monkeypatch.setattr(bridge.MeanBridge, "vectors", vectors)
+    with pytest.raises(AssertionError):
+        laws.padding_has_no_effect(make_model(LSTM), make_batch())
+
+
+def test_planted_padding_in_the_loss_is_caught(monkeypatch):
+    def forced(model, batch):
+        logits = model(batch.source, batch.source_lengths, batch.target_input)
+        return (logits * 1.0)[batch.target_mask] + logits.mean()
+
+    monkeypatch.setattr(laws, "teacher_forced", forced)
+    with pytest.raises(AssertionError):
+        laws.padding_has_no_effect(make_model(PLAIN), make_batch())
+
+
+def test_planted_untrained_parameter_is_caught():
+    model = make_model(LSTM)
+    model.decoder.forgotten = nn.Parameter(torch.zeros(3, dtype=torch.float64))
+    with pytest.raises(AssertionError, match="forgotten"):
+        laws.every_parameter_is_trained(model, make_batch())
+
+
+def test_planted_trained_padding_row_is_caught():
+    model = make_model(LSTM)
+    model.encoder.embedding.lookup.padding_idx = None
+    model.encoder.embedding.forward = model.encoder.embedding.lookup.forward
+    batch = make_batch()
+    batch.source[0, 0] = PAD
+    with pytest.raises(AssertionError):
+        laws.every_parameter_is_trained(model, batch)
+
+
+# tied embeddings
+
+
+def sides(source_vocab=11, target_vocab=11, embedding_dim=6):
+    memory = encoder.RecurrentEncoder(TokenEmbedding(source_vocab, 6), _cell, 6)
+    readout = make_model(PLAIN).decoder.readout.__class__(6)
+    output = decoder.LuongDecoder(
+        target_vocab,
+        TokenEmbedding(target_vocab, embedding_dim),
+        _cell,
+        attention.NoAttention(6, 6),
+        bridge.LastBridge(6, 1, 6, 1),
+        make_model(PLAIN).decoder.context.__class__(6),
+        readout,
+        6,
+    )
+    return memory, output
+
+
+def _cell(*sizes, **settings):
+    from seq2seq_lab.model.cell import GruCell
+
+    return GruCell(*sizes, **settings)
+
+
+def test_tied_output_shares_the_target_embedding():
+    model = encoder_decoder.EncoderDecoder(*sides(), tie_output=True)
+    assert model.decoder.output.weight is model.decoder.embedding.lookup.weight
+
+
+def test_tied_source_shares_the_target_embedding():
+    model = encoder_decoder.EncoderDecoder(*sides(), tie_source=True)
+    assert model.encoder.embedding.lookup.weight is model.decoder.embedding.lookup.weight
+
+
+def test_tying_saves_exactly_the_shared_parameters():
+    def count(**ties):
+        return sum(p.numel() for p in encoder_decoder.EncoderDecoder(*sides(), **ties).parameters())
+
+    assert count() - count(tie_output=True, tie_source=True) == 2 * 11 * 6
+
+
+@pytest.mark.parametrize(
+    ("sizes", "key"),
+    [({"embedding_dim": 5}, "tie_output"), ({"source_vocab": 7}, "tie_source")],
+)
+def test_tying_unequal_weights_is_refused_with_the_key(sizes, key):
+    with pytest.raises(ValueError, match=f"model.{key}=true"):
+        encoder_decoder.EncoderDecoder(*sides(**sizes), **{key: True})
+
+
+def test_tied_model_still_ignores_padding():
+    model = encoder_decoder.EncoderDecoder(*sides(), tie_output=True, tie_source=True).double()
+    batch = make_batch()
+    batch.target_input.clamp_(max=10)
+    batch.target_output.clamp_(max=10)
+    expected = laws.loss_and_gradients(model, batch)
+    assert_wide = laws.loss_and_gradients(model, laws.widened(batch))
+    laws.assert_equal(assert_wide, expected)
+
+
+# what the classes share
+
+
+def test_states_of_chosen_rows_are_the_states_of_a_smaller_batch():
+    model, batch, rows = make_model(LSTM), make_batch(), torch.tensor([2, 0])
+    start = model.initial_state(model.encode(batch.source, batch.source_lengths))
+    _, chosen = model.step(batch.target_input[rows, 0], start.select(rows))
+    _, whole = model.step(batch.target_input[:, 0], start)
+    for one, other in zip(_tensors(chosen), _tensors(whole.select(rows)), strict=True):
+        laws.assert_equal(one, other)
+
+
+def _tensors(value):
+    found = [value.hidden, value.cell, value.feed, value.summary, value.attention]
+    return [*found, value.keys.keys, value.keys.values, value.keys.mask]
+
+
+def test_the_state_is_batch_first_in_every_tensor():
+    model, batch = make_model(LSTM), make_batch()
+    start = model.initial_state(model.encode(batch.source, batch.source_lengths))
+    assert isinstance(start, state.RecurrentState)
+    assert {tensor.shape[0] for tensor in _tensors(start)} == {3}
+
+
+def test_teacher_forced_returns_the_real_positions_row_by_row():
+    model, batch = make_model(LSTM), make_batch()
+    whole = model(batch.source, batch.source_lengths, batch.target_input)
+    rows = [whole[i, t] for i, n in enumerate((3, 7, 5)) for t in range(n)]
+    laws.assert_equal(feeding.teacher_forced(model, batch), torch.stack(rows))
+
+
+def test_a_decoder_that_hears_nothing_of_the_source_is_not_legal():
+    deaf = Choice("gru", "none", "zero", "initial_state", "after", "state", False, "forward", (1, 1), (6, 6))
+    assert not is_legal(deaf)

@@ -1,0 +1,215 @@
+"""Random models of every legal combination of parts, at tiny sizes, made from the yaml files of conf/model.
+
+A part that gets a class and a yaml file is in all of them at once: nothing here names a part.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cache, partial
+from importlib import import_module
+from itertools import combinations, product
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+import yaml
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.data.collate import EncodedPairs
+from seq2seq_lab.model.embedding import TokenEmbedding
+from seq2seq_lab.model.encoder import RecurrentEncoder
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.special_tokens import EOS, NUM_SPECIAL_TOKENS, PAD
+
+CONF = Path(__file__).resolve().parents[1] / "conf" / "model"
+SOURCE_VOCAB, TARGET_VOCAB = 11, 13
+
+
+def nodes(group: str) -> dict[str, dict[str, Any]]:
+    """Return the yaml files of a group: name -> content."""
+    folder = CONF / group
+    files = sorted(folder.rglob("*.yaml"))
+    return {f.relative_to(folder).with_suffix("").as_posix(): yaml.safe_load(f.read_text()) for f in files}
+
+
+def class_of(node: dict[str, Any]) -> type:
+    module, _, name = node["_target_"].rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def targets(group: str) -> set[type]:
+    return {class_of(node) for node in nodes(group).values()}
+
+
+def public_subclasses(module: ModuleType, base: type) -> set[type]:
+    """Return the classes of a module that can be chosen: subclasses without a leading underscore."""
+    classes = {c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)}
+    return {c for c in classes if c is not base and not c.__name__.startswith("_")}
+
+
+def dials(
+    *, encoder: int = 6, decoder: int = 6, layers: tuple[int, int] = (1, 1), dropout: float = 0.0
+) -> dict[str, Any]:
+    """Return what the yaml files interpolate."""
+    return {
+        "model.dim": 7,
+        "model.dropout": dropout,
+        "model.encoder.dim": encoder,
+        "model.decoder.dim": decoder,
+        "model.encoder.num_layers": layers[0],
+        "model.decoder.num_layers": layers[1],
+    }
+
+
+def construct(node: dict[str, Any], values: dict[str, Any]) -> Any:
+    """Make the object of a node, as `_target_` with its arguments, or a partial of it."""
+    arguments = {}
+    for key, value in node.items():
+        if not key.startswith("_"):
+            refers = isinstance(value, str) and value.startswith("${")
+            arguments[key] = values[value[2:-1]] if refers else value
+    made = class_of(node)
+    return partial(made, **arguments) if node.get("_partial_") else made(**arguments)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of everything that a recurrent model can vary in."""
+
+    cell: str
+    attention: str
+    bridge: str
+    context: str
+    order: str
+    readout: str
+    input_feeding: bool
+    reading: str
+    layers: tuple[int, int]
+    widths: tuple[int, int]
+
+    def __str__(self) -> str:
+        names = (getattr(self, f.name) for f in fields(self)[:6])
+        feeding = "feeding" if self.input_feeding else "plain"
+        sizes = "x".join(map(str, (*self.layers, *self.widths)))
+        return "-".join((*names, feeding, self.reading, sizes))
+
+
+READINGS = {
+    "forward": {},
+    "reversed": {"reverse_source": True},
+    "bidirectional": {"bidirectional": True},
+}
+
+
+def axes() -> dict[str, list[Any]]:
+    groups = ("cell", "attention", "bridge", "context", "order", "readout")
+    return {
+        **{group: list(nodes(group)) for group in groups},
+        "input_feeding": [False, True],
+        "reading": list(READINGS),
+        "layers": [(1, 1), (2, 2), (1, 2), (3, 2)],
+        "widths": [(6, 6), (6, 5)],
+    }
+
+
+def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDecoder:
+    """Return the float64 model with random weights; refused combinations raise ValueError."""
+    values = dials(encoder=choice.widths[0], decoder=choice.widths[1], layers=choice.layers, dropout=dropout)
+    part = {
+        group: construct(nodes_of(group)[getattr(choice, group)], values)
+        for group in ("cell", "attention", "bridge", "context", "readout")
+    }
+    encoder = RecurrentEncoder(
+        TokenEmbedding(SOURCE_VOCAB, 3, dropout),
+        part["cell"],
+        choice.widths[0],
+        choice.layers[0],
+        dropout,
+        **READINGS[choice.reading],
+    )
+    decoder = class_of(nodes_of("order")[choice.order])(
+        TARGET_VOCAB,
+        TokenEmbedding(TARGET_VOCAB, 5, dropout),
+        **part,
+        dim=choice.widths[1],
+        num_layers=choice.layers[1],
+        dropout=dropout,
+        input_feeding=choice.input_feeding,
+    )
+    return randomize(EncoderDecoder(encoder, decoder), seed)
+
+
+nodes_of = cache(nodes)
+
+
+@torch.no_grad()
+def randomize(model: EncoderDecoder, seed: int) -> EncoderDecoder:
+    """Give the model random float64 weights that are large enough to make its choices differ."""
+    generator = torch.Generator().manual_seed(seed)
+    model.double()
+    for parameter in model.parameters():
+        parameter.normal_(0.0, 0.6, generator=generator)
+    for module in model.modules():
+        if isinstance(module, TokenEmbedding):
+            module.lookup.weight[PAD] = 0.0
+    model.decoder.output.bias[EOS] += 0.5  # so that some sentences end and some do not
+    return model
+
+
+@cache
+def is_legal(choice: Choice) -> bool:
+    try:
+        make_model(choice)
+    except ValueError:
+        return False
+    return True
+
+
+def all_choices(**fixed: Any) -> Iterator[Choice]:
+    """Return every legal combination; `fixed` holds an axis at one value."""
+    values = {name: [fixed[name]] if name in fixed else options for name, options in axes().items()}
+    for row in product(*values.values()):
+        if is_legal(Choice(*row)):
+            yield Choice(*row)
+
+
+@cache
+def covering_choices(times: int = 2) -> tuple[Choice, ...]:
+    """Return legal combinations in which any two options meet so many times, where any legal one has both."""
+    options = axes()
+    draw = random.Random(0)
+    met: Counter[tuple] = Counter()
+    rows: list[Choice] = []
+
+    def pairs(choice: Choice) -> list[tuple]:
+        return list(combinations([(name, getattr(choice, name)) for name in options], 2))
+
+    for (a, left), (b, right) in combinations(options.items(), 2):
+        for first, second in product(left, right):
+            while met[(a, first), (b, second)] < times:
+                tries = [
+                    Choice(**{n: draw.choice(v) for n, v in options.items()} | {a: first, b: second})
+                    for _ in range(60)
+                ]
+                tries.sort(key=lambda c: -sum(met[pair] < times for pair in pairs(c)))
+                chosen = next(filter(is_legal, tries), None)
+                if chosen is None:
+                    break
+                rows.append(chosen)
+                met.update(pairs(chosen))
+    return tuple(dict.fromkeys(rows))
+
+
+def make_batch(
+    sources: tuple[int, ...] = (4, 1, 2), targets: tuple[int, ...] = (2, 6, 4), seed: int = 1
+) -> Batch:
+    """Return random sentences of these lengths, the end token not counted."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def sentences(lengths: tuple[int, ...], vocab: int) -> list[list[int]]:
+        return [torch.randint(NUM_SPECIAL_TOKENS, vocab, (n,), generator=generator).tolist() for n in lengths]
+
+    pairs = EncodedPairs(sentences(sources, SOURCE_VOCAB), sentences(targets, TARGET_VOCAB))
+    return pairs[torch.arange(len(pairs))]

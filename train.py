@@ -1,0 +1,49 @@
+"""Train, evaluate and translate: compose -> check -> read data -> build -> fit -> test -> record."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from seq2seq_lab import config
+from seq2seq_lab.config import build
+
+
+@hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="train")
+def main(cfg: DictConfig) -> None:
+    """Carry out one run."""
+    config.check(cfg)
+
+    from seq2seq_lab.training import session  # torch and Lightning: not needed for --help
+
+    session.start(cfg.seed)
+    data = build(config.resolve(cfg)["data"])
+    data.setup()
+    cfg.model.source_vocab_size = len(data.source_tokenizer)
+    cfg.model.target_vocab_size = len(data.target_tokenizer)
+    run = config.resolve(cfg)
+
+    model = build(run["model"])
+    training = {name: build(run["training"][name]) for name in session.PARTS}
+    translator = session.make_translator(model, data, build(run["decoding"]))
+    module = session.Seq2SeqModule(model, **training, translator=translator, seed=cfg.seed)
+
+    run_dir = session.make_run_folder(run)
+    session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report)
+    with session.loggers(build(run["logger"]), run, run_dir) as loggers:
+        trainer = build(
+            run["training"]["trainer"],
+            callbacks=session.callbacks([build(node) for node in run["training"]["callback"].values()], run_dir),
+            logger=loggers,
+            plugins=[session.checkpoint_io(run, data)],
+            default_root_dir=str(run_dir),
+        )
+        trainer.fit(module, datamodule=data)
+        numbers = session.evaluate_best(trainer, module, data)
+        session.record(run_dir, numbers, loggers)
+    session.print_summary(Path(run_dir), numbers)
+
+
+if __name__ == "__main__":
+    sys.exit(config.launch(main))
