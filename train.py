@@ -39,7 +39,7 @@ def main(cfg: DictConfig) -> None:
             plugins=[session.checkpoint_io(run, data)],
             default_root_dir=str(run_dir),
         )
-        trainer.fit(module, datamodule=data)
+        session.fit(trainer, module, data)
         numbers = session.evaluate_best(trainer, module, data)
         session.record(run_dir, numbers, loggers)
     session.print_summary(Path(run_dir), numbers)

@@ -25,13 +25,13 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    from seq2seq_lab.data.text import read_parallel
+    from seq2seq_lab.data.parallel import read_parallel
     from seq2seq_lab.files import write_json, write_json_lines
     from seq2seq_lab.metrics.scores import hypothesis_rows, score
     from seq2seq_lab.trained import load
 
     source = Path(arguments.source)
-    pairs = read_parallel(source, Path(arguments.reference))
+    pairs, _ = read_parallel(source, Path(arguments.reference))
     trained = load(arguments.checkpoint, device=arguments.device)
     found = trained.translator.translate([pair.source for pair in pairs])
     texts = [t.text for t in found]

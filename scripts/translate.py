@@ -41,6 +41,24 @@ def read(arguments: argparse.Namespace, stdin: BinaryIO) -> Iterator[str]:
             yield from iter_lines(stream, arguments.file)
 
 
+def chunks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
+    """Yield lists of lines; where reading fails, first what was read before."""
+    done = False
+    while not done:
+        chunk: list[str] = []
+        failure = None
+        try:
+            for line in islice(lines, size):
+                chunk.append(line)  # one by one, so that a failure keeps those before it
+        except errors.UserError as error:
+            failure = error
+        done = len(chunk) < size
+        if chunk:
+            yield chunk
+        if failure is not None:
+            raise failure
+
+
 def translate(arguments: argparse.Namespace, output: TextIO) -> None:
     from dataclasses import replace
 
@@ -51,8 +69,7 @@ def translate(arguments: argparse.Namespace, output: TextIO) -> None:
     cut = count = 0
     # many batches are read at once, so that lines of like length meet; a terminal gets its answer at once
     chunk = 1 if sys.stdin.isatty() and arguments.file is None else 50 * arguments.batch_size
-    source = read(arguments, sys.stdin.buffer)
-    while lines := list(islice(source, chunk)):
+    for lines in chunks(read(arguments, sys.stdin.buffer), chunk):
         for translation in translator.translate(lines):
             output.write(translation.text + "\n")
             cut += translation.truncated

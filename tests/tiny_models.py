@@ -154,7 +154,7 @@ def randomize(model: EncoderDecoder, seed: int) -> EncoderDecoder:
     for module in model.modules():
         if isinstance(module, TokenEmbedding):
             module.lookup.weight[PAD] = 0.0
-    model.decoder.output.bias[EOS] += 0.5  # so that some sentences end and some do not
+    model.decoder.output.bias[EOS] += 1.5  # so that some sentences end and some do not
     return model
 
 

@@ -91,12 +91,12 @@ def is_there(name: str) -> bool:
     return all(Path(p).exists() for p in paths if str(p).startswith(str(DATA)))
 
 
-def build(name: str):
+def build(name: str, node: dict | None = None):
     if name in NOT_OURS_TO_MAKE:
         pytest.skip(f"{name} is fetched from elsewhere")
     if not is_there(name):
         pytest.skip(f"the files for {name} are not under {DATA}; set SEQ2SEQ_LAB_DATA")
-    node = dict(corpus_node(name))
+    node = dict(node or corpus_node(name))
     module, _, kind = node.pop("_target_").rpartition(".")
     return getattr(importlib.import_module(module), kind)(**node)
 
@@ -143,8 +143,9 @@ def test_every_corpus_class_has_a_yaml_and_every_yaml_a_class():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_languages_are_those_of_the_yaml(name):
-    corpus, node = build(name), corpus_node(name)
+def test_the_corpus_of_the_yaml_has_its_languages(name):
+    node = default_node(name)
+    corpus = build(name, node)
     expected = node["source_language"], node["target_language"]
     assert (corpus.source_language, corpus.target_language) == expected
 

@@ -134,3 +134,15 @@ def test_a_damaged_unigram_model_is_refused(model: object):
     record = json.loads(tokenizer.to_json()) | {"state": {"model": model}}
     with pytest.raises(CheckpointError):
         tokenizer_from_json(json.dumps(record))
+
+
+def test_a_typed_mark_of_sentencepiece_comes_back():
+    tokenizer = UnigramTokenizer()
+    tokenizer.fit(["a ▁ b"], "en")
+    assert tokenizer.decode(tokenizer.encode("a ▁ b")) == "a ▁ b"
+
+
+def test_planted_bug_unescaped_mark_is_caught(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("seq2seq_lab.data.subword._TO_SAFE", {})
+    with pytest.raises(AssertionError):
+        test_a_typed_mark_of_sentencepiece_comes_back()

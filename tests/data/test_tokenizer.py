@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_lab.data import vocabulary
-from seq2seq_lab.data.subword import UnigramTokenizer
 from seq2seq_lab.data.tokenizer import (
     TOKENIZERS,
     ByteTokenizer,
@@ -97,7 +96,7 @@ def order_is_free(make: object) -> None:
 def test_every_class_has_a_config_and_every_config_a_class():
     targets = [yaml.safe_load(f.read_text(encoding="utf-8"))["_target_"] for f in FILES]
     table = [f"{kind.__module__}.{kind.__name__}" for kind in TOKENIZERS.values()]
-    assert sorted(targets) == sorted(table)
+    assert set(targets) == set(table)
 
 
 def test_the_table_names_every_concrete_class():
@@ -112,6 +111,8 @@ def test_the_table_names_every_concrete_class():
 
 
 def test_config_values_are_the_constructor_defaults(file: Path):
+    if file.stem == "word_punctuation":
+        pytest.skip("a second preset of WordTokenizer, which differs on purpose")
     node = yaml.safe_load(file.read_text(encoding="utf-8"))
     default = TOKENIZERS[node.pop("_target_").rpartition(".")[2]]()
     assert {name: getattr(default, name) for name in node} == node
@@ -172,14 +173,12 @@ def test_special_strings_in_the_training_text_are_words_like_others(file: Path, 
         comes_back(tokenizer, f"the {typed} cat")
 
 
-def test_a_typed_end_token_is_a_word_of_its_own():
-    tokenizer = _fitted(WordTokenizer(), ["<eos> a <eos>"])
-    assert tokenizer.encode("<eos> a") == [4, 5]
-    assert tokenizer.decode([4, EOS, 5]) == "<eos> a"
-
-
 def test_the_order_of_the_text_does_not_matter(file: Path):
     order_is_free(lambda: _make(file))
+
+
+def test_settings_change_the_fingerprint(fitted: Tokenizer, lower: Tokenizer):
+    assert fitted.fingerprint() != lower.fingerprint()
 
 
 def test_special_tokens_are_skipped_and_stop_nothing(fitted: Tokenizer):
@@ -206,10 +205,6 @@ def test_the_stored_form_gives_the_same_tokenizer(fitted: Tokenizer):
     for text in [*TEXTS, *TYPED]:
         assert again.encode(text) == fitted.encode(text)
         assert again.decode(again.encode(text)) == fitted.decode(fitted.encode(text))
-
-
-def test_settings_change_the_fingerprint(fitted: Tokenizer, lower: Tokenizer):
-    assert fitted.fingerprint() != lower.fingerprint()
 
 
 CHILD = """
@@ -277,13 +272,6 @@ def test_planted_bug_space_lost_in_decoding_is_caught(monkeypatch: pytest.Monkey
     monkeypatch.setattr(tokenizer, "_join", lambda pieces: "".join(pieces).replace(" ", ""))
     with pytest.raises(AssertionError):
         comes_back(tokenizer, "the cat")
-
-
-def test_planted_bug_unescaped_mark_is_caught(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("seq2seq_lab.data.subword._TO_SAFE", {})
-    tokenizer = _fitted(UnigramTokenizer(), ["a ▁ b"])
-    with pytest.raises(AssertionError):
-        comes_back(tokenizer, "a ▁ b")
 
 
 # Mistakes and damage

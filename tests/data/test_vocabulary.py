@@ -12,7 +12,7 @@ from seq2seq_lab.data.tokenizer import (
     cut_edges,
 )
 from seq2seq_lab.errors import DataError
-from seq2seq_lab.special_tokens import UNK
+from seq2seq_lab.special_tokens import EOS, UNK
 
 TEXTS = ["the cat sat on the mat", "a big cat ran"]
 
@@ -113,3 +113,9 @@ def test_a_wrong_setting_is_named(kind: type, setting: dict):
 def test_an_unknown_normalisation_is_named():
     with pytest.raises(ValueError, match=r"^normalization='nfc': must be one of none, NFC"):
         check_normalization("nfc")
+
+
+def test_a_typed_end_token_is_a_word_of_its_own():
+    tokenizer = _fitted(WordTokenizer(), ["<eos> a <eos>"])
+    assert tokenizer.encode("<eos> a") == [4, 5]
+    assert tokenizer.decode([4, EOS, 5]) == "<eos> a"

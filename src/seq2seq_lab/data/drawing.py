@@ -75,7 +75,7 @@ def fill_splits(draws: Iterator[Pair], sizes: dict[str, int], advice: str) -> Pa
     splits: dict[str, list[Pair]] = {name: [] for name in SPLITS}
     seen: set[str] = set()
     missing = sum(sizes.values())
-    patience = 20 * missing + 10_000
+    patience = 20 * missing + 1_000
     while missing:
         pair = next(draws)
         split = split_of(pair.source)
@@ -87,7 +87,7 @@ def fill_splits(draws: Iterator[Pair], sizes: dict[str, int], advice: str) -> Pa
         elif patience <= 0:
             found = ", ".join(f"{len(splits[name])} of {n} {name}" for name, n in sizes.items())
             raise DataError(f"too few different sentences can be drawn ({found}); {advice}")
-    return ParallelText(**splits)
+    return ParallelText(splits["train"], splits["val"], splits["test"])
 
 
 def check_sizes(num_train: int, num_val: int, num_test: int) -> dict[str, int]:

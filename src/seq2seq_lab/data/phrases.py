@@ -7,7 +7,7 @@ no prose. A locale is left without the kinds of clause for which it has no words
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.drawing import Dice, check_range, check_sizes, fill_splits
@@ -156,7 +156,8 @@ def draw_amount(dice: Dice, currencies: list[str]) -> Render:
     """Draw an amount of money, with the currency's sign or name."""
     from babel.numbers import format_currency
 
-    currency, style = dice.pick(currencies), dice.pick(["standard", "name"])
+    currency = dice.pick(currencies)
+    style: Literal["standard", "name"] = dice.pick(["standard", "name"])
     value = Decimal(dice.log_uniform(99_999)) + Decimal(dice.pick([0, 25, 50, 75])) / 100
     return lambda locale: format_currency(value, currency, locale=locale, format_type=style)
 

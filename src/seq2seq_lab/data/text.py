@@ -68,7 +68,7 @@ def read_lines(path: str | Path, *, max_bytes: int = MAX_BYTES) -> TextLines:
     Raises `DataError` with file:line:byte for whatever is not text and `UnsafeError` for a gzip bomb.
     """
     counts: Counter[str] = Counter()
-    with _open(path, max_bytes) as stream:
+    with open_text(path, max_bytes) as stream:
         lines = list(iter_lines(stream, str(path), counts))
     return TextLines(lines, dict(counts))
 
@@ -191,7 +191,7 @@ class _CappedGzip:
 
 
 @contextlib.contextmanager
-def _open(path: str | Path, max_bytes: int) -> Iterator[LineStream]:
+def open_text(path: str | Path, max_bytes: int = MAX_BYTES) -> Iterator[LineStream]:
     try:
         file = Path(path).expanduser().open("rb")
     except FileNotFoundError as error:

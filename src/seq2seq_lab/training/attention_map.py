@@ -26,6 +26,7 @@ _SYSTEM_FONTS = (
 _CELL, _FONT_SIZE = 0.24, 9.0
 """Side of a cell in inches, and the size of the labels in points."""
 _LONGEST_LABEL = 24
+_DPI = 130
 
 
 @functools.cache
@@ -37,9 +38,9 @@ def _font_families() -> tuple[tuple[str, frozenset[int]], ...]:
     manager = font_manager.fontManager
     known = {font.name for font in manager.ttflist}
     families = ["DejaVu Sans", *(name for name in _SYSTEM_FONTS if name in known)]
-    for file in _packaged_fonts():
+    for file in map(str, _packaged_fonts()):
         manager.addfont(file)
-        families.append(manager.ttflist[-1].name)
+        families.append(FT2Font(file).family_name)
     found = []
     for family in dict.fromkeys(families):
         path = font_manager.findfont(family, fallback_to_default=False)
@@ -73,7 +74,7 @@ def _warn_once(missing: str) -> None:
 def choose_fonts(texts: Sequence[str]) -> list[str]:
     """Return the font families that the texts need, in matplotlib's fall-back order."""
     needed = {ord(c) for text in texts for c in text if not c.isspace() and c.isprintable()}
-    chosen = []
+    chosen: list[str] = []
     for family, has in _font_families():
         if not chosen or needed & has:
             chosen.append(family)
@@ -139,7 +140,9 @@ def draw_attention(
             axes.text(0.5, 0.5, "nothing to show", ha="center", va="center", color="0.4")
         text = axes.set_title(head, fontsize=_FONT_SIZE + 2, pad=10, loc="left", **style)
         _set_language(text, head)
-        figure.savefig(path, dpi=130, bbox_inches="tight", pad_inches=0.15)
+        # the outline by hand: `bbox_inches="tight"` would lay out everything once more
+        outline = figure.get_tightbbox(figure.canvas.get_renderer()).padded(0.15)
+        figure.savefig(path, dpi=_DPI, bbox_inches=outline)
 
 
 def label_title(title: str, num_columns: int) -> str:
@@ -164,7 +167,7 @@ def _empty_figure(num_columns: int, num_rows: int) -> tuple[Any, Any]:
 
     cell = _CELL if max(num_columns, num_rows) > 12 else 1.4 * _CELL
     width, height = max(num_columns, 2) * cell, max(num_rows, 2) * cell
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), dpi=_DPI)
     FigureCanvasAgg(figure)
     return figure, figure.add_axes((0, 0, 1, 1))
 

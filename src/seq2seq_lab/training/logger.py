@@ -57,7 +57,7 @@ class CsvMetrics(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one row."""
-        row = {"step": step, **{name: float(value) for name, value in metrics.items()}}
+        row: dict[str, Any] = {"step": step, **{k: float(v) for k, v in metrics.items()}}
         if "epoch" in row:
             row["epoch"] = int(row["epoch"])
         new = [name for name in row if name not in self._columns]

@@ -94,7 +94,8 @@ def fit(trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule) -> 
     except (MemoryError, RuntimeError) as error:
         text = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
-            source, target = (int(x.max()) for x in (data.encoded["train"].source_lengths, data.encoded["train"].target_lengths))
+            pairs = data.encoded["train"]
+            source, target = int(pairs.source_lengths.max()), int(pairs.target_lengths.max())
             raise ResourceError(
                 f"out of memory (longest pair: {source} source and {target} target tokens); lower "
                 "data.batching.batch_size (or max_tokens) or data.length_filter.max_source_tokens"
@@ -117,6 +118,8 @@ def evaluate_best(
         if len(data.encoded[split]):
             evaluate(module, datamodule=data, verbose=False)
             numbers |= {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(split)}
+    for callback in trainer.callbacks:
+        numbers |= getattr(callback, "numbers", {})
     if data.score_training_pairs:
         numbers |= {f"train/{k[5:]}": v for k, v in numbers.items() if k.startswith("test/")}
     return numbers

@@ -7,10 +7,9 @@ ends all of it. The first message holds the settings; the others are `log`, `tab
 
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 
 def say(screen: TextIO, text: str) -> None:
@@ -31,7 +30,7 @@ def take_screen() -> TextIO:
     return screen
 
 
-def start(options: dict[str, Any], mode: str) -> Any:
+def start(options: dict[str, Any], mode: Literal["online", "offline"]) -> Any:
     """Start a run in the given mode."""
     import wandb
 
@@ -131,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -15,6 +15,9 @@ class Bleu(pl.Callback):
     Writes hypotheses/<split>.jsonl (one line per pair, in order) and hypotheses/signatures.json in the run folder.
     """
 
+    def __init__(self) -> None:
+        self.numbers: dict[str, float] = {}  # in full precision, where Lightning logs 32 bits
+
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score the validation split."""
         self._score("val", trainer, pl_module)
@@ -30,7 +33,9 @@ class Bleu(pl.Callback):
         found = module.translator.translate([pair.source for pair in pairs])
         texts = [t.text for t in found]
         numbers, signatures = score(pairs, texts, trainer.datamodule.corpus.target_language)
-        module.log_dict({f"{split}/{name}": value for name, value in numbers.items()})
+        named = {f"{split}/{name}": value for name, value in numbers.items()}
+        self.numbers |= named
+        module.log_dict(named)
         if not trainer.is_global_zero:
             return
         folder = Path(trainer.default_root_dir) / "hypotheses"

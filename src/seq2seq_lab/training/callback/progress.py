@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
@@ -28,7 +28,7 @@ def epoch_line(
     return "  ".join([number, *shown, f"{seconds:.1f} s"])
 
 
-def bar_line(done: int, total: float, loss: float | None, width: int = 24) -> str:
+def bar_line(done: int, total: int | float, loss: float | None, width: int = 24) -> str:
     """Return the bar of a running epoch; a total that is not known (infinite) shows the count alone."""
     loss_text = "" if loss is None else f"  loss {loss:.3f}"
     if not 0 < total < float("inf"):
@@ -66,31 +66,23 @@ class Progress(ProgressBar):
         """Print above the bar."""
         self._write(" ".join(map(str, args)))
 
-    @property
-    def _screen(self) -> TextIO:
-        return sys.stderr
-
     def _write(self, line: str) -> None:
         if self._enabled:
-            clear = "\r\033[K" if self._screen.isatty() else ""
-            self._screen.write(f"{clear}{line}\n")
-            self._screen.flush()
+            clear = "\r\033[K" if sys.stderr.isatty() else ""
+            sys.stderr.write(f"{clear}{line}\n")
+            sys.stderr.flush()
 
     def _draw(self, line: str) -> None:
         now = time.monotonic()
-        if (
-            self._enabled
-            and now - self._last_drawn >= 1 / self.per_second
-            and self._screen.isatty()
-        ):
-            self._screen.write(f"\r\033[K{line}")
-            self._screen.flush()
+        if self._enabled and now - self._last_drawn >= 1 / self.per_second and sys.stderr.isatty():
+            sys.stderr.write(f"\r\033[K{line}")
+            sys.stderr.flush()
             self._last_drawn = now
 
     def _clear(self) -> None:
-        if self._enabled and self._screen.isatty():
-            self._screen.write("\r\033[K")
-            self._screen.flush()
+        if self._enabled and sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Print the epoch before, now that all of it is logged, and start the clock."""
@@ -101,7 +93,7 @@ class Progress(ProgressBar):
         """Redraw the bar."""
         if self._enabled and time.monotonic() - self._last_drawn >= 1 / self.per_second:
             loss = trainer.callback_metrics.get("train/loss")
-            done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+            done = trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
             self._draw(
                 bar_line(done, trainer.num_training_batches, None if loss is None else float(loss))
             )
@@ -110,6 +102,10 @@ class Progress(ProgressBar):
         """Show that validation is at work."""
         if not trainer.sanity_checking:
             self._draw("  validating ...")
+
+    def on_validation_end(self, *_: Any) -> None:
+        """Take that away again."""
+        self._clear()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Remember the epoch: callbacks after this one may still log."""

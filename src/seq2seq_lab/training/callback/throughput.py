@@ -10,9 +10,9 @@ from seq2seq_lab.batch import Batch
 
 
 class Throughput(pl.Callback):
-    """Logs `train/tokens_per_second` of the last `window` batches at every logging step, and of the epoch at its end.
+    """Logs `train/tokens_per_second`: of the last `window` batches at each logging step, of the epoch at its end.
 
-    Real target tokens only, pads excluded. Waiting for data counts, validation and checkpoints do not. The numbers are
+    Real target tokens only, pads excluded. Waiting for data counts, validation does not. The numbers are
     those of this process; the tokens of the other processes of a distributed run come on top.
     """
 
@@ -44,7 +44,7 @@ class Throughput(pl.Callback):
         pl_module: pl.LightningModule,
         outputs: Any,  # noqa: ARG002
         batch: Batch,
-        batch_idx: int,
+        batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Count the batch; the time since the last one is the batch's, the waiting for it included."""
         now = time.perf_counter()
@@ -53,9 +53,9 @@ class Throughput(pl.Callback):
         self._mark = now
         self._tokens, self._seconds = self._tokens + tokens, self._seconds + seconds
         self._recent.append((tokens, seconds))
-        if (batch_idx + 1) % trainer.log_every_n_steps == 0:
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             speed = _per_second(sum(t for t, _ in self._recent), sum(s for _, s in self._recent))
-            pl_module.log("train/tokens_per_second_window", speed, on_step=True, on_epoch=False)
+            pl_module.log("train/tokens_per_second", speed, on_step=True, on_epoch=False)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Log the speed of the whole epoch."""
