@@ -5,7 +5,9 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-install_import_hook("seq2seq_lab", "shape_check.checked")  # before anything of the package is imported
+install_import_hook(
+    "seq2seq_lab", "shape_check.checked"
+)  # before anything of the package is imported
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -25,5 +27,7 @@ def data_folder() -> Path:
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("SEQ2SEQ_LAB_DATA", default))
     if not folder.is_dir():
-        pytest.skip(f"no corpora at {folder}; set SEQ2SEQ_LAB_DATA to a folder with multi30k/ and others")
+        pytest.skip(
+            f"no corpora at {folder}; set SEQ2SEQ_LAB_DATA to a folder with multi30k/ and others"
+        )
     return folder

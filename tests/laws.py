@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from seq2seq_lab.batch import Batch, mask_from_lengths
 from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.decoding.greedy import Greedy
@@ -21,8 +24,6 @@ from seq2seq_lab.special_tokens import BOS, EOS, NUM_SPECIAL_TOKENS, PAD
 from seq2seq_lab.training.feeding import rolled_out, teacher_forced
 from seq2seq_lab.training.loss import negative_log_likelihood
 from tiny_models import SOURCE_VOCAB, TARGET_VOCAB
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 Gradients = dict[str, Tensor | None]
 SEARCH = Greedy(max_ratio=1.0, max_extra=3)
@@ -56,13 +57,17 @@ def by_steps(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def forward_equals_steps(model: EncoderDecoder, batch: Batch) -> None:
-    assert_equal(model(batch.source, batch.source_lengths, batch.target_input), by_steps(model, batch)[0])
+    assert_equal(
+        model(batch.source, batch.source_lengths, batch.target_input), by_steps(model, batch)[0]
+    )
 
 
 def every_parameter_is_trained(model: EncoderDecoder, batch: Batch) -> None:
     """O12: no parameter is without a gradient, and the padding row of an embedding has none."""
     found = loss_and_gradients(model, batch)[2]
-    assert [name for name, gradient in found.items() if gradient is None or not gradient.any()] == []
+    assert [
+        name for name, gradient in found.items() if gradient is None or not gradient.any()
+    ] == []
     for name, gradient in found.items():
         if "embedding.lookup" in name:
             assert not gradient[PAD].any(), name
@@ -193,12 +198,16 @@ def shared_dropout(model: EncoderDecoder) -> Iterator[None]:
 
     The layer is found in the calling frame: the `nn.Dropout` itself, or the decoder's layer number.
     """
-    torch.manual_seed(5)  # the encoder's dropout is inside torch's fused call, the same in both roads
+    torch.manual_seed(
+        5
+    )  # the encoder's dropout is inside torch's fused call, the same in both roads
     names = {id(module): name for name, module in model.named_modules()}
     clock: dict[str, int] = {}
     original = F.dropout
 
-    def dropout(inputs: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    def dropout(
+        inputs: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Tensor:
         if not training or p == 0.0:
             return inputs
         caller = sys._getframe(1).f_locals
@@ -206,7 +215,9 @@ def shared_dropout(model: EncoderDecoder) -> Iterator[None]:
         start, steps = clock.get(site, 0), inputs.shape[1] if inputs.ndim == 3 else 1
         clock[site] = start + steps
         seed = int(hashlib.sha256(site.encode()).hexdigest()[:8], 16)
-        draws = torch.rand(64, inputs.shape[0], inputs.shape[-1], generator=torch.Generator().manual_seed(seed))
+        draws = torch.rand(
+            64, inputs.shape[0], inputs.shape[-1], generator=torch.Generator().manual_seed(seed)
+        )
         kept = (draws >= p).to(inputs)[start : start + steps].transpose(0, 1) / (1 - p)
         return inputs * (kept if inputs.ndim == 3 else kept[:, 0])
 
@@ -248,7 +259,9 @@ def never_teacher_forced_equals_greedy(
     for row, found in enumerate(hypotheses):
         produced = [*found.tokens.tolist(), *([EOS] if found.finished else [])]
         assert tokens[row, : len(produced)].tolist() == produced
-        assert_equal(scores[row, : len(produced)].sum(), torch.tensor(found.score, dtype=torch.float64))
+        assert_equal(
+            scores[row, : len(produced)].sum(), torch.tensor(found.score, dtype=torch.float64)
+        )
 
 
 def full_batch(batch: Batch) -> Batch:
@@ -260,7 +273,12 @@ def corpus_of(count: int, seed: int) -> Batch:
     """Return random sentences of 1 to 9 words."""
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randint(1, 10, (count,), generator=generator).tolist()
-    sources = [torch.randint(NUM_SPECIAL_TOKENS, SOURCE_VOCAB, (n,), generator=generator).tolist() for n in lengths]
+    sources = [
+        torch.randint(NUM_SPECIAL_TOKENS, SOURCE_VOCAB, (n,), generator=generator).tolist()
+        for n in lengths
+    ]
     batch = EncodedPairs(sources, sources)[torch.arange(count)]
-    assert torch.equal(batch.source_mask, mask_from_lengths(batch.source_lengths, batch.source.shape[1]))
+    assert torch.equal(
+        batch.source_mask, mask_from_lengths(batch.source_lengths, batch.source.shape[1])
+    )
     return batch

@@ -95,16 +95,31 @@ class Parts:
     run: dict[str, Any]
 
 
+@functools.cache
+def _composed(*overrides: str) -> str:
+    return json.dumps(config.compose(list(overrides)))
+
+
+def _with_sizes(node: dict[str, Any], source: int, target: int) -> dict[str, Any]:
+    """Fill in the vocabulary sizes that only the tokenizers know; what lies in the encoder is the source's."""
+    filled = {}
+    for key, value in node.items():
+        if value == "???":
+            filled[key] = source if key.startswith("source") else target
+        elif isinstance(value, dict):
+            filled[key] = _with_sizes(value, source, source if key == "encoder" else target)
+        else:
+            filled[key] = value
+    return filled
+
+
 def assemble(*overrides: str, seed: int = 1) -> Parts:
     """Build data and module from the real configs, without a run folder."""
     torch.manual_seed(seed)
-    data = config.build(config.compose(list(overrides))["data"])
+    run = json.loads(_composed(*overrides))
+    data = config.build(run["data"])
     data.setup()
-    sizes = [
-        f"model.source_vocab_size={len(data.source_tokenizer)}",
-        f"model.target_vocab_size={len(data.target_tokenizer)}",
-    ]
-    run = config.compose([*overrides, *sizes])
+    run["model"] = _with_sizes(run["model"], len(data.source_tokenizer), len(data.target_tokenizer))
     model = config.build(run["model"])
     parts = {name: config.build(run["training"][name]) for name in session.PARTS}
     translator = session.make_translator(model, data, config.build(run["decoding"]))

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import yaml
+
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.model.embedding import TokenEmbedding
@@ -31,7 +32,10 @@ def nodes(group: str) -> dict[str, dict[str, Any]]:
     """Return the yaml files of a group: name -> content."""
     folder = CONF / group
     files = sorted(folder.rglob("*.yaml"))
-    return {f.relative_to(folder).with_suffix("").as_posix(): yaml.safe_load(f.read_text()) for f in files}
+    return {
+        f.relative_to(folder).with_suffix("").as_posix(): yaml.safe_load(f.read_text())
+        for f in files
+    }
 
 
 def class_of(node: dict[str, Any]) -> type:
@@ -116,7 +120,9 @@ def axes() -> dict[str, list[Any]]:
 
 def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDecoder:
     """Return the float64 model with random weights; refused combinations raise ValueError."""
-    values = dials(encoder=choice.widths[0], decoder=choice.widths[1], layers=choice.layers, dropout=dropout)
+    values = dials(
+        encoder=choice.widths[0], decoder=choice.widths[1], layers=choice.layers, dropout=dropout
+    )
     part = {
         group: construct(nodes_of(group)[getattr(choice, group)], values)
         for group in ("cell", "attention", "bridge", "context", "readout")
@@ -190,7 +196,9 @@ def covering_choices(times: int = 2) -> tuple[Choice, ...]:
         for first, second in product(left, right):
             while met[(a, first), (b, second)] < times:
                 tries = [
-                    Choice(**{n: draw.choice(v) for n, v in options.items()} | {a: first, b: second})
+                    Choice(
+                        **{n: draw.choice(v) for n, v in options.items()} | {a: first, b: second}
+                    )
                     for _ in range(60)
                 ]
                 tries.sort(key=lambda c: -sum(met[pair] < times for pair in pairs(c)))
@@ -209,7 +217,10 @@ def make_batch(
     generator = torch.Generator().manual_seed(seed)
 
     def sentences(lengths: tuple[int, ...], vocab: int) -> list[list[int]]:
-        return [torch.randint(NUM_SPECIAL_TOKENS, vocab, (n,), generator=generator).tolist() for n in lengths]
+        return [
+            torch.randint(NUM_SPECIAL_TOKENS, vocab, (n,), generator=generator).tolist()
+            for n in lengths
+        ]
 
     pairs = EncodedPairs(sentences(sources, SOURCE_VOCAB), sentences(targets, TARGET_VOCAB))
     return pairs[torch.arange(len(pairs))]

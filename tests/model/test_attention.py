@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from laws import assert_equal
 from seq2seq_lab.model import attention as attention_module
 from seq2seq_lab.model.attention import Attention, DotAttention, NoAttention, ScaledDotAttention
 from seq2seq_lab.model.state import AttentionKeys, Memory
 from tiny_models import class_of, construct, dials, nodes, public_subclasses, targets
-from torch import Tensor, nn
 
 LENGTHS = torch.tensor([5, 2, 3])
 STEPS, WIDTH = 7, 6
@@ -101,7 +102,9 @@ def times(weight: Tensor, vector: list[float]) -> list[float]:
 
 
 def additive(a: Attention, query: list[float], state: list[float]) -> float:
-    pairs = zip(times(a.query.weight, query), times(a.key.weight, state), a.key.bias.tolist(), strict=True)
+    pairs = zip(
+        times(a.query.weight, query), times(a.key.weight, state), a.key.bias.tolist(), strict=True
+    )
     return dot(a.vector.tolist(), [math.tanh(q + k + b) for q, k, b in pairs])
 
 
@@ -130,7 +133,9 @@ def equals_a_loop(attention: Attention, score: Callable[[Attention, list, list],
         for step in range(STEPS):
             scores = [math.exp(score(attention, query[row, step].tolist(), s)) for s in states]
             expected = [s / sum(scores) for s in scores]
-            mean = [sum(w * s[i] for w, s in zip(expected, states, strict=True)) for i in range(WIDTH)]
+            mean = [
+                sum(w * s[i] for w, s in zip(expected, states, strict=True)) for i in range(WIDTH)
+            ]
             assert_equal(weights[row, step, :length].tolist(), expected)
             assert_equal(context[row, step].tolist(), mean)
 
@@ -205,7 +210,11 @@ def test_no_attention_owns_no_parameters_and_reads_nothing():
     attention = NoAttention(WIDTH, WIDTH)
     context, weights = attention(queries(), attention.prepare(make_memory()))
     assert list(attention.parameters()) == []
-    assert (context.shape, weights.shape, attention.context_dim) == ((3, STEPS, 0), (3, STEPS, 0), 0)
+    assert (context.shape, weights.shape, attention.context_dim) == (
+        (3, STEPS, 0),
+        (3, STEPS, 0),
+        0,
+    )
 
 
 @pytest.mark.parametrize("kind", [DotAttention, ScaledDotAttention])

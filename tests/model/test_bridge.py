@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch import Tensor
+
 from laws import assert_equal
 from seq2seq_lab.model import bridge as bridge_module
 from seq2seq_lab.model.bridge import Bridge, LastBridge, LinearBridge, MaxBridge, MeanBridge
 from seq2seq_lab.model.state import Memory
 from tiny_models import construct, dials, nodes, public_subclasses, targets
-from torch import Tensor
 
 NODES = nodes("bridge")
 EVERY = pytest.mark.parametrize("name", list(NODES))
@@ -86,7 +87,9 @@ def test_last_bridge_gives_the_final_states_themselves():
 
 def test_last_bridge_starts_a_cell_from_zeros_where_the_encoder_has_none():
     memory = make_memory(cell=0)
-    assert_equal(make("last", has_cell=True)(memory), (memory.hidden, torch.zeros_like(memory.hidden)))
+    assert_equal(
+        make("last", has_cell=True)(memory), (memory.hidden, torch.zeros_like(memory.hidden))
+    )
 
 
 def test_last_bridge_refuses_other_sizes():
@@ -94,14 +97,19 @@ def test_last_bridge_refuses_other_sizes():
         LastBridge(6, 2, 5, 1)
 
 
-def linear_matches_layers_from_the_top(encoder_layers: int, decoder_layers: int, sources: list[int]) -> None:
+def linear_matches_layers_from_the_top(
+    encoder_layers: int, decoder_layers: int, sources: list[int]
+) -> None:
     bridge = LinearBridge(6, encoder_layers, 6, decoder_layers)
     bridge.connect(has_cell=True)
     bridge.double()
     memory = make_memory(encoder_layers)
     hidden, cell = bridge(memory)
     for layer, source in enumerate(sources):
-        for found, states, maps in ((hidden, memory.hidden, bridge.hidden), (cell, memory.cell, bridge.cell)):
+        for found, states, maps in (
+            (hidden, memory.hidden, bridge.hidden),
+            (cell, memory.cell, bridge.cell),
+        ):
             weight, bias = maps[layer].weight, maps[layer].bias
             for row in range(3):
                 assert_equal(found[row, layer], torch.tanh(weight @ states[row, source] + bias))
@@ -119,7 +127,9 @@ def test_linear_bridge_makes_c_from_h_where_the_encoder_has_no_c():
     bridge = make("linear", has_cell=True)
     memory = make_memory(cell=0)
     layer = bridge.cell[0]
-    assert_equal(bridge(memory)[1][:, 0], torch.tanh(memory.hidden[:, 0] @ layer.weight.T + layer.bias))
+    assert_equal(
+        bridge(memory)[1][:, 0], torch.tanh(memory.hidden[:, 0] @ layer.weight.T + layer.bias)
+    )
 
 
 @pytest.mark.parametrize(("kind", "summary"), [(MeanBridge, torch.mean), (MaxBridge, torch.amax)])

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
+
 from laws import assert_equal, gradients
 from seq2seq_lab.model import cell as cell_module
 from tiny_models import class_of, nodes, public_subclasses, targets
-from torch import nn
 
 NODES = nodes("cell")
 EVERY = pytest.mark.parametrize("name", list(NODES))
@@ -49,7 +50,9 @@ def test_planted_forgotten_recurrent_bias_is_caught(name, monkeypatch):
         steps_equal_the_sequence(cell)
 
 
-@pytest.mark.parametrize("name", [n for n in NODES if set(SINGLE) & set(class_of(NODES[n]).__mro__)])
+@pytest.mark.parametrize(
+    "name", [n for n in NODES if set(SINGLE) & set(class_of(NODES[n]).__mro__)]
+)
 def test_step_equals_the_single_cell_of_torch(name):
     cell = make(name)
     single = next(SINGLE[kind] for kind in type(cell).__mro__ if kind in SINGLE)

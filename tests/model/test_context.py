@@ -2,13 +2,19 @@
 
 import pytest
 import torch
+
 from seq2seq_lab.model import context as context_module
 from seq2seq_lab.model.context import Context
 from seq2seq_lab.model.state import Memory
 from tiny_models import construct, dials, nodes, public_subclasses, targets
 
 NODES = nodes("context")
-MEMORY = Memory(torch.randn(3, 5, 6), torch.ones(3, 5, dtype=torch.bool), torch.randn(3, 2, 6), torch.zeros(3, 2, 0))
+MEMORY = Memory(
+    torch.randn(3, 5, 6),
+    torch.ones(3, 5, dtype=torch.bool),
+    torch.randn(3, 2, 6),
+    torch.zeros(3, 2, 0),
+)
 
 
 def make(name: str) -> Context:
@@ -36,7 +42,11 @@ def test_the_summary_is_the_final_top_state(name):
 
 @pytest.mark.parametrize(
     ("name", "structure"),
-    [("initial_state", (0, True)), ("every_step", (6, False)), ("every_step_and_output", (6, True))],
+    [
+        ("initial_state", (0, True)),
+        ("every_step", (6, False)),
+        ("every_step_and_output", (6, True)),
+    ],
 )
 def test_the_structures_differ_in_what_enters_each_step(name, structure):
     assert (make(name).dim, make(name).feeds_output) == structure

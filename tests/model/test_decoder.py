@@ -1,24 +1,38 @@
 """The decoder against a plain one: a sentence at a time, a step at a time, torch's single cells."""
 
-import laws
 import pytest
 import torch
+from torch import Tensor, nn
+
+import laws
 from laws import assert_equal
 from seq2seq_lab.model import decoder as decoder_module
 from seq2seq_lab.model.decoder import BahdanauDecoder, LuongDecoder, RecurrentDecoder
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from tiny_models import Choice, covering_choices, make_batch, make_model, public_subclasses, targets
-from torch import Tensor, nn
 
 EVERY = pytest.mark.parametrize("choice", covering_choices(), ids=str)
 FULL = ("additive", "linear", "every_step_and_output")
 BEFORE = Choice("lstm", *FULL, "before", "deep", True, "bidirectional", (2, 2), (6, 5))
 AFTER = Choice("gru", *FULL, "after", "state_context", True, "forward", (2, 2), (6, 5))
-PLAIN = Choice("gru", "general", "linear", "initial_state", "after", "state_context", False, "forward", (2, 2), (6, 5))
+PLAIN = Choice(
+    "gru",
+    "general",
+    "linear",
+    "initial_state",
+    "after",
+    "state_context",
+    False,
+    "forward",
+    (2, 2),
+    (6, 5),
+)
 SINGLE = {nn.RNN: torch.rnn_tanh_cell, nn.GRU: torch.gru_cell, nn.LSTM: torch.lstm_cell}
 
 
-def single_cell(cell: nn.Module, inputs: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+def single_cell(
+    cell: nn.Module, inputs: Tensor, hidden: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor]:
     """One step of torch's single cell, or of the cell itself where torch has none like it."""
     kind = next((k for k in type(cell).__mro__ if k in SINGLE), None)
     if kind is None:
@@ -38,7 +52,11 @@ def plain_logits(model: EncoderDecoder, source: Tensor, tokens: Tensor) -> Tenso
     feed = torch.zeros(1, decoder.readout.dim, dtype=torch.float64)
     logits = []
     for token in tokens:
-        word = feed[:, :0] if decoder.embedding is None else decoder.embedding.lookup.weight[token][None]
+        word = (
+            feed[:, :0]
+            if decoder.embedding is None
+            else decoder.embedding.lookup.weight[token][None]
+        )
         parts = [word] if decoder.context.feeds_output else []
         parts += [memory.hidden[:, -1]] if decoder.context.every_step else []
         if isinstance(decoder, BahdanauDecoder):
@@ -60,7 +78,9 @@ def equals_the_plain_decoder(model: EncoderDecoder) -> None:
     batch = make_batch()
     whole = model(batch.source, batch.source_lengths, batch.target_input)
     lengths = batch.target_mask.sum(dim=1).tolist()
-    for row, (source, target) in enumerate(zip(batch.source_lengths.tolist(), lengths, strict=True)):
+    for row, (source, target) in enumerate(
+        zip(batch.source_lengths.tolist(), lengths, strict=True)
+    ):
         expected = plain_logits(model, batch.source[row, :source], batch.target_input[row, :target])
         assert_equal(whole[row, :target], expected)
 
@@ -90,25 +110,55 @@ def test_without_anything_dynamic_the_whole_target_is_one_fused_call(monkeypatch
 
 
 def test_a_decoder_that_does_not_read_its_output_owns_no_embedding():
-    choice = Choice("gru", "none", "zero", "every_step", "after", "state", False, "forward", (1, 1), (6, 6))
+    choice = Choice(
+        "gru", "none", "zero", "every_step", "after", "state", False, "forward", (1, 1), (6, 6)
+    )
     assert make_model(choice).decoder.embedding is None
 
 
 def test_a_source_that_reaches_nothing_is_refused():
     with pytest.raises(ValueError, match="nothing of the source reaches the decoder"):
-        make_model(Choice("gru", "none", "zero", "initial_state", "after", "state", False, "forward", (1, 1), (6, 6)))
+        make_model(
+            Choice(
+                "gru",
+                "none",
+                "zero",
+                "initial_state",
+                "after",
+                "state",
+                False,
+                "forward",
+                (1, 1),
+                (6, 6),
+            )
+        )
 
 
 def test_attention_that_is_thrown_away_is_refused():
     with pytest.raises(ValueError, match="model/readout=state with attention after the cell"):
-        make_model(Choice("gru", "dot", "last", "initial_state", "after", "state", False, "forward", (1, 1), (6, 6)))
+        make_model(
+            Choice(
+                "gru",
+                "dot",
+                "last",
+                "initial_state",
+                "after",
+                "state",
+                False,
+                "forward",
+                (1, 1),
+                (6, 6),
+            )
+        )
 
 
 # planted bugs
 
 
 def recur_without_the_feed(self, projected, dynamic, state, weight):
-    return ORIGINAL_RECUR(self, projected, [*dynamic[:-1], torch.zeros_like(dynamic[-1])], state, weight)
+    return ORIGINAL_RECUR(
+        self, projected, [*dynamic[:-1], torch.zeros_like(dynamic[-1])], state, weight
+    )
 
 
 def recur_from_the_wrong_layer(self, projected, dynamic, state, weight):
@@ -147,7 +197,12 @@ def test_planted_difference_between_loop_and_step_is_caught(monkeypatch):
         return original(self, static, embedded, self.readout_free(state))
 
     original = RecurrentDecoder._fused
-    monkeypatch.setattr(RecurrentDecoder, "readout_free", lambda self, s: s.select(torch.tensor([1, 0, 2])), raising=False)
+    monkeypatch.setattr(
+        RecurrentDecoder,
+        "readout_free",
+        lambda self, s: s.select(torch.tensor([1, 0, 2])),
+        raising=False,
+    )
     monkeypatch.setattr(RecurrentDecoder, "_fused", fused)
     with pytest.raises(AssertionError):
         laws.forward_equals_steps(make_model(PLAIN), make_batch())

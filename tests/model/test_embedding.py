@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.special_tokens import PAD
 

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
+
 from laws import assert_equal
 from seq2seq_lab.model import encoder as encoder_module
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.encoder import RecurrentEncoder, reverse_by_length
 from tiny_models import READINGS, class_of, make_batch, nodes
-from torch import nn
 
 NODES = nodes("cell")
 TORCH = (nn.RNN, nn.GRU, nn.LSTM)
@@ -18,7 +19,9 @@ BATCH = make_batch((4, 1, 2, 6), (1, 1, 1, 1))
 
 def make(cell: str, reading: str, layers: int = 1, **settings) -> RecurrentEncoder:
     kind = class_of(NODES[cell])
-    return RecurrentEncoder(TokenEmbedding(11, 3), kind, 10, layers, **READINGS[reading], **settings).double()
+    return RecurrentEncoder(
+        TokenEmbedding(11, 3), kind, 10, layers, **READINGS[reading], **settings
+    ).double()
 
 
 def equals_torch_on_each_sentence(encoder: RecurrentEncoder) -> None:
@@ -31,7 +34,9 @@ def equals_torch_on_each_sentence(encoder: RecurrentEncoder) -> None:
         words = encoder.embedding.lookup.weight[BATCH.source[row, :length]]
         outputs, final = plain(words.flip(0) if encoder.reverse_source else words)
         hidden, cell = final if kind is nn.LSTM else (final, None)
-        assert_equal(memory.states[row, :length], outputs.flip(0) if encoder.reverse_source else outputs)
+        assert_equal(
+            memory.states[row, :length], outputs.flip(0) if encoder.reverse_source else outputs
+        )
         for layer in range(layers):
             ends = range(layer * directions, (layer + 1) * directions)
             assert_equal(memory.hidden[row, layer], torch.cat([hidden[i] for i in ends]))

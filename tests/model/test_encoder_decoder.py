@@ -1,16 +1,38 @@
-import laws
 import pytest
 import torch
+from torch import nn
+
+import laws
 from seq2seq_lab.model import attention, bridge, decoder, encoder, encoder_decoder, state
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.special_tokens import PAD
 from seq2seq_lab.training import feeding
-from tiny_models import Choice, all_choices, axes, covering_choices, is_legal, make_batch, make_model
-from torch import nn
+from tiny_models import (
+    Choice,
+    all_choices,
+    axes,
+    covering_choices,
+    is_legal,
+    make_batch,
+    make_model,
+)
 
 EVERY = pytest.mark.parametrize("choice", covering_choices(), ids=str)
-LSTM = Choice("lstm", "additive", "mean", "every_step_and_output", "before", "deep", True, "bidirectional", (1, 2), (6, 5))
-PLAIN = Choice("gru", "none", "last", "initial_state", "after", "state", False, "forward", (2, 2), (6, 6))
+LSTM = Choice(
+    "lstm",
+    "additive",
+    "mean",
+    "every_step_and_output",
+    "before",
+    "deep",
+    True,
+    "bidirectional",
+    (1, 2),
+    (6, 5),
+)
+PLAIN = Choice(
+    "gru", "none", "last", "initial_state", "after", "state", False, "forward", (2, 2), (6, 6)
+)
 
 
 def test_the_choices_cover_every_option_and_are_many():
@@ -82,7 +104,9 @@ def test_planted_mask_off_by_one_is_caught(monkeypatch):
 
 
 def test_planted_missing_mask_is_caught(monkeypatch):
-    monkeypatch.setattr(attention, "masked_softmax", lambda scores, mask: torch.softmax(scores, dim=-1))
+    monkeypatch.setattr(
+        attention, "masked_softmax", lambda scores, mask: torch.softmax(scores, dim=-1)
+    )
     with pytest.raises(AssertionError):
         laws.padding_has_no_effect(make_model(LSTM), make_batch())
 
@@ -224,5 +248,7 @@ def test_teacher_forced_returns_the_real_positions_row_by_row():
 
 
 def test_a_decoder_that_hears_nothing_of_the_source_is_not_legal():
-    deaf = Choice("gru", "none", "zero", "initial_state", "after", "state", False, "forward", (1, 1), (6, 6))
+    deaf = Choice(
+        "gru", "none", "zero", "initial_state", "after", "state", False, "forward", (1, 1), (6, 6)
+    )
     assert not is_legal(deaf)

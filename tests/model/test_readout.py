@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from laws import assert_equal
 from seq2seq_lab.model import readout as readout_module
 from seq2seq_lab.model.readout import DeepReadout, Readout, StateContextReadout, StateReadout

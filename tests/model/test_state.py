@@ -2,6 +2,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 import torch
+
 from seq2seq_lab.model.state import AttentionKeys, Memory, RecurrentState
 
 ROWS = torch.tensor([2, 0, 2])
@@ -20,7 +21,14 @@ STATE = RecurrentState(
 
 def test_selected_rows_come_in_the_asked_order_in_every_tensor():
     chosen = STATE.select(ROWS)
-    for part in (chosen.hidden, chosen.feed, chosen.summary, chosen.attention, chosen.keys.keys, chosen.keys.values):
+    for part in (
+        chosen.hidden,
+        chosen.feed,
+        chosen.summary,
+        chosen.attention,
+        chosen.keys.keys,
+        chosen.keys.values,
+    ):
         assert part.flatten(1)[:, 0].tolist() == [2, 0, 2]
 
 

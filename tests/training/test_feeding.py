@@ -1,13 +1,16 @@
-import laws
 import pytest
 import torch
+
+import laws
 from seq2seq_lab.training import feeding
 from seq2seq_lab.training.feeding import Sequential, draw_coins, rolled_out, teacher_forced
 from tiny_models import covering_choices, make_batch, make_model
 
 CHOICES = covering_choices()
 EVERY = pytest.mark.parametrize("choice", CHOICES, ids=str)
-FEEDING = next(c for c in CHOICES if c.context == "initial_state" and c.input_feeding and c.layers == (2, 2))
+FEEDING = next(
+    c for c in CHOICES if c.context == "initial_state" and c.input_feeding and c.layers == (2, 2)
+)
 
 
 def generator(seed: int = 7) -> torch.Generator:
@@ -94,9 +97,9 @@ def test_planted_inverted_ratio_breaks_the_law_of_ratio_zero(monkeypatch):
 
     monkeypatch.setattr(feeding, "draw_coins", inverted)
     batch = laws.full_batch(make_batch())
+    model = make_model(FEEDING, seed=0)
     with pytest.raises(AssertionError):
-        for seed in range(5):
-            laws.never_teacher_forced_equals_greedy(make_model(FEEDING, seed), batch, sequential_at_zero)
+        laws.never_teacher_forced_equals_greedy(model, batch, sequential_at_zero)
 
 
 def test_ratio_one_takes_the_parallel_road_and_draws_no_coin():
@@ -118,7 +121,9 @@ def test_a_false_coin_feeds_the_own_choice_and_a_true_one_the_data():
     coins = torch.rand(batch.target_input.shape, generator=generator()) < 0.5
     rolled_out(model, batch, coins)
     for position in range(1, len(fed)):
-        expected = torch.where(coins[:, position], batch.target_input[:, position], fed[position - 1][1])
+        expected = torch.where(
+            coins[:, position], batch.target_input[:, position], fed[position - 1][1]
+        )
         assert torch.equal(fed[position][0], expected)
     assert torch.equal(fed[0][0], batch.target_input[:, 0])
 
@@ -157,7 +162,9 @@ def test_planted_shared_coin_is_caught(monkeypatch, shape):
 
 
 def test_planted_inverted_coins_are_caught(monkeypatch):
-    monkeypatch.setattr(feeding, "draw_coins", lambda shape, ratio, g: draw_coins(shape, 1 - ratio, g))
+    monkeypatch.setattr(
+        feeding, "draw_coins", lambda shape, ratio, g: draw_coins(shape, 1 - ratio, g)
+    )
     with pytest.raises(AssertionError):
         coins_follow_the_ratio()
 

@@ -158,6 +158,8 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             batch_size=None,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            # its own: a loader draws a number each time it starts, and validation must not move the dropout masks
+            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def train_dataloader(self) -> DataLoader:

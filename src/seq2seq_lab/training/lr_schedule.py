@@ -12,12 +12,12 @@ def inverse_sqrt(step: int, warmup_steps: int) -> float:
     return min(now / warmup_steps, (warmup_steps / now) ** 0.5)
 
 
-def linear_warmup_decay(step: int, warmup_steps: int, total_steps: int, final: float) -> float:
-    """Rise linearly to 1, then fall linearly to `final` at `total_steps` and stay there."""
-    now = step + 1
-    if now <= warmup_steps:
-        return now / warmup_steps
-    done = min(1.0, (now - warmup_steps) / max(1, total_steps - warmup_steps))
+def linear_decay(epoch: int, total_epochs: int, hold: float, final: float) -> float:
+    """Stay at 1 for the share `hold` of the epochs, then fall linearly towards `final` at the end."""
+    start = hold * total_epochs
+    if epoch <= start or total_epochs <= start:
+        return 1.0
+    done = min(1.0, (epoch - start) / (total_epochs - start))
     return 1.0 - (1.0 - final) * done
 
 
@@ -46,25 +46,27 @@ class InverseSqrt:
 
 
 class Linear:
-    """`linear_warmup_decay` per optimizer step; the user says how many steps the run has."""
+    """`linear_decay`, epoch by epoch."""
 
-    def __init__(self, total_steps: int, warmup_steps: int = 0, final: float = 0.0):
-        if total_steps < 1:
-            raise ValueError(f"total_steps={total_steps}: must be >= 1")
-        if not 0 <= warmup_steps <= total_steps:
-            raise ValueError(f"warmup_steps={warmup_steps}: must be in [0, total_steps]")
-        if not 0.0 <= final <= 1.0:
-            raise ValueError(f"final={final}: must be in [0, 1]")
-        self.total_steps, self.warmup_steps, self.final = total_steps, warmup_steps, final
+    def __init__(self, total_epochs: int, hold: float = 0.3, final: float = 0.05):
+        if total_epochs < 1:
+            raise ValueError(
+                f"total_epochs={total_epochs}: must be >= 1; give training.trainer.max_epochs, or use "
+                "training/lr_schedule=constant"
+            )
+        for name, value in (("hold", hold), ("final", final)):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name}={value}: must be in [0, 1]")
+        self.total_epochs, self.hold, self.final = total_epochs, hold, final
 
     def attach(self, optimizer: Optimizer) -> dict[str, Any]:
         """Return Lightning's schedule entry."""
 
-        def factor(step: int) -> float:
-            return linear_warmup_decay(step, self.warmup_steps, self.total_steps, self.final)
+        def factor(epoch: int) -> float:
+            return linear_decay(epoch, self.total_epochs, self.hold, self.final)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"scheduler": schedule, "interval": "step"}
+        return {"scheduler": schedule, "interval": "epoch"}
 
 
 class Plateau:

@@ -1,0 +1,161 @@
+import math
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from laws import assert_equal
+from seq2seq_lab.data.batching import BatchOrder, BySentences
+from seq2seq_lab.data.collate import EncodedPairs
+from seq2seq_lab.data.tokenizer import WordTokenizer
+from seq2seq_lab.decoding.greedy import Greedy
+from seq2seq_lab.training import loss as loss_module
+from seq2seq_lab.training import module as module_module
+from seq2seq_lab.training.feeding import Sequential
+from seq2seq_lab.training.loss import TokenCrossEntropy, negative_log_likelihood
+from seq2seq_lab.training.lr_schedule import Constant as ConstantRate
+from seq2seq_lab.training.module import Seq2SeqModule
+from seq2seq_lab.training.teacher_forcing import Constant
+from seq2seq_lab.training.translator import Translator
+from tiny_models import TARGET_VOCAB, covering_choices, make_model
+
+# two tokens over three words: softmax is (1/7, 2/7, 4/7) and (1/2, 1/4, 1/4)
+LOGITS = torch.tensor([[1.0, 2.0, 4.0], [6.0, 3.0, 3.0]], dtype=torch.float64).log()
+TARGETS = torch.tensor([2, 1])
+
+
+def value(number: float) -> torch.Tensor:
+    return torch.tensor(number, dtype=torch.float64)
+
+
+def equals_the_hand_worked_sum(loss) -> None:
+    assert_equal(loss(LOGITS, TARGETS), value(math.log(7 / 4) + math.log(4)))
+
+
+@pytest.mark.parametrize("loss", [negative_log_likelihood, TokenCrossEntropy()])
+def test_the_sum_over_two_tokens_is_the_hand_worked_one(loss):
+    equals_the_hand_worked_sum(loss)
+
+
+def smoothing_equals_its_closed_form(loss_of) -> None:
+    for smoothing in (0.1, 0.3):
+        evenly = (
+            math.log(7) + math.log(7 / 2) + math.log(7 / 4) + math.log(2) + 2 * math.log(4)
+        ) / 3
+        hard = math.log(7 / 4) + math.log(4)
+        expected = (1 - smoothing) * hard + smoothing * evenly
+        assert_equal(loss_of(smoothing)(LOGITS, TARGETS), value(expected))
+
+
+def test_label_smoothing_equals_its_closed_form():
+    smoothing_equals_its_closed_form(TokenCrossEntropy)
+
+
+def test_the_gradient_is_probability_minus_target():
+    logits = LOGITS.clone().requires_grad_()
+    TokenCrossEntropy()(logits, TARGETS).backward()
+    expected = [[1 / 7, 2 / 7, 4 / 7 - 1], [1 / 2, 1 / 4 - 1, 1 / 4]]
+    assert_equal(logits.grad, torch.tensor(expected, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0])
+def test_smoothing_out_of_range_is_refused(smoothing):
+    with pytest.raises(ValueError, match=rf"label_smoothing={smoothing}: must be in \[0, 1\)"):
+        TokenCrossEntropy(smoothing)
+
+
+# perplexity as a run reports it
+
+
+def reported(tmp_path, *, smoothing: float = 0.0, uniform: bool = False) -> dict[str, float]:
+    """Return what validation logs, and the same in one sum over all pairs: `nll`, `tokens`."""
+    model = make_model(covering_choices()[0]).float()
+    if uniform:
+        torch.nn.init.zeros_(model.decoder.output.weight)
+        torch.nn.init.zeros_(model.decoder.output.bias)
+    targets = [[4] * n for n in (1, 1, 1, 1, 9)]
+    pairs = EncodedPairs([[5, 6], [7], [8, 9, 5], [4], [6]], targets)
+    order = BatchOrder(
+        BySentences(2), pairs.source_lengths, pairs.target_lengths, seed=1, training=False
+    )
+    module = make_module(model, smoothing)
+    trainer = pl.Trainer(
+        logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu",
+        enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    module.transfer_batch_to_device = lambda batch, device, index: batch
+    logged = trainer.validate(
+        module, DataLoader(pairs, sampler=order, batch_size=None), verbose=False
+    )[0]
+    whole = pairs[torch.arange(5)]
+    logits = model(whole.source, whole.source_lengths, whole.target_input)[whole.target_mask]
+    chosen = logits.log_softmax(-1)[
+        torch.arange(len(logits)), whole.target_output[whole.target_mask]
+    ]
+    return {**logged, "expected": math.exp(-chosen.mean().item())}
+
+
+def make_module(model, smoothing: float) -> Seq2SeqModule:
+    translator = Translator(model, WordTokenizer(), WordTokenizer(), Greedy(), 5)
+    return Seq2SeqModule(
+        model,
+        TokenCrossEntropy(smoothing),
+        torch.optim.SGD,
+        ConstantRate(),
+        Constant(),
+        Sequential(),
+        translator,
+    )
+
+
+def test_a_uniform_model_has_the_perplexity_of_its_vocabulary(tmp_path):
+    numbers = reported(tmp_path, uniform=True)
+    assert numbers["val/perplexity"] == pytest.approx(TARGET_VOCAB, rel=1e-5)
+
+
+def perplexity_is_that_of_one_sum(tmp_path) -> None:
+    for smoothing in (0.0, 0.3):
+        numbers = reported(tmp_path, smoothing=smoothing)
+        assert numbers["val/perplexity"] == pytest.approx(numbers["expected"], rel=1e-5)
+
+
+def test_perplexity_is_unsmoothed_and_weighted_by_tokens_over_batches(tmp_path):
+    perplexity_is_that_of_one_sum(tmp_path)
+
+
+# planted bugs
+
+
+def test_planted_mean_of_batch_means_is_caught(tmp_path, monkeypatch):
+    def add(self, split, total, count):
+        original(self, split, total / count, 1)
+
+    original = Seq2SeqModule._add
+    monkeypatch.setattr(Seq2SeqModule, "_add", add)
+    with pytest.raises(AssertionError):
+        perplexity_is_that_of_one_sum(tmp_path)
+
+
+def test_planted_smoothed_perplexity_is_caught(tmp_path, monkeypatch):
+    monkeypatch.setattr(module_module, "negative_log_likelihood", TokenCrossEntropy(0.3))
+    with pytest.raises(AssertionError):
+        perplexity_is_that_of_one_sum(tmp_path)
+
+
+def test_planted_mean_in_place_of_sum_is_caught(monkeypatch):
+    def mean(logits, targets, **settings):
+        return cross_entropy(logits, targets, **{**settings, "reduction": "mean"})
+
+    cross_entropy = loss_module.F.cross_entropy
+    monkeypatch.setattr(loss_module.F, "cross_entropy", mean)
+    with pytest.raises(AssertionError):
+        equals_the_hand_worked_sum(negative_log_likelihood)
+
+
+def test_planted_smoothing_over_the_other_words_only_is_caught():
+    def others_only(smoothing):
+        return TokenCrossEntropy(smoothing * 3 / 2)  # e spread over V - 1 words
+
+    with pytest.raises(AssertionError):
+        smoothing_equals_its_closed_form(others_only)
