@@ -85,10 +85,15 @@ def sequential_at_zero(model, batch):
     return Sequential()(model, batch, 0.0, generator())
 
 
-def test_sequential_at_ratio_zero_equals_greedy_decoding():
+def ratio_zero_equals_greedy(choices) -> None:
     batch = laws.full_batch(make_batch())
-    for seed, choice in enumerate(CHOICES[:30]):
-        laws.never_teacher_forced_equals_greedy(make_model(choice, seed), batch, sequential_at_zero)
+    for seed, choice in enumerate(choices):
+        model = make_model(choice, seed)
+        laws.never_teacher_forced_equals_greedy(model, batch, sequential_at_zero)
+
+
+def test_sequential_at_ratio_zero_equals_greedy_decoding():
+    ratio_zero_equals_greedy(CHOICES[:30])
 
 
 def test_planted_inverted_ratio_breaks_the_law_of_ratio_zero(monkeypatch):
@@ -96,10 +101,8 @@ def test_planted_inverted_ratio_breaks_the_law_of_ratio_zero(monkeypatch):
         return draw_coins(shape, 1.0 - ratio, generator)
 
     monkeypatch.setattr(feeding, "draw_coins", inverted)
-    batch = laws.full_batch(make_batch())
-    model = make_model(FEEDING, seed=0)
     with pytest.raises(AssertionError):
-        laws.never_teacher_forced_equals_greedy(model, batch, sequential_at_zero)
+        ratio_zero_equals_greedy(CHOICES[:30])
 
 
 def test_ratio_one_takes_the_parallel_road_and_draws_no_coin():

@@ -7,7 +7,7 @@ from seq2seq_lab.training.lr_schedule import (
     Linear,
     Plateau,
     inverse_sqrt,
-    linear_warmup_decay,
+    linear_decay,
 )
 
 
@@ -15,11 +15,11 @@ def optimizer() -> torch.optim.Optimizer:
     return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
 
 
-def rates(schedule, steps: int) -> list[float]:
-    """Return the learning rate that each of the first steps uses."""
+def rates(schedule, steps: int, interval: str) -> list[float]:
+    """Return the learning rate that each of the first steps (or epochs) uses."""
     own = optimizer()
     entry = schedule.attach(own)
-    assert entry["interval"] == "step"
+    assert entry["interval"] == interval
     used = []
     for _ in range(steps):
         used.append(own.param_groups[0]["lr"])
@@ -38,20 +38,24 @@ def test_inverse_sqrt_rises_to_one_and_falls_with_the_root():
 
 
 def test_inverse_sqrt_scales_the_optimizers_rate():
-    assert rates(InverseSqrt(warmup_steps=2), 3) == pytest.approx([1.0, 2.0, 2.0 * (2 / 3) ** 0.5])
+    assert rates(InverseSqrt(warmup_steps=2), 3, "step") == pytest.approx(
+        [1.0, 2.0, 2.0 * (2 / 3) ** 0.5]
+    )
 
 
-def test_linear_rises_and_falls_to_its_end_and_stays():
-    found = [linear_warmup_decay(step, 2, 6, 0.2) for step in (0, 1, 3, 5, 6, 99)]
-    assert found == pytest.approx([0.5, 1.0, 0.6, 0.2, 0.2, 0.2])
+def test_linear_holds_and_falls_to_its_end_and_stays():
+    found = [linear_decay(epoch, 10, 0.5, 0.2) for epoch in (0, 5, 6, 9, 10, 99)]
+    assert found == pytest.approx([1.0, 1.0, 0.84, 0.36, 0.2, 0.2])
 
 
-def test_linear_without_warmup_ends_at_zero():
-    assert rates(Linear(total_steps=4), 5) == pytest.approx([1.5, 1.0, 0.5, 0.0, 0.0])
+def test_linear_that_holds_throughout_never_falls():
+    assert {linear_decay(epoch, 5, 1.0, 0.0) for epoch in (0, 4, 5, 99)} == {1.0}
 
 
-def test_linear_of_warmup_alone_does_not_divide_by_zero():
-    assert linear_warmup_decay(9, 5, 5, 0.0) == 0.0
+def test_linear_scales_the_rate_once_per_epoch():
+    assert rates(Linear(total_epochs=4, hold=0.0, final=0.0), 5, "epoch") == pytest.approx(
+        [2.0, 1.5, 1.0, 0.5, 0.0]
+    )
 
 
 def test_plateau_halves_the_rate_when_bleu_no_longer_rises():
@@ -69,9 +73,9 @@ def test_plateau_halves_the_rate_when_bleu_no_longer_rises():
     ("kind", "settings", "message"),
     [
         (InverseSqrt, {"warmup_steps": 0}, "warmup_steps=0: must be >= 1"),
-        (Linear, {"total_steps": 0}, "total_steps=0: must be >= 1"),
-        (Linear, {"total_steps": 5, "warmup_steps": 6}, "warmup_steps=6"),
-        (Linear, {"total_steps": 5, "final": 1.5}, "final=1.5"),
+        (Linear, {"total_epochs": 0}, "total_epochs=0: must be >= 1"),
+        (Linear, {"total_epochs": 5, "hold": 1.5}, "hold=1.5"),
+        (Linear, {"total_epochs": 5, "final": 1.5}, "final=1.5"),
         (Plateau, {"factor": 1.0}, "factor=1.0"),
         (Plateau, {"patience": -1}, "patience=-1: must be >= 0"),
     ],

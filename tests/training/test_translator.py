@@ -1,157 +1,191 @@
-"""Text in, text out (laws O17 and O18), with words of one letter and a model that copies."""
-
-from dataclasses import dataclass
+from dataclasses import replace
+from unittest import mock
 
 import pytest
 import torch
 
-import laws
-from seq2seq_lab.data.tokenizer import WordTokenizer
-from seq2seq_lab.decoding.greedy import Greedy
-from seq2seq_lab.special_tokens import EOS, SPELLINGS
-from seq2seq_lab.training import translator as translator_module
-from seq2seq_lab.training.translator import Translation, Translator
-from tiny_models import covering_choices, make_model
+from seq2seq_lab.training import translator as module
+from seq2seq_lab.training.translator import Translator
+from small_runs import small
 
-SOURCE_WORDS, TARGET_WORDS = (
-    "a b c d e f g",
-    "a b c d e f g h i",
-)  # with four special tokens 11 and 13
-ATTENDING = next(
-    c for c in covering_choices() if c.attention == "additive" and c.context != "every_step"
-)
-TEXTS = ["a b c d e", "b", "", "c d", "a b c d e f g a b", "  ", "g f e", "unknown words", "d"]
-
-
-def words(text: str) -> WordTokenizer:
-    tokenizer = WordTokenizer()
-    tokenizer.fit([text], "en")
-    return tokenizer
+SPECIAL = [
+    "<eos>",
+    "</s>",
+    "<pad>",
+    "<bos>",
+    "<unk>",
+    "@@",
+    "▁",
+    "\u2028",
+    "a\x85b",
+    "\f",
+    "‮abc",
+    "👩‍👩‍👧",
+    "e\u0301",
+]
 
 
-@dataclass(frozen=True)
-class Copied:
-    """Reads the source back: the state is the source itself and a position."""
-
-    source: torch.Tensor
-    position: int
-    attention: torch.Tensor
-
-    def select(self, rows: torch.Tensor) -> "Copied":
-        return Copied(self.source[rows], self.position, self.attention[rows])
-
-
-def copying_model():
-    """Return a model whose parts are replaced by an exact copy of the source."""
-    model = make_model(ATTENDING)
-
-    def step(token, state):
-        now = state.source[:, state.position]
-        logits = torch.nn.functional.one_hot(now, 13).double() * 9.0
-        return logits, Copied(
-            state.source, state.position + 1, torch.zeros(len(now), state.source.shape[1])
-        )
-
-    model.encode = lambda source, lengths: source
-    model.initial_state = lambda source: Copied(
-        source, 0, torch.zeros(len(source), source.shape[1])
-    )
-    model.step = step
-    return model
+def translator(*overrides, scale=6.0) -> Translator:
+    """Return a random model's translator, with weights so large that outputs differ with inputs."""
+    short = ("decoding.max_ratio=0.7", "decoding.max_extra=2")
+    parts = small("model.dropout=0.5", *short, *overrides)
+    parts.module.double()  # so that near ties do not depend on the batch
+    with torch.no_grad():
+        for parameter in parts.module.model.parameters():
+            parameter.mul_(scale)
+    return replace(parts.module.translator, batch_size=8)
 
 
-def make(model=None, batch_size: int = 2, max_source_tokens: int = 9) -> Translator:
-    decoding = Greedy(max_ratio=1.0, max_extra=3)
-    sides = words(SOURCE_WORDS), words(TARGET_WORDS)
-    return Translator(model or copying_model(), *sides, decoding, max_source_tokens, batch_size)
-
-
-def output_belongs_to_its_input(translator: Translator) -> None:
-    texts = [text for text in TEXTS if "unknown" not in text]
-    assert [t.text for t in translator.translate(texts)] == [
-        " ".join(text.split()) for text in texts
+def lines() -> list[str]:
+    """Return 100 lines: 1 to 40 words, blank ones, and special strings, in mixed order."""
+    generator = torch.Generator().manual_seed(1)
+    lengths = [int(torch.randint(1, 41, (1,), generator=generator)) for _ in range(80)]
+    texts = [
+        " ".join(str(int(i)) for i in torch.randint(0, 6, (n,), generator=generator))
+        for n in lengths
     ]
+    texts += ["", "   ", "\t", "", " ", "", "\u3000", *SPECIAL]
+    return [texts[i] for i in torch.randperm(len(texts), generator=generator).tolist()]
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
-def test_output_belongs_to_its_input_in_any_batch(batch_size):
-    output_belongs_to_its_input(make(batch_size=batch_size))
+def output_line_belongs_to_input_line(translator: Translator, texts: list[str]) -> None:
+    """O17: as many lines out as in, each the one that its input gets alone."""
+    together = translator.translate(texts)
+    assert len(together) == len(texts)
+    alone = [translator.translate([text])[0] for text in texts]
+    assert [t.text for t in together] == [t.text for t in alone]
+    assert [t.source_tokens for t in together] == [t.source_tokens for t in alone]
+    scores = [[t.score for t in found] for found in (together, alone)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-9)
 
 
-def test_as_many_texts_come_out_as_go_in():
-    assert [len(make().translate(["a"] * n)) for n in (0, 1, 2, 7)] == [0, 1, 2, 7]
+def test_output_lines_belong_to_input_lines():
+    output_line_belongs_to_input_line(translator(), lines())
 
 
-def same_translations(some: list[Translation], others: list[Translation]) -> None:
-    for one, other in zip(some, others, strict=True):
-        assert (one.text, one.finished) == (other.text, other.finished)
-        laws.assert_equal((one.score, one.attention), (other.score, other.attention))
+def test_the_outputs_of_the_law_are_not_all_alike():
+    assert len({t.text for t in translator().translate(lines())}) > 20
 
 
-def neighbours_have_no_effect(model) -> None:
-    together = make(model, batch_size=3).translate(TEXTS)
-    same_translations([make(model).translate([text])[0] for text in TEXTS], together)
-    same_translations(make(model).translate(TEXTS[::-1])[::-1], together)
-
-
-def test_a_text_is_translated_as_if_alone():
-    neighbours_have_no_effect(make_model(ATTENDING, seed=3))
-
-
-def test_an_empty_text_becomes_an_empty_text():
-    assert [t.text for t in make(make_model(ATTENDING)).translate(["", " \t "])] == ["", ""]
-
-
-def test_an_over_long_source_is_cut_and_flagged():
-    one, other = make(max_source_tokens=3).translate(["a b c d", "a b c"])
-    assert (one.text, one.truncated) == ("a b c", True)
-    assert (other.text, other.truncated) == ("a b c", False)
-
-
-def test_attention_has_a_row_per_output_token_and_a_column_per_source_token():
-    for one in make(make_model(ATTENDING)).translate(["a b c d e", "b"]):
-        assert one.attention.shape == (len(one.target_tokens), len(one.source_tokens))
-        assert one.source_tokens[-1] == SPELLINGS[EOS]
-
-
-def dropout_is_off(model) -> None:
-    model.train()
-    some, others = (make(model, batch_size=3).translate(TEXTS) for _ in range(2))
-    assert model.training
-    same_translations(some, others)
-
-
-def test_dropout_is_off_while_translating_and_back_on_after():
-    dropout_is_off(make_model(ATTENDING, dropout=0.5))
-
-
-# planted bugs
-
-
-def test_planted_order_of_the_batches_is_caught(monkeypatch):
-    class Shuffled(Translator):
+def test_planted_order_not_restored_is_caught():
+    class Sorted(Translator):
         def translate(self, texts):
             return super().translate(sorted(texts, key=len))
 
+    base = translator()
+    planted = Sorted(**{name: getattr(base, name) for name in base.__dataclass_fields__})
     with pytest.raises(AssertionError):
-        output_belongs_to_its_input(
-            Shuffled(*(getattr(make(), name) for name in make().__dataclass_fields__))
-        )
+        output_line_belongs_to_input_line(planted, lines())
 
 
-def test_planted_dropout_in_decoding_is_caught(monkeypatch):
-    model = make_model(ATTENDING, dropout=0.5)
-    monkeypatch.setattr(model, "eval", lambda: model)
+def test_planted_dropped_blank_lines_are_caught():
+    class Dropping(Translator):
+        def translate(self, texts):
+            return super().translate([text for text in texts if text.strip()])
+
+    base = translator()
+    planted = Dropping(**{name: getattr(base, name) for name in base.__dataclass_fields__})
     with pytest.raises(AssertionError):
-        dropout_is_off(model)
+        output_line_belongs_to_input_line(planted, lines())
 
 
-def test_planted_limit_of_the_batch_mates_is_caught(monkeypatch):
-    def pad(sentences):
-        source, lengths = original(sentences)
-        return source, lengths.max().expand_as(lengths)
+@pytest.mark.parametrize("size", [3, 64, 1000])
+def test_the_batch_size_does_not_matter(size):
+    base = translator()
+    expected = [t.text for t in base.translate(lines())]
+    assert [t.text for t in replace(base, batch_size=size).translate(lines())] == expected
 
-    original = translator_module.pad_source
-    monkeypatch.setattr(translator_module, "pad_source", pad)
-    with pytest.raises(AssertionError):
-        neighbours_have_no_effect(make_model(ATTENDING, seed=3))
+
+# dropout
+
+
+def decoding_is_deterministic(translator: Translator) -> None:
+    translator.model.train()
+    texts = ["0 1 2 3", "3 2 1", "5 5 5 4"]
+    some, others = translator.translate(texts), translator.translate(texts)
+    assert [(t.text, t.score) for t in some] == [(t.text, t.score) for t in others]
+
+
+def test_dropout_is_off_in_decoding():
+    decoding_is_deterministic(translator())
+
+
+def test_planted_model_left_in_training_mode_is_caught():
+    planted = translator()
+    with (
+        mock.patch.object(planted.model, "eval", lambda: planted.model),
+        pytest.raises(AssertionError),
+    ):
+        decoding_is_deterministic(planted)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_of_the_model_is_given_back(training):
+    found = translator()
+    found.model.train(training)
+    found.translate(["0 1"])
+    assert found.model.training is training
+
+
+def test_decoding_draws_no_random_number():
+    found = translator()
+    before = torch.get_rng_state()
+    found.translate(["0 1"])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_decoding_leaves_no_graph():
+    (found,) = translator().translate(["0 1"])
+    assert not found.attention.requires_grad
+
+
+# single texts
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u3000 \t"])
+def test_a_text_of_blanks_becomes_an_empty_text(text):
+    (found,) = translator().translate([text])
+    assert (found.text, found.finished, found.truncated) == ("", True, False)
+
+
+def test_nothing_in_nothing_out():
+    assert translator().translate([]) == []
+
+
+@pytest.mark.parametrize("text", SPECIAL)
+def test_special_strings_do_not_end_the_source(text):
+    found = translator()
+    (with_string,) = found.translate([f"0 1 {text} 2 3"])
+    assert with_string.source_tokens[:2] == ["0", "1"]
+    assert with_string.source_tokens[-3:-1] == ["2", "3"]
+    assert len(with_string.source_tokens) == (6 if text.strip() else 5)
+
+
+def test_an_over_long_source_is_cut_and_flagged():
+    base = replace(translator(), max_source_tokens=4)
+    cut, whole = base.translate(["0 1 2 3 4 5", "0 1 2 3"])
+    assert (cut.truncated, whole.truncated) == (True, False)
+    assert cut.source_tokens == whole.source_tokens
+    assert cut.text == whole.text
+
+
+def test_attention_has_a_row_per_target_token_and_a_column_per_source_token():
+    for found in translator().translate(["0", "0 1 2 3 4 5", "3 2"]):
+        assert tuple(found.attention.shape) == (len(found.target_tokens), len(found.source_tokens))
+        assert found.attention.sum(-1).allclose(torch.ones(len(found.target_tokens)).double())
+
+
+def test_without_attention_the_matrix_is_empty():
+    (found,) = translator("model=gru").translate(["0 1"])
+    assert found.attention.shape[1] == 0
+
+
+def test_line_ends_in_the_output_become_spaces():
+    base = translator()
+    with mock.patch.object(type(base.target_tokenizer), "decode", lambda self, ids: "a\nb"):
+        assert base.translate(["0 1"])[0].text == "a b"
+
+
+def test_a_score_is_a_log_probability():
+    assert all(t.score < 0 for t in translator().translate(["0 1", "5 4 3"]))
+    assert module.NOTHING.score == 0

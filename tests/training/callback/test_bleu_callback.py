@@ -1,0 +1,101 @@
+import json
+from dataclasses import replace
+
+import pytest
+import sacrebleu
+import torch
+from small_runs import rows, small, trainer
+
+from seq2seq_lab.data.corpus import Pair
+from seq2seq_lab.training.callback.bleu import Bleu
+
+
+def scored(folder, *, change=None, planted=None):
+    """Run validation and test of a random model; return the callback and the parts."""
+    folder.mkdir(exist_ok=True)
+    parts, callback = small("decoding.max_ratio=1.0"), Bleu()
+    with torch.no_grad():
+        for parameter in parts.module.model.parameters():
+            parameter.mul_(6.0)
+    if change is not None:
+        for split in ("val", "test"):
+            parts.data.pairs[split] = [change(i, pair) for i, pair in enumerate(parts.data.pairs[split])]
+    if planted is not None:
+        parts.module.translator = planted(parts)
+    engine = trainer(folder, callbacks=[callback])
+    engine.validate(parts.module, datamodule=parts.data, verbose=False)
+    engine.test(parts.module, datamodule=parts.data, verbose=False)
+    return callback, parts
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bleu")
+    return folder, *scored(folder)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_every_pair_of_the_split_is_stored_in_order(done, split):
+    folder, _, parts = done
+    found = rows(folder / "hypotheses" / f"{split}.jsonl")
+    assert [(r["id"], r["source"], r["reference"]) for r in found] == [
+        (i, p.source, p.target) for i, p in enumerate(parts.data.pairs[split])
+    ]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_numbers_are_those_of_the_stored_text(done, split):
+    folder, callback, _ = done
+    found = rows(folder / "hypotheses" / f"{split}.jsonl")
+    hypotheses, references = [r["hypothesis"] for r in found], [[r["reference"] for r in found]]
+    assert callback.numbers[f"{split}/bleu"] == sacrebleu.corpus_bleu(hypotheses, references).score
+    assert callback.numbers[f"{split}/chrf"] == sacrebleu.corpus_chrf(hypotheses, references).score
+
+
+def test_signatures_are_stored(done):
+    signatures = json.loads((done[0] / "hypotheses" / "signatures.json").read_text())
+    assert "version:" in signatures["bleu"]
+    assert set(signatures) == {"bleu", "bleu_tok_lc", "chrf"}
+
+
+def test_a_split_without_pairs_is_not_scored(tmp_path):
+    callback, parts = Bleu(), small()
+    parts.data.pairs["val"] = []
+    engine = trainer(tmp_path, callbacks=[callback])
+    engine.validate(parts.module, datamodule=parts.data, verbose=False)
+    assert callback.numbers == {}
+    assert not (tmp_path / "hypotheses").exists()
+
+
+# the target never reaches decoding
+
+
+def hypotheses_do_not_depend_on_targets(folder, planted=None):
+    change = lambda i, pair: Pair(pair.source, f"{i} 5 5")  # noqa: E731
+    texts = []
+    for name, other in (("same", None), ("other", change)):
+        scored(folder / name, change=other, planted=planted)
+        texts.append([r["hypothesis"] for r in rows(folder / name / "hypotheses" / "test.jsonl")])
+    assert texts[0] == texts[1]
+
+
+def test_the_target_never_reaches_decoding(tmp_path):
+    hypotheses_do_not_depend_on_targets(tmp_path)
+
+
+class Peeking:
+    """Looks the reference up."""
+
+    def __init__(self, parts):
+        self.inner = parts.module.translator
+        pairs = parts.data.pairs
+        self.answers = {p.source: p.target for split in ("val", "test") for p in pairs[split]}
+
+    def translate(self, texts):
+        found = self.inner.translate(texts)
+        return [replace(t, text=self.answers[s]) for s, t in zip(texts, found, strict=True)]
+
+
+def test_planted_peeking_at_the_target_is_caught(tmp_path):
+    with pytest.raises(AssertionError):
+        hypotheses_do_not_depend_on_targets(tmp_path, planted=Peeking)
