@@ -18,6 +18,8 @@ def main(cfg: DictConfig) -> None:
     from seq2seq_lab.training import session  # torch and Lightning: not needed for --help
 
     session.start(cfg.seed)
+    config.check(cfg, with_lightning=True)
+    session.check_run_folder(cfg.run_dir, cfg.name)
     data = build(config.resolve(cfg)["data"])
     data.setup()
     cfg.model.source_vocab_size = len(data.source_tokenizer)

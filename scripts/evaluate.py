@@ -1,6 +1,6 @@
 """Score a trained model on any two parallel files; prints the metrics and stores them.
 
-    python scripts/evaluate.py outputs/<name>/<run> test.de test.en --output scores/
+python scripts/evaluate.py outputs/<name>/<run> test.de test.en --output scores/
 """
 
 import argparse
@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 from seq2seq_lab import errors
+from seq2seq_lab.command_line import Parser
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("checkpoint", help="a checkpoint file or a run folder")
     parser.add_argument("source", help="UTF-8 text or .gz, one sentence per line")
     parser.add_argument("reference", help="the translations, line by line")
@@ -32,19 +33,28 @@ def main() -> None:
 
     source = Path(arguments.source)
     pairs, _ = read_parallel(source, Path(arguments.reference))
+    if not pairs:
+        raise errors.DataError(f"{source}: no line in it; a score needs one pair at least")
     trained = load(arguments.checkpoint, device=arguments.device)
+    folder = Path(arguments.output or f"evaluation_{source.name}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"--output {folder}: cannot be made ({error.strerror}); choose another folder"
+        raise errors.ResourceError(text) from error
     found = trained.translator.translate([pair.source for pair in pairs])
     texts = [t.text for t in found]
     numbers, signatures = score(pairs, texts, trained.target_language)
-
-    folder = Path(arguments.output or f"evaluation_{source.name}")
-    folder.mkdir(parents=True, exist_ok=True)
     write_json_lines(folder / "hypotheses.jsonl", hypothesis_rows(pairs, texts, [t.score for t in found]))
     write_json(folder / "metrics.json", {**numbers, "signatures": signatures, "sentences": len(pairs)})
     for name, value in numbers.items():
         print(f"{name:24s} {value:8.2f}")
     print(f"{len(pairs)} sentences; stored in {folder}/")
     print("; ".join(f"{name}: {text}" for name, text in signatures.items()))
+    cut = sum(t.truncated for t in found)
+    if cut:
+        limit = trained.translator.max_source_tokens
+        print(f"note: {cut} of {len(pairs)} lines were over {limit} tokens and cut", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from seq2seq_lab import errors
+from seq2seq_lab.command_line import Parser
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__.partition("\n")[0],
         epilog="Reads standard input unless FILE or --text is given.",
     )
@@ -33,6 +34,10 @@ def read(arguments: argparse.Namespace, stdin: BinaryIO) -> Iterator[str]:
     from seq2seq_lab.data.text import iter_lines, open_text
 
     if arguments.text is not None:
+        try:
+            arguments.text.encode()
+        except UnicodeEncodeError as error:
+            raise errors.DataError("--text: not UTF-8; check the terminal's encoding") from error
         yield from arguments.text.split("\n")
     elif arguments.file in (None, "-"):
         yield from iter_lines(stdin, "standard input")
@@ -59,13 +64,29 @@ def chunks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
             raise failure
 
 
-def translate(arguments: argparse.Namespace, output: TextIO) -> None:
+def load_translator(arguments: argparse.Namespace) -> Any:
     from dataclasses import replace
 
     from seq2seq_lab.trained import load
 
     trained = load(arguments.checkpoint, device=arguments.device)
-    translator = replace(trained.translator, batch_size=arguments.batch_size)
+    return replace(trained.translator, batch_size=arguments.batch_size)
+
+
+def open_output(arguments: argparse.Namespace) -> TextIO:
+    """Open the output file; never the input, which would be empty before it is read."""
+    path = Path(arguments.output)
+    source = None if arguments.file in (None, "-") else Path(arguments.file)
+    if source is not None and source.exists() and path.exists() and path.samefile(source):
+        raise errors.ConfigError(f"--output {path}: is the input itself; choose another file")
+    try:
+        return path.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        text = f"--output {path}: cannot be written ({error.strerror}); choose another file"
+        raise errors.ResourceError(text) from error
+
+
+def translate(arguments: argparse.Namespace, translator: Any, output: TextIO) -> None:
     cut = count = 0
     # many batches are read at once, so that lines of like length meet; a terminal gets its answer at once
     chunk = 1 if sys.stdin.isatty() and arguments.file is None else 50 * arguments.batch_size
@@ -83,15 +104,16 @@ def translate(arguments: argparse.Namespace, output: TextIO) -> None:
 def main() -> None:
     arguments = parse()
     if arguments.batch_size < 1:
-        raise errors.ConfigError(f"--batch-size {arguments.batch_size}: must be >= 1")
+        raise errors.ConfigError(f"--batch-size {arguments.batch_size}: must be >= 1; 64 is usual")
     if arguments.text is not None and arguments.file is not None:
         raise errors.ConfigError("give either FILE or --text, not both")
+    translator = load_translator(arguments)  # first: a mistake leaves an older output as it was
     if arguments.output:
-        with Path(arguments.output).open("w", encoding="utf-8", newline="\n") as output:
-            translate(arguments, output)
+        with open_output(arguments) as output:
+            translate(arguments, translator, output)
     else:
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        translate(arguments, sys.stdout)
+        translate(arguments, translator, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small real runs for tests: the command line inside this process, folders made once, and parts put together by hand."""
+"""Small real runs for tests: commands in this process, folders made once, parts by hand."""
 
 import functools
 import hashlib
@@ -54,13 +54,24 @@ def train(*overrides: str) -> int:
 
 
 def run_script(
-    name: str, *arguments: Any, stdin: bytes = b"", timeout: int = 120, cwd: Path = ROOT, **variables: str
+    name: str,
+    *arguments: Any,
+    stdin: bytes = b"",
+    timeout: int = 120,
+    cwd: Path = ROOT,
+    **variables: str,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a script in a process of its own, on one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     line = [sys.executable, str(ROOT / name), *map(str, arguments)]
     return subprocess.run(
-        line, input=stdin, capture_output=True, check=False, timeout=timeout, env=environment, cwd=cwd
+        line,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=timeout,
+        env=environment,
+        cwd=cwd,
     )
 
 
@@ -78,7 +89,10 @@ def run_folder(*overrides: str) -> Path:
 
 def tiny_run() -> Path:
     """Return the shared run of `debug=tiny`, with its copy task: lines of very different lengths."""
-    return run_folder("debug=tiny", "data=copy", "data.max_length=12", "training.optimizer.lr=0.02")
+    few = ("data.corpus.num_train=64", "data.corpus.num_val=64", "data.corpus.num_test=64")
+    return run_folder(
+        "debug=tiny", "data=copy", "data.max_length=12", "training.optimizer.lr=0.02", *few
+    )
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

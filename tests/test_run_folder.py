@@ -75,9 +75,21 @@ def test_a_newline_in_the_name_is_refused(tmp_path):
         make_run_folder({**CONFIG, "run_dir": str(tmp_path / "a\nb")})
 
 
-def test_a_name_too_long_for_the_disk_is_one_plain_error(tmp_path):
-    with pytest.raises(ResourceError, match="run_dir: cannot create a folder"):
+def test_a_name_too_long_for_the_disk_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="over 200 bytes"):
         make_run_folder({**CONFIG, "run_dir": str(tmp_path / ("a" * 300))})
+
+
+def test_a_folder_that_the_disk_refuses_is_one_plain_error(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(ResourceError, match="run_dir: cannot create a folder"):
+        make_run_folder({**CONFIG, "run_dir": str(tmp_path / "a" / "b")})
+
+
+@pytest.mark.parametrize("name", ["../../x", "/absolute/x"])
+def test_a_name_that_leaves_the_outputs_is_refused(name):
+    with pytest.raises(ConfigError, match="would leave outputs/"):
+        make_run_folder({**CONFIG, "name": name})
 
 
 def test_the_hash_names_the_settings_and_not_the_place():

@@ -78,6 +78,8 @@ def read_flags(parser: ArgumentParser, argv: list[str]) -> Namespace:
     def fail(message: str) -> NoReturn:
         unknown = re.search(r"unrecognized arguments: (\S+)", message)
         guess = closest(unknown[1].split("=")[0], flags) if unknown else ""
+        if unknown and "=" in unknown[1] and not unknown[1].startswith("-"):
+            guess = "; write all flags first, then KEY=VALUE"
         raise ConfigError(one_line(message) + (guess or "; see --help"))
 
     parser.error = fail  # type: ignore[method-assign]
@@ -94,6 +96,14 @@ def read_flags(parser: ArgumentParser, argv: list[str]) -> Namespace:
             "--experimental-rerun would unpickle a file, which can run foreign code; run by overrides"
         )
     return arguments
+
+
+class Parser(ArgumentParser):
+    """A command's own flags; a wrong one is a one-line error too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise ConfigError(f"{one_line(message)}; see --help")
 
 
 class _Jobs:
@@ -115,7 +125,7 @@ class _Jobs:
                 task(cfg)
             except Exception as error:
                 self.failures.append((overrides, error))
-                wants_traceback = bool(cfg.get("traceback")) or _wants_traceback()
+                wants_traceback = cfg.get("traceback") is True or _wants_traceback()
                 if self.is_sweep:
                     errors.report(error, with_traceback=wants_traceback)
                 elif wants_traceback and isinstance(error, UserError):

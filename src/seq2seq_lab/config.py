@@ -86,6 +86,14 @@ class Session:
         """Return Hydra's own settings as plain containers."""
         return OmegaConf.to_container(cfg.hydra, resolve=False)
 
+    def problems(self, cfg: DictConfig) -> list[Problem]:
+        """Return what `check` would find in what was composed from the overrides without a mistake."""
+        with _hydra_config_kept():
+            HydraConfig.instance().set_config(cfg)
+            with open_dict(cfg), read_write(cfg):
+                job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+            return _all_problems(job, RULES, with_lightning=False)
+
     def apply(self, cfg: DictConfig, override: Any) -> None:
         """Apply one parsed value override in place."""
         self.loader._apply_overrides_to_config([override], cfg)
@@ -197,11 +205,16 @@ def all_keys(cfg: DictConfig, path: str = "") -> list[str]:
     return keys
 
 
-def check(cfg: DictConfig, rules: Rules = RULES) -> None:
+def check(cfg: DictConfig, rules: Rules = RULES, *, with_lightning: bool = False) -> None:
     """Raise one error that lists every mistake of the config; nothing is built that could read data.
 
+    `with_lightning` also builds what takes seconds to import: trainer, callbacks, logger and data module.
     Raises `ConfigError`, or `UnsafeError` if all that is wrong are targets outside the list.
     """
+    raise_problems(_all_problems(cfg, rules, with_lightning=with_lightning))
+
+
+def _all_problems(cfg: DictConfig, rules: Rules, *, with_lightning: bool) -> list[Problem]:
     from seq2seq_lab.dry_run import find_problems
 
     problems: list[Problem] = []
@@ -210,7 +223,7 @@ def check(cfg: DictConfig, rules: Rules = RULES) -> None:
     assert isinstance(raw, dict)
     for tree in (raw, plain):
         tree.pop("hydra", None)
-    raise_problems(problems + find_problems(raw, plain, rules))
+    return problems + find_problems(raw, plain, rules, with_lightning=with_lightning)
 
 
 def build(node: dict[str, Any] | None, /, rules: Rules = RULES, **runtime: Any) -> Any:

@@ -6,12 +6,13 @@ constructors themselves: `dry_run.py` calls them.
 
 import ast
 import fnmatch
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from seq2seq_lab.annotation import mismatch, show
+from seq2seq_lab.annotation import is_number, mismatch, show
 from seq2seq_lab.errors import ConfigError, UnsafeError, one_line
 from seq2seq_lab.signature import (
     MISSING,
@@ -40,12 +41,24 @@ class Rules:
     `targets`: exact dotted names of other libraries' classes. `namespaces`: {path: {child: type}} of nodes without
     `_target_`; a type is NODE, OPTIONAL_NODE, NAMESPACE or an annotation such as `int | None`; a namespace that is
     None is open: any child that is a node or null. `runtime`: {path or target pattern: arguments given to `build`}.
+    `ranges`: {root key or target.argument: (lowest, highest)} where no constructor of ours says so. `needs`: pairs of
+    keys, the second must be true where the first is, with the reason.
     """
 
     modules: tuple[str, ...]
     targets: frozenset[str]
     namespaces: Mapping[str, Mapping[str, str] | None]
     runtime: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[int | float, int | float]] = field(default_factory=dict)
+    needs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def range_problem(self, name: str, value: Any) -> str | None:
+        """Return why a number is outside the range declared for this name, or None."""
+        low, high = self.ranges.get(name, (-math.inf, math.inf))
+        if not is_number(value) or low <= value <= high:
+            return None
+        bounds = f">= {low:g}" if math.isinf(high) else f"from {low:g} to {high:,.0f}"
+        return f"{value} is out of range: must be {bounds}"
 
     def runtime_arguments(self, path: str, target: str) -> set[str]:
         """Return the arguments of this node that `build` is given at run time."""
@@ -161,6 +174,9 @@ def structure_problems(tree: Tree, rules: Rules) -> list[Problem]:
         _check_namespace(tree, "", tree.plain, rules, problems)
     else:
         _check_inside(tree, "", tree.plain, rules, problems)
+    for (key, needed), reason in rules.needs.items():
+        if child(tree.plain, key) is True and child(tree.plain, needed) is not True:
+            problems.append(Problem(key, f"needs {needed}=true: {reason}"))
     return problems
 
 
@@ -179,21 +195,24 @@ def _check_namespace(tree: Tree, path: str, value: Any, rules: Rules, out: list[
         elif here in rules.namespaces:
             _check_namespace(tree, here, item, rules, out)
         else:
-            _check_typed(here, item, OPTIONAL_NODE if table is None else table[key], out)
+            kind = OPTIONAL_NODE if table is None else table[key]
+            _check_typed(here, item, kind, rules.range_problem(here, item), out)
             _check_inside(tree, here, item, rules, out)
     for key, kind in (table or {}).items():
         if key not in value and kind in {NODE, NAMESPACE}:
             out.append(Problem(join(path, key), "missing; choose one"))
 
 
-def _check_typed(path: str, value: Any, kind: str, out: list[Problem]) -> None:
+def _check_typed(
+    path: str, value: Any, kind: str, out_of_range: str | None, out: list[Problem]
+) -> None:
     if kind in {NODE, OPTIONAL_NODE}:
         is_fine = is_node(value) or (value is None and kind == OPTIONAL_NODE) or value == MISSING
         if not is_fine:
             out.append(Problem(path, f"expected a node with _target_, got {show(value)}"))
         return
     argument = Argument(ast.parse(kind, mode="eval").body, required=False, default_is_none=False)
-    text = mismatch(value, argument, "builtins")
+    text = mismatch(value, argument, "builtins") or out_of_range
     if text:
         out.append(Problem(path, text))
 
@@ -225,8 +244,10 @@ def _check_node(tree: Tree, path: str, node: dict, rules: Rules, out: list[Probl
         here = join(path, key)
         if key in signature.arguments:
             text = mismatch(value, signature.arguments[key], signature.module)
-            if text:
-                out.append(Problem(tree.origin(here), text))
+            text = text or rules.range_problem(f"{node['_target_']}.{key}", value)
+            origin = tree.origin(here)
+            if text and all(p.path != origin for p in out):  # several keys may refer to it: told once
+                out.append(Problem(origin, text))
         elif key not in SETTINGS and not signature.is_open and not tree.is_dial(here):
             out.append(Problem(here, _unknown_key(tree, path, key, node, signature)))
     given = set(node) | rules.runtime_arguments(path, node["_target_"])

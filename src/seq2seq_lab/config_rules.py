@@ -1,5 +1,7 @@
 """The tables of what a config may name: edit these when a class, a root key or a group is added."""
 
+from math import inf
+
 from seq2seq_lab.config_check import NAMESPACE, NODE, OPTIONAL_NODE, Rules
 
 _OPTIMIZERS = "Adadelta Adagrad Adam AdamW RMSprop SGD"
@@ -11,6 +13,7 @@ _CALLBACKS = (
     "EarlyStopping LearningRateMonitor ModelCheckpoint ModelSummary RichModelSummary RichProgressBar "
     "StochasticWeightAveraging Timer TQDMProgressBar"
 )
+_TRAINER = "pytorch_lightning.Trainer"
 _LOGGERS = "CSVLogger TensorBoardLogger WandbLogger"
 
 RULES = Rules(
@@ -29,7 +32,7 @@ RULES = Rules(
         + [f"torch.optim.lr_scheduler.{name}" for name in _SCHEDULES.split()]
         + [f"pytorch_lightning.callbacks.{name}" for name in _CALLBACKS.split()]
         + [f"pytorch_lightning.loggers.{name}" for name in _LOGGERS.split()]
-        + ["pytorch_lightning.Trainer"]
+        + [_TRAINER]
     ),
     # The keys of the nodes that have no `_target_`, with their types.
     namespaces={
@@ -57,4 +60,21 @@ RULES = Rules(
     },
     # Required arguments that `build(node, name=value)` gives at run time: {path or target pattern: names}.
     runtime={},
+    # Numbers that no constructor of ours checks: {root key or target.argument: (lowest, highest)}.
+    ranges={
+        "seed": (0, 2**32 - 1),
+        f"{_TRAINER}.accumulate_grad_batches": (1, inf),
+        f"{_TRAINER}.check_val_every_n_epoch": (1, inf),
+        f"{_TRAINER}.gradient_clip_val": (0, inf),
+        f"{_TRAINER}.log_every_n_steps": (1, inf),
+        f"{_TRAINER}.max_epochs": (-1, inf),
+        f"{_TRAINER}.max_steps": (-1, inf),
+        f"{_TRAINER}.num_sanity_val_steps": (-1, inf),
+        "pytorch_lightning.callbacks.EarlyStopping.patience": (0, inf),
+        "pytorch_lightning.callbacks.ModelCheckpoint.save_top_k": (-1, inf),
+    },
+    # {(key, other key that must be true with it): the reason}.
+    needs={
+        ("model.tie_source", "data.joint"): "one embedding for both sides needs one vocabulary",
+    },
 )

@@ -1,13 +1,15 @@
 """Build every sound node of a config once on the meta device, leaves first, to hear what constructors refuse.
 
 A constructor's own `ValueError` is the only statement of ranges and contradictions, so it is asked before any data
-is read. Lightning's classes (5 s to import) and those that need them are left out; what they hold is tried.
+is read. Lightning's classes (5 s to import) and those that need them are left out at first (what they hold is
+tried) and built too once Lightning is imported anyway.
 """
 
 import functools
 import importlib
 import warnings
 from typing import Any
+from unittest import mock
 
 from seq2seq_lab.annotation import fits
 from seq2seq_lab.config_check import (
@@ -25,22 +27,30 @@ from seq2seq_lab.signature import MISSING, Signature, imports_any, is_node, sign
 _SLOW_IMPORTS = frozenset({"pytorch_lightning", "lightning", "lightning_fabric", "wandb"})
 _VOCABULARY_SIZE = 11
 _ONLY_NO_PARAMETERS = "optimizer got an empty parameter list"
+_LIGHTNINGS_VALUE_ERROR = "MisconfigurationException"
 _FAILED, _UNKNOWN = object(), object()
 
 
-def find_problems(raw: dict, plain: dict, rules: Rules) -> list[Problem]:
+def find_problems(
+    raw: dict, plain: dict, rules: Rules, *, with_lightning: bool = False
+) -> list[Problem]:
     """Return all problems of a config: names, types and targets, then ranges."""
     tree = Tree(raw, plain)
     found = structure_problems(tree, rules)
-    return found + range_problems(tree, rules, found)
+    return found + range_problems(tree, rules, found, with_lightning=with_lightning)
 
 
-def range_problems(tree: Tree, rules: Rules, found: list[Problem]) -> list[Problem]:
-    """Build every sound node of our own and torch classes once, on no device, and return what they refuse."""
+def range_problems(
+    tree: Tree, rules: Rules, found: list[Problem], *, with_lightning: bool = False
+) -> list[Problem]:
+    """Build every sound node once, on no device, and return what they refuse; Lightning's only on demand."""
     import torch
 
-    trial = _Trial(tree, rules, {p.path for p in found})
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.device("meta"):
+    trial = _Trial(tree, rules, {p.path for p in found}, with_lightning=with_lightning)
+    # a normal draw on the meta device imports torch._dynamo, which takes longer than all the rest
+    no_draw = mock.patch.object(torch.nn.init, "normal_", lambda tensor, *_, **__: tensor)
+    fork = torch.random.fork_rng(devices=[])
+    with warnings.catch_warnings(), fork, no_draw, torch.device("meta"):
         warnings.simplefilter("ignore")
         trial.value("", tree.plain)
     return trial.problems
@@ -49,8 +59,11 @@ def range_problems(tree: Tree, rules: Rules, found: list[Problem]) -> list[Probl
 class _Trial:
     """The dry construction; each place of the config is built once, however many keys refer to it."""
 
-    def __init__(self, tree: Tree, rules: Rules, broken: set[str]) -> None:
+    def __init__(
+        self, tree: Tree, rules: Rules, broken: set[str], *, with_lightning: bool
+    ) -> None:
         self.tree, self.rules, self.broken = tree, rules, broken
+        self.with_lightning = with_lightning
         self.problems: list[Problem] = []
         self.built: dict[str, Any] = {}
 
@@ -84,21 +97,20 @@ class _Trial:
             k: v for k, v in items.items() if k in signature.arguments or signature.is_open
         }
         marks = [v for v in arguments.values() if v is _FAILED or v is _UNKNOWN]
-        if marks or _is_slow(module):
+        if marks or (_is_slow(module) and not self.with_lightning):
             return _FAILED if _FAILED in marks else _UNKNOWN
         try:
             trial = self._complete(signature, arguments, is_partial=bool(node.get("_partial_")))
             target = getattr(importlib.import_module(module), name)
             built = _UNKNOWN if trial is None else target(**trial)
             return functools.partial(target, **arguments) if node.get("_partial_") else built
-        except (ValueError, UserError) as error:
+        except Exception as error:  # any failure of a constructor is told as a problem of its node
             if str(error) == _ONLY_NO_PARAMETERS:
                 return functools.partial(target, **arguments)
-            self.problems.append(Problem(path, one_line(error)))
-        except Exception as error:  # any failure of a constructor is told as a problem of its node
-            self.problems.append(
-                Problem(path, f"{name}: {type(error).__name__}: {one_line(error)}")
-            )
+            kind = type(error).__name__
+            is_told = isinstance(error, ValueError | UserError) or kind == _LIGHTNINGS_VALUE_ERROR
+            what = "" if is_told else f"{name}: {kind}: "
+            self.problems.append(Problem(path, what + one_line(error)))
         return _FAILED
 
     def _complete(

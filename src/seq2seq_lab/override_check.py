@@ -34,6 +34,8 @@ def check_overrides(session: Any, texts: list[str]) -> None:
             _apply(session, cfg, single, problems)
     if cfg is not None:
         refuse_foreign_targets(session.settings(cfg), problems)
+        if problems:  # all at once: what the other overrides got wrong as well
+            problems += session.problems(cfg)
     raise_problems(problems)
 
 
@@ -48,7 +50,8 @@ def _parse(session: Any, text: str, problems: list[Problem]) -> Any:
         if "=" not in text and not text.startswith("~"):
             reason = f"an override is KEY=VALUE; write {text}=VALUE"
         else:
-            reason = "cannot be read as KEY=VALUE: " + one_line(str(error).split("\nSee ")[0])
+            detail = " ".join(one_line(str(error).split("\nSee ")[0]).split()).removesuffix(" ^")
+            reason = f"cannot be read as KEY=VALUE: {detail}; put special characters in quotes: KEY=\"'VALUE'\""
         problems.append(Problem(text, reason))
         return None
 

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import unicodedata
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ PACKAGES = (
     "tokenizers", "sentencepiece", "wandb", "unicode-rbnf", "babel", "spacy", "numpy",
 )  # fmt: skip
 
+_LONGEST_NAME = 200
+"""In bytes; file systems take 255, and the files inside have names too."""
+
 
 def config_hash(config: dict[str, Any]) -> str:
     """Return 8 hex digits that name a resolved config, wherever the run lies."""
@@ -30,6 +34,7 @@ def config_hash(config: dict[str, Any]) -> str:
 
 def make_run_folder(config: dict[str, Any]) -> Path:
     """Create and return the folder of a new run; a folder that holds a run already is refused."""
+    check_run_folder(config["run_dir"], config["name"])
     try:
         if config["run_dir"]:
             return _claim_named(Path(config["run_dir"]))
@@ -41,13 +46,32 @@ def make_run_folder(config: dict[str, Any]) -> Path:
         ) from error
 
 
-def _claim_named(path: Path) -> Path:
-    if any(ord(c) < 32 for c in str(path)):
-        raise ConfigError(f"run_dir={str(path)!r}: control characters are not allowed in a folder name")
+def check_run_folder(run_dir: str | None, name: str | None) -> None:
+    """Refuse, before anything is read, a folder that cannot become the folder of a new run.
+
+    `run_dir` is the user's own word and may lie anywhere; a folder made from `name` stays inside outputs/.
+    """
+    key, text = ("run_dir", run_dir) if run_dir else ("name", name or "")
+    shown = f"{key}={text[:60]}{'...' * (len(text) > 60)}"
+    parts = Path(text).parts
+    if not parts:
+        raise ConfigError(f"{shown}: empty, so no folder can be named after it; give run_dir=PATH")
+    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
+        raise ConfigError(f"{shown}: control characters are not allowed in a folder name; leave them out")
+    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+        raise ConfigError(f"{shown}: a folder name of over {_LONGEST_NAME} bytes; choose a shorter one")
+    if not run_dir:
+        if Path(text).is_absolute() or ".." in parts:
+            raise ConfigError(f"{shown}: would leave outputs/; to write elsewhere use run_dir=PATH")
+        return
+    path = Path(run_dir)
     if path.exists() and not path.is_dir():
         raise ConfigError(f"run_dir={path}: is a file; choose a folder")
     if (path / "config.yaml").exists():
         raise ConfigError(f"run_dir={path}: holds a run already; choose another folder or remove this one")
+
+
+def _claim_named(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     return path
 

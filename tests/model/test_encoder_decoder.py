@@ -65,11 +65,12 @@ def test_float32_forward_equals_repeated_step(choice):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reading", ["forward", "reversed", "bidirectional"])
+@pytest.mark.parametrize("attention", axes()["attention"])
 @pytest.mark.parametrize("cell", axes()["cell"])
-def test_every_legal_combination_keeps_the_laws(cell, reading):
+def test_every_legal_combination_keeps_the_laws(cell, attention):
     batch, count = make_batch(), 0
-    for choice in all_choices(cell=cell, reading=reading, layers=(2, 2), widths=(6, 6)):
+    fixed = {"reading": "bidirectional", "layers": (2, 2), "widths": (6, 6)}
+    for choice in all_choices(cell=cell, attention=attention, **fixed):
         model = make_model(choice)
         laws.forward_equals_steps(model, batch)
         laws.padding_has_no_effect(model, batch)
@@ -77,7 +78,7 @@ def test_every_legal_combination_keeps_the_laws(cell, reading):
         laws.loop_equals_parallel_road(model, batch)
         laws.greedy_score_is_teacher_forced_score(model, batch)
         count += 1
-    assert count > 1000
+    assert count > 100
 
 
 # planted bugs

@@ -27,7 +27,12 @@ def test_a_checkpoint_holds_what_it_needs_to_stand_alone(stored):
 
 def test_the_checksum_lies_beside_it_with_step_and_epoch(stored):
     facts = json.loads(sidecar_of(stored).read_text())
-    assert facts == {"sha256": sha256_of(stored), "bytes": stored.stat().st_size, "step": 7, "epoch": 2}
+    assert facts == {
+        "sha256": sha256_of(stored),
+        "bytes": stored.stat().st_size,
+        "step": 7,
+        "epoch": 2,
+    }
 
 
 def test_no_temporary_file_is_left(stored):

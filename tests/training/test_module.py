@@ -4,7 +4,6 @@ from dataclasses import replace
 import pytest
 import pytorch_lightning as pl
 import torch
-from small_runs import assemble, small, trainer, weights_hash
 from torch.utils.data import DataLoader
 
 from seq2seq_lab.data.collate import EncodedPairs
@@ -13,9 +12,14 @@ from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.feeding import teacher_forced
 from seq2seq_lab.training.loss import negative_log_likelihood
 from seq2seq_lab.training.module import Seq2SeqModule
+from small_runs import assemble, small, trainer, weights_hash
 
 PAIRS = [(1, 9), (2, 1), (9, 2), (3, 7), (1, 1), (4, 8), (2, 3)]
-SGD = ("training/optimizer=sgd", "training.optimizer.fused=false", "training.optimizer.momentum=0.0")
+SGD = (
+    "training/optimizer=sgd",
+    "training.optimizer.fused=false",
+    "training.optimizer.momentum=0.0",
+)
 
 
 class Given(pl.LightningDataModule):
@@ -26,7 +30,10 @@ class Given(pl.LightningDataModule):
     def __init__(self, groups):
         super().__init__()
         generator = torch.Generator().manual_seed(3)
-        ids = [[torch.randint(4, 10, (n,), generator=generator).tolist() for n in pair] for pair in PAIRS]
+        ids = [
+            [torch.randint(4, 10, (n,), generator=generator).tolist() for n in pair]
+            for pair in PAIRS
+        ]
         pairs = EncodedPairs([s for s, _ in ids], [t for _, t in ids])
         self.batches = [pairs[torch.tensor(group)] for group in groups]
 
@@ -161,7 +168,9 @@ def test_the_training_loss_of_an_epoch_is_weighted_by_tokens(tmp_path):
     parts = small("model.dropout=0.0", *SGD, "training.optimizer.lr=1e-12")
     engine = trainer(tmp_path)
     engine.fit(parts.module, datamodule=parts.data)
-    assert float(engine.callback_metrics["train/loss_epoch"]) == pytest.approx(slow_mean(parts, "train"), rel=1e-5)
+    assert float(engine.callback_metrics["train/loss_epoch"]) == pytest.approx(
+        slow_mean(parts, "train"), rel=1e-5
+    )
 
 
 # faults
@@ -185,7 +194,9 @@ class Poisoned(torch.nn.Module):
         return loss + bad
 
 
-@pytest.mark.parametrize(("what", "named"), [("loss", "training pairs"), ("gradient", "gradient norm")])
+@pytest.mark.parametrize(
+    ("what", "named"), [("loss", "training pairs"), ("gradient", "gradient norm")]
+)
 def test_training_stops_before_a_step_that_is_not_finite(tmp_path, what, named):
     parts = small()
     parts.module.loss = Poisoned(parts.module.loss, what)
@@ -260,63 +271,6 @@ def test_scheduled_sampling_trains_and_differs_from_teacher_forcing(tmp_path):
     assert len(set(hashes)) == 2
 
 
-# O22
-
-
-class DrawsNumbers(pl.Callback):
-    def on_validation_epoch_end(self, trainer, pl_module):
-        torch.rand(1)
-
-
-def observed(tmp_path, extra=(), **settings):
-    overrides = ("model.dropout=0.3", "training/teacher_forcing=constant")
-    parts = small(*overrides)
-    trainer(tmp_path, max_epochs=3, callbacks=list(extra), **settings).fit(parts.module, datamodule=parts.data)
-    return weights_hash(parts.module)
-
-
-def watchers(tmp_path):
-    names = ("bleu", "samples", "throughput", "progress")
-    from seq2seq_lab import config
-
-    nodes = config.compose([])["training"]["callback"]
-    return [config.build(nodes[name]) for name in names]
-
-
-def observing_changes_nothing(tmp_path, extra):
-    """O22: the same weights, bit for bit, with every observer and without any."""
-    from seq2seq_lab.training.logger import CsvMetrics
-
-    alone = observed(tmp_path, limit_val_batches=0)
-    assert observed(tmp_path, check_val_every_n_epoch=2) == alone
-    assert observed(tmp_path, [*watchers(tmp_path), *extra], logger=[CsvMetrics(tmp_path)], log_every_n_steps=1, enable_progress_bar=True) == alone
-
-
-def test_observing_changes_nothing(tmp_path):
-    observing_changes_nothing(tmp_path, [])
-
-
-def test_planted_observer_that_draws_random_numbers_is_caught(tmp_path):
-    with pytest.raises(AssertionError):
-        observing_changes_nothing(tmp_path, [DrawsNumbers()])
-
-
-# O20
-
-
-def test_workers_change_no_weight(tmp_path):
-    hashes = []
-    for workers in (0, 2):
-        parts = small(f"data.num_workers={workers}", "model.dropout=0.3")
-        trainer(tmp_path).fit(parts.module, datamodule=parts.data)
-        hashes.append(weights_hash(parts.module))
-    assert hashes[0] == hashes[1]
-
-
-def test_another_seed_gives_other_weights(tmp_path):
-    assert weights_hash(small(seed=1).module) != weights_hash(small(seed=2).module)
-
-
 def test_batches_move_with_their_lengths_kept_on_the_cpu():
     batch = Given([[0, 1]]).batches[0]
     moved = batch.to(torch.device("meta"))
@@ -327,5 +281,7 @@ def test_batches_move_with_their_lengths_kept_on_the_cpu():
 
 def test_models_of_several_layers_train(tmp_path):
     parts = assemble("data=copy", "debug=tiny", "model.num_layers=2", "model=bilstm_attn")
-    trainer(tmp_path, limit_train_batches=2, limit_val_batches=1).fit(parts.module, datamodule=parts.data)
+    trainer(tmp_path, limit_train_batches=2, limit_val_batches=1).fit(
+        parts.module, datamodule=parts.data
+    )
     assert parts.module.global_step == 2

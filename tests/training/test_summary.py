@@ -10,7 +10,10 @@ NUMBERS |= {f"test/exact_match_length_q{i}": 10.0 * i for i in range(1, 5)}
 
 def store(folder, *rows):
     (folder / "hypotheses").mkdir()
-    lines = [json.dumps(dict(zip(("source", "reference", "hypothesis"), row, strict=True))) for row in rows]
+    lines = [
+        json.dumps(dict(zip(("source", "reference", "hypothesis"), row, strict=True)))
+        for row in rows
+    ]
     (folder / "hypotheses" / "test.jsonl").write_text("".join(f"{line}\n" for line in lines))
 
 
@@ -44,7 +47,9 @@ def test_length_quarters_are_shown_in_order(printed):
 
 def test_three_translations_are_shown(printed):
     out = printed(*[(f"source{i}", f"reference{i}", f"hypothesis{i}") for i in range(5)])
-    assert all(f"{name}{i}" in out for name in ("source", "reference", "hypothesis") for i in range(3))
+    assert all(
+        f"{name}{i}" in out for name in ("source", "reference", "hypothesis") for i in range(3)
+    )
     assert "source3" not in out
 
 

@@ -113,7 +113,7 @@ def test_dropout_is_off_in_decoding():
 def test_planted_model_left_in_training_mode_is_caught():
     planted = translator()
     with (
-        mock.patch.object(planted.model, "eval", lambda: planted.model),
+        mock.patch.object(planted.model, "eval", return_value=planted.model),
         pytest.raises(AssertionError),
     ):
         decoding_is_deterministic(planted)
@@ -158,7 +158,7 @@ def test_special_strings_do_not_end_the_source(text):
     (with_string,) = found.translate([f"0 1 {text} 2 3"])
     assert with_string.source_tokens[:2] == ["0", "1"]
     assert with_string.source_tokens[-3:-1] == ["2", "3"]
-    assert len(with_string.source_tokens) == (6 if text.strip() else 5)
+    assert len(with_string.source_tokens) == 5 + len(text.split())
 
 
 def test_an_over_long_source_is_cut_and_flagged():
@@ -182,7 +182,7 @@ def test_without_attention_the_matrix_is_empty():
 
 def test_line_ends_in_the_output_become_spaces():
     base = translator()
-    with mock.patch.object(type(base.target_tokenizer), "decode", lambda self, ids: "a\nb"):
+    with mock.patch.object(type(base.target_tokenizer), "decode", return_value="a\nb"):
         assert base.translate(["0 1"])[0].text == "a b"
 
 

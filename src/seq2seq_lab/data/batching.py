@@ -37,7 +37,7 @@ class BySentences:
         target_lengths: Int[Tensor, " all"],  # noqa: ARG002
     ) -> list[Int[Tensor, " batch"]]:
         """Cut after every `batch_size` pairs; the last batch may be smaller."""
-        return list(order.split(self.batch_size))
+        return list(order.split(self.batch_size)) if len(order) else []
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ A cell class is a torch module with `sequence` (fused, over time) and `step` (on
 was made before). Its state is always a pair (hidden, cell); cells that own no memory cell carry one of width 0.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,16 +17,35 @@ from seq2seq_lab.model.embedding import check_positive, check_probability
 State = tuple[Tensor, Tensor]
 
 
-class _Recurrent:
-    """What the cells share; mixed into a torch module with torch's parameter names."""
+class Cell(nn.RNNBase):
+    """What the cells share; comes before a torch module in the bases and uses torch's parameter names."""
 
     has_cell = False
+    weight_ih_l0: Tensor
+    weight_hh_l0: Tensor
+    bias_ih_l0: Tensor
+    bias_hh_l0: Tensor
 
-    def _start(self, num_layers: int, dropout: float) -> dict[str, float | int | bool]:
-        check_positive(num_layers=num_layers)
+    def __init__(
+        self,
+        input_dim: int,
+        dim: int,
+        *,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ):
+        check_positive(input_dim=input_dim, dim=dim, num_layers=num_layers)
         check_probability("dropout", dropout)
-        # torch applies dropout between layers only and warns when there is nothing between
-        return {"num_layers": num_layers, "batch_first": True, "dropout": dropout if num_layers > 1 else 0.0}
+        super().__init__(  # type: ignore[call-arg]  # the torch module's constructor, not RNNBase's
+            input_dim,
+            dim,
+            num_layers=num_layers,
+            batch_first=True,
+            # torch applies dropout between layers only and warns when there is nothing between
+            dropout=dropout if num_layers > 1 else 0.0,
+            bidirectional=bidirectional,
+        )
 
     def project(self, inputs: Float[Tensor, "*shape input"], start: int = 0) -> Float[Tensor, "*shape gates"]:
         """Return the part of the gates that the inputs give; they fill the input columns from `start` on."""
@@ -38,29 +59,20 @@ class _Recurrent:
         outputs, final = self(inputs, None if state is None else self._to_torch(state))
         return outputs, self._from_torch(final)
 
-    def _to_torch(self, state: State) -> Tensor | State:
+    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
+        """One step of a one-layer cell from the projected input."""
+        raise NotImplementedError
+
+    def _to_torch(self, state: State) -> Any:
         return state[0].transpose(0, 1).contiguous()
 
-    def _from_torch(self, final: Tensor | State) -> State:
+    def _from_torch(self, final: Any) -> State:
         hidden = final.transpose(0, 1)
         return hidden, hidden[..., :0]
 
 
-class TanhCell(_Recurrent, nn.RNN):
+class TanhCell(Cell, nn.RNN):
     """The simple recurrent network of Elman (1990): h' = tanh(W x + U h + b)."""
-
-    def __init__(
-        self,
-        input_dim: int,
-        dim: int,
-        *,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-    ):
-        super().__init__(
-            input_dim, dim, bidirectional=bidirectional, **self._start(num_layers, dropout)
-        )
 
     def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
         """One step of a one-layer cell from the projected input."""
@@ -68,21 +80,8 @@ class TanhCell(_Recurrent, nn.RNN):
         return hidden, state[1]
 
 
-class GruCell(_Recurrent, nn.GRU):
+class GruCell(Cell, nn.GRU):
     """The gated recurrent unit of Cho et al. (2014), in the variant that cuDNN and torch compute."""
-
-    def __init__(
-        self,
-        input_dim: int,
-        dim: int,
-        *,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-    ):
-        super().__init__(
-            input_dim, dim, bidirectional=bidirectional, **self._start(num_layers, dropout)
-        )
 
     def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
         """One step of a one-layer cell from the projected input."""
@@ -94,23 +93,10 @@ class GruCell(_Recurrent, nn.GRU):
         return torch.lerp(new, hidden, update), empty
 
 
-class LstmCell(_Recurrent, nn.LSTM):
+class LstmCell(Cell, nn.LSTM):
     """Long short-term memory (Hochreiter and Schmidhuber 1997) with forget gate, without peepholes."""
 
     has_cell = True
-
-    def __init__(
-        self,
-        input_dim: int,
-        dim: int,
-        *,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-    ):
-        super().__init__(
-            input_dim, dim, bidirectional=bidirectional, **self._start(num_layers, dropout)
-        )
 
     def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
         """One step of a one-layer cell from the projected input."""
@@ -120,8 +106,8 @@ class LstmCell(_Recurrent, nn.LSTM):
         cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(new)
         return torch.sigmoid(leave) * torch.tanh(cell), cell
 
-    def _to_torch(self, state: State) -> State:
+    def _to_torch(self, state: State) -> Any:
         return state[0].transpose(0, 1).contiguous(), state[1].transpose(0, 1).contiguous()
 
-    def _from_torch(self, final: State) -> State:
+    def _from_torch(self, final: Any) -> State:
         return final[0].transpose(0, 1), final[1].transpose(0, 1)

@@ -5,7 +5,7 @@ ones, which the loop itself makes (what attention read, the previous readout). W
 cell, all steps are one fused call; else the loop runs with everything static projected beforehand.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from seq2seq_lab.model.attention import Attention
 from seq2seq_lab.model.bridge import Bridge
+from seq2seq_lab.model.cell import Cell
 from seq2seq_lab.model.context import Context
-from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.embedding import TokenEmbedding, check_positive, check_probability
 from seq2seq_lab.model.readout import Readout
 from seq2seq_lab.model.state import Memory, RecurrentState
 
@@ -34,8 +35,8 @@ class RecurrentDecoder(nn.Module):
     def __init__(
         self,
         vocab_size: int,
-        embedding: nn.Module,
-        cell: Callable[..., nn.Module],
+        embedding: TokenEmbedding,
+        cell: Callable[..., Cell],
         attention: Attention,
         bridge: Bridge,
         context: Context,
@@ -61,7 +62,7 @@ class RecurrentDecoder(nn.Module):
         if self.attends_before:
             self.dynamic_dim += attention.context_dim
         widths = [self.static_dim + self.dynamic_dim] + [dim] * num_layers
-        self.cells = nn.ModuleList(cell(a, b) for a, b in pairwise(widths))
+        self.cells: Sequence[Cell] = nn.ModuleList(cell(a, b) for a, b in pairwise(widths))  # type: ignore[assignment]
         bridge.connect(has_cell=self.cells[0].has_cell)
         readout.connect(
             state_dim=dim, context_dim=attention.context_dim, embedding_dim=embedding.dim
@@ -172,7 +173,8 @@ class RecurrentDecoder(nn.Module):
         """Run all layers for one step."""
         if self.dynamic_dim:
             projected = torch.addmm(projected, torch.cat(dynamic, dim=1), weight.t())
-        hidden, cells = [], []
+        hidden: list[Tensor] = []
+        cells: list[Tensor] = []
         for layer, cell in enumerate(self.cells):
             if layer:
                 below = F.dropout(hidden[-1].unsqueeze(1), self.dropout, self.training)[:, 0]

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq_lab.batch import mask_from_lengths
-from seq2seq_lab.model.embedding import check_positive
+from seq2seq_lab.model.cell import Cell
+from seq2seq_lab.model.embedding import TokenEmbedding, check_positive
 from seq2seq_lab.model.state import Memory
 
 
@@ -31,8 +32,8 @@ class RecurrentEncoder(nn.Module):
 
     def __init__(
         self,
-        embedding: nn.Module,
-        cell: Callable[..., nn.Module],
+        embedding: TokenEmbedding,
+        cell: Callable[..., Cell],
         dim: int,
         num_layers: int = 1,
         dropout: float = 0.0,

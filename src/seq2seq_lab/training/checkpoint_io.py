@@ -24,8 +24,12 @@ class AtomicCheckpointIO(CheckpointIO):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = {**checkpoint, "seq2seq_lab": self.contents}
-        sidecar_of(path).unlink(missing_ok=True)
-        write_atomically(path, lambda temporary: torch.save(whole, temporary))
+
+        def save(temporary: Path) -> None:
+            torch.save(whole, temporary)
+            sidecar_of(path).unlink(missing_ok=True)  # the new file is whole; only the rename is left
+
+        write_atomically(path, save)
         write_sidecar(path, step=checkpoint["global_step"], epoch=checkpoint["epoch"])
 
     def load_checkpoint(

@@ -24,7 +24,8 @@ class Seq2SeqDataModule(pl.LightningDataModule):
 
     `tokenizer` gives the settings of both sides unless a side has its own. `joint` fits one on both sides. `score_training_pairs` also serves the training
     pairs for validation and test: for overfitting checks, never for results. `max_pairs` keeps the first pairs of
-    each split, counted like every other pair left out.
+    each split, counted like every other pair left out. `monitor` names the metric by which this corpus is judged: the
+    callbacks refer to it.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         seed: int = 1,
         num_workers: int = 0,
         max_pairs: int | None = None,
+        monitor: str = "val/bleu",
     ):
         super().__init__()
         if max_pairs is not None and max_pairs < 1:
@@ -55,6 +57,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         self.source_tokenizer, self.target_tokenizer = own[0], own[0] if joint else own[1]
         self.joint, self.score_training_pairs = joint, score_training_pairs
         self.seed, self.num_workers, self.max_pairs = seed, num_workers, max_pairs
+        self.monitor = monitor
         self.pairs: dict[str, list[Pair]] = {}
         self.encoded: dict[str, EncodedPairs] = {}
         self.report: dict[str, object] = {}

@@ -81,7 +81,7 @@ class Seq2SeqModule(pl.LightningModule):
             return
         rows = "" if batch is None else f" on training pairs {batch.ids.tolist()[:8]}"
         raise NotFiniteError(
-            f"the {what} is {float(value)} at step {self.global_step}{rows}; lower training.optimizer.lr or "
+            f"the {what} is {float(value.detach())} at step {self.global_step}{rows}; lower training.optimizer.lr or "
             "training.trainer.gradient_clip_val; the last good weights are in checkpoints/"
         )
 

@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from seq2seq_lab.errors import ResourceError
-from seq2seq_lab.run_folder import make_run_folder, write_result, write_start
+from seq2seq_lab.run_folder import check_run_folder, make_run_folder, write_result, write_start
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.logger import CsvMetrics
@@ -25,7 +25,7 @@ from seq2seq_lab.training.translator import Translator
 PARTS = ("loss", "optimizer", "lr_schedule", "teacher_forcing", "feeding")
 
 __all__ = [
-    "PARTS", "Seq2SeqModule", "callbacks", "checkpoint_io", "evaluate_best", "fit", "loggers",
+    "PARTS", "Seq2SeqModule", "callbacks", "check_run_folder", "checkpoint_io", "evaluate_best", "fit", "loggers",
     "make_run_folder", "make_translator", "print_summary", "record", "start", "write_start",
 ]  # fmt: skip
 
@@ -38,6 +38,7 @@ def start(seed: int) -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     os.environ.setdefault("PL_DISABLE_TIPS", "1")
     pl.seed_everything(seed, verbose=False)
 
@@ -89,6 +90,8 @@ def loggers(extra: Logger | None, config: dict[str, Any], run_dir: Path) -> Iter
 
 def fit(trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule) -> None:
     """Train; say what to lower when memory runs out."""
+    # A batch holds no floats to convert, and Lightning cannot look into a frozen dataclass.
+    trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[method-assign]
     try:
         trainer.fit(module, datamodule=data)
     except (MemoryError, RuntimeError) as error:

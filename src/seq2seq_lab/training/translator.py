@@ -27,7 +27,15 @@ class Translation:
     attention: Float[Tensor, "target source"]
 
 
-NOTHING = Translation("", 0.0, True, False, [], [], torch.zeros(0, 0))
+NOTHING = Translation(
+    text="",
+    score=0.0,
+    finished=True,
+    truncated=False,
+    source_tokens=[],
+    target_tokens=[],
+    attention=torch.zeros(0, 0),
+)
 
 
 @dataclass(frozen=True)

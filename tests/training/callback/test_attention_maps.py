@@ -1,9 +1,9 @@
 import pytest
 from PIL import Image
 from pytorch_lightning.loggers import Logger
-from small_runs import small, trainer
 
 from seq2seq_lab.training.callback.attention_maps import AttentionMaps
+from small_runs import small, trainer
 
 
 class Images(Logger):

@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 import sacrebleu
 import torch
-from small_runs import rows, small, trainer
 
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.training.callback.bleu import Bleu
+from small_runs import rows, small, trainer
 
 
 def scored(folder, *, change=None, planted=None):
@@ -19,7 +19,9 @@ def scored(folder, *, change=None, planted=None):
             parameter.mul_(6.0)
     if change is not None:
         for split in ("val", "test"):
-            parts.data.pairs[split] = [change(i, pair) for i, pair in enumerate(parts.data.pairs[split])]
+            parts.data.pairs[split] = [
+                change(i, pair) for i, pair in enumerate(parts.data.pairs[split])
+            ]
     if planted is not None:
         parts.module.translator = planted(parts)
     engine = trainer(folder, callbacks=[callback])

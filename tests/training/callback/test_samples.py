@@ -1,8 +1,8 @@
 import pytest
 from pytorch_lightning.loggers import Logger
-from small_runs import small, trainer
 
 from seq2seq_lab.training.callback.samples import COLUMNS, Samples
+from small_runs import small, trainer
 
 
 class Tables(Logger):
@@ -30,19 +30,25 @@ def test_the_first_validation_pairs_are_logged_with_their_translations(tmp_path)
     pairs = parts.data.pairs["val"][:3]
     found = parts.module.translator.translate([p.source for p in pairs])
     assert (name, columns) == ("samples", COLUMNS)
-    assert rows == [[0, p.source, p.target, t.text, t.score] for p, t in zip(pairs, found, strict=True)]
+    assert rows == [
+        [0, p.source, p.target, t.text, t.score] for p, t in zip(pairs, found, strict=True)
+    ]
 
 
 def test_every_validation_gives_a_table_with_its_epoch(tmp_path):
     parts, log = small(), Tables()
-    trainer(tmp_path, callbacks=[Samples(1)], logger=[log], max_epochs=2).fit(parts.module, datamodule=parts.data)
+    trainer(tmp_path, callbacks=[Samples(1)], logger=[log], max_epochs=2).fit(
+        parts.module, datamodule=parts.data
+    )
     assert [rows[0][0] for _, _, rows in log.tables] == [0, 1]
 
 
 def test_without_a_logger_for_tables_nothing_is_translated(tmp_path):
     parts = small()
     parts.module.translator = None
-    trainer(tmp_path, callbacks=[Samples(3)]).validate(parts.module, datamodule=parts.data, verbose=False)
+    trainer(tmp_path, callbacks=[Samples(3)]).validate(
+        parts.module, datamodule=parts.data, verbose=False
+    )
 
 
 def test_no_sample_is_refused():

@@ -1,0 +1,291 @@
+"""What users get wrong at train.py: one line, the right exit code, no traceback, nothing left behind."""
+
+import json
+
+import pytest
+
+from bad_input import ROWS, assert_told, carry_out, make_files
+from data.local_server import serve
+from seq2seq_lab import config
+from seq2seq_lab.training.module import Seq2SeqModule
+from small_runs import load_script, run_script
+
+TINY = ("debug=tiny", "data=copy", "logger=csv")
+TABLE = ("debug=tiny", "data=table_file", "logger=csv")
+FILES = ("debug=tiny", "data=text_files", "logger=csv")
+OWN = ("--config-dir=@/conf",)
+
+# arguments (@ is the folder of the bad files), exit code, what the line must say
+CONFIGS = {
+    "model name": (["model=lstm_atn"], 2, "model=lstm_atn", "did you mean lstm_attn?"),
+    "data name": (["data=number"], 2, "data=number", "did you mean numbers?"),
+    "group": (["modle=lstm"], 2, "modle=lstm", "did you mean model?"),
+    "inner group": (["model/atention=dot"], 2, "model/atention", "did you mean model/attention?"),
+    "inner option": (["model/attention=dto"], 2, "model/attention=dto", "did you mean dot?"),
+    "group as key": (["model.bridge=linear"], 2, "write model/bridge=linear"),
+    "key": (["model.dmi=8"], 2, "model.dmi=8", "did you mean model.dim?"),
+    "root key": (["sed=1"], 2, "sed=1", "did you mean seed?"),
+    "new root key": (["+foo=1"], 2, "foo: no such key", "the keys here are seed"),
+    "new argument": (["+model.foo=1"], 2, "model.foo: no such key", "EncoderDecoder takes"),
+    "argument of a partial": (["training.optimizer.lrr=1"], 2, "did you mean training.optimizer.lr?"),
+    "new argument of a partial": (["+training.optimizer.beta=1"], 2, "optimizer.beta: no such key", "betas"),
+    "no value": (["seed"], 2, "seed: an override is KEY=VALUE", "write seed=VALUE"),
+    "open bracket": (["model.dim=[1"], 2, "model.dim=[1", "put special characters in quotes"),
+    "sweep without -m": (["model=gru,lstm"], 2, "model=gru,lstm", "need -m"),
+    "flag": (["--multirum"], 2, "--multirum", "did you mean --multirun?"),
+    "pickle of a job": (["--experimental-rerun", "job.pickle"], 7, "--experimental-rerun", "run by overrides"),
+    "float for int": (["model.dim=12.5"], 2, "model.dim: expected int, got 12.5"),
+    "text for int": (["training.trainer.max_epochs=abc"], 2, "max_epochs: expected int, got 'abc'"),
+    "text for bool": (["traceback=maybe"], 2, "traceback: expected bool, got 'maybe'"),
+    "text for list": ([*FILES, "data.train=a.txt"], 2, "data.train: expected list[str]", "got 'a.txt'"),
+    "null for a node": (["training.loss=null"], 2, "training.loss", "null"),
+    "dropout": (["model.dropout=1.5"], 2, "dropout=1.5", "must be in [0, 1)"),
+    "width 0": (["model.dim=0"], 2, "dim=0: must be >= 1"),
+    "no layers": (["model.num_layers=0"], 2, "num_layers=0: must be >= 1"),
+    "batch size": (["data.batching.batch_size=0"], 2, "batch_size=0: must be >= 1"),
+    "token budget": (["data/batching=by_tokens", "data.batching.max_tokens=0", "debug=null"], 2, "max_tokens=0: must be >= 1"),
+    "learning rate": (["training.optimizer.lr=-1"], 2, "training.optimizer", "learning rate: -1"),
+    "epochs": (["training.trainer.max_epochs=0"], 2, "epochs=0: must be >= 1", "training.trainer.max_epochs"),
+    "clipping": (["training.trainer.gradient_clip_val=-1"], 2, "gradient_clip_val: -1", "must be >= 0"),
+    "accumulation": (["training.trainer.accumulate_grad_batches=0"], 2, "accumulate_grad_batches: 0", ">= 1"),
+    "accelerator": (["training.trainer.accelerator=abacus"], 2, "abacus", "Available names are: auto"),
+    "patience": (["training.callback.early_stopping.patience=-1"], 2, "patience: -1", "must be >= 0"),
+    "mode": (["training.callback.early_stopping.mode=up"], 2, "early_stopping", "min, max, got up"),
+    "samples": (["training.callback.samples.num_samples=0"], 2, "num_samples=0: must be >= 1"),
+    "pairs": (["data.max_pairs=0"], 2, "max_pairs=0: must be >= 1"),
+    "negative seed": (["seed=-1"], 2, "seed: -1", "must be from 0 to 4,294,967,295"),
+    "huge seed": (["seed=99999999999999999999"], 2, "seed: 99999999999999999999", "from 0 to"),
+    "smoothing": (["training.loss.label_smoothing=2.0"], 2, "label_smoothing=2.0: must be in [0, 1)"),
+    "forcing": (["training/teacher_forcing=constant", "training.teacher_forcing.ratio=2.0"], 2, "ratio=2.0: must be in"),
+    "search": (["decoding.max_ratio=-1.0"], 2, "max_ratio=-1.0: must be"),
+    "unequal widths for dot": (["model/attention=dot", "model.encoder.dim=32"], 2, "dim=32", "attention=general"),
+    "source unread": (["model/attention=none", "model/bridge=zero"], 2, "nothing of the source", "model/bridge=linear"),
+    "odd width both ways": (["model.encoder.bidirectional=true", "model.dim=15"], 2, "dim=15", "an even number"),
+    "backwards both ways": (
+        ["model.encoder.bidirectional=true", "model.encoder.reverse_source=true"], 2, "reverse_source=true", "off"),
+    "attention thrown away": (["model/readout=state"], 2, "model/readout=state", "use model/readout=state_context"),
+    "unequal tied widths": (["model.tie_output=true"], 2, "model.tie_output=true", "make both equal"),
+    "tied vocabularies": (["model.tie_source=true"], 2, "model.tie_source: needs data.joint=true"),
+    "joint with own": (
+        ["data.joint=true", "data/tokenizer@data.source_tokenizer=byte"], 2, "joint=true", "leave the sides' own null"),
+    "foreign target": (["model.cell._target_=os.system"], 7, "os.system", "refused"),
+    "foreign target in YAML": ([*OWN, "experiment=foreign_target"], 7, "builtins.open", "refused"),
+    "python tag in YAML": ([*OWN, "experiment=python_tag"], 7, "python_tag.yaml:3", "python"),
+    "target of ours": (["model.cell._target_=seq2seq_lab.model.cell.LSTMM"], 2, "no class LSTMM"),
+    "broken YAML": ([*OWN, "experiment=broken"], 2, "broken.yaml:3"),
+    "YAML not UTF-8": ([*OWN, "experiment=latin"], 2, "not UTF-8"),
+    "key in YAML": ([*OWN, "experiment=misspelt_key"], 2, "dimm", "dim"),
+    "option in YAML": ([*OWN, "experiment=misspelt_option"], 2, "lstm_atn", "did you mean lstm_attn?"),
+    "several keys": (["model.dimm=3", "sed=2", "data=copi"], 2, "model.dimm", "sed", "data=copi", "3 problems"),
+    "several ranges": (
+        ["model.dropout=2.0", "data.batching.batch_size=0", "seed=-1", "training.optimizer.lr=-2"],
+        2, "4 problems", "dropout=2.0", "batch_size=0", "seed: -1", "learning rate: -2"),
+    "number language": (["data=numbers", "data.source_language=englsh"], 2, "englsh", "did you mean en (English)?"),
+    "locale": (["data=phrases", "data.target_language=germn"], 2, "germn", "did you mean de (German)?"),
+    "no such language": (["data=numbers", "data.source_language=klingon"], 2, "klingon", "among them ar, de, en"),
+    "language of the captions": (["data=multi30k", "data.source_language=it"], 2, "it: must be one of en, de, fr, cs"),
+    "no path": ([*TABLE], 2, "data.path is not set", "data.path=FILE"),
+    "no files": ([*FILES], 2, "data.train is not set", "data.train=[SOURCE,TARGET]"),
+    "one file": ([*FILES, "data.train=[a.txt]"], 2, "must be two files", "data.train=[SOURCE,TARGET]"),
+    "one column twice": ([*TABLE, "data.path=@/good.tsv", "data.source_column=2"], 2, "source_column=2", "must differ"),
+    "column 0": ([*TABLE, "data.path=@/good.tsv", "data.source_column=0"], 2, "source_column=0", "counted from 1"),
+    "nothing to train on": ([*TABLE, "data.path=@/good.tsv", "data.val_fraction=0.95"], 2, "sum must be < 1"),
+    "name leaves the outputs": (["name=../../x", "run_dir=null"], 2, "name=../../x", "use run_dir=PATH"),
+    "absolute name": (["name=/tmp/x", "run_dir=null"], 2, "name=/tmp/x", "use run_dir=PATH"),
+    "long name": (["name=" + "x" * 300, "run_dir=null"], 2, "name=xxx", "choose a shorter one"),
+    "folder name with a line end": (["run_dir='a\nb'"], 2, "run_dir=a b", "control characters"),
+    "long folder name": (["run_dir=" + "x" * 300], 2, "run_dir=xxx", "choose a shorter one"),
+    "folder is a file": (["run_dir=@/good.tsv"], 2, "good.tsv: is a file", "choose a folder"),
+    "used folder": (["run_dir=@/used"], 2, "used: holds a run already", "choose another folder"),
+}  # fmt: skip
+
+DATA = {
+    "missing table": (["data.path=@/god.tsv"], 3, "god.tsv: no such file", "did you mean", "good.tsv?"),
+    "unknown suffix": (["data.path=@/book.xlsx"], 3, "book.xlsx: which format", ".csv", "export as UTF-8 CSV"),
+    "a folder": (["data.path=@/folder"], 3, "folder: which format", ".tsv"),
+    "UTF-16": (["data.path=@/utf16.tsv"], 3, "utf16.tsv: this is UTF-16", "iconv -f UTF-16 -t UTF-8"),
+    "Latin 1": (["data.path=@/latin.tsv"], 3, "latin.tsv:2:4: not UTF-8", "iconv"),
+    "NUL": (["data.path=@/nul.tsv"], 3, "nul.tsv:2:2: a NUL byte", "Remove it with"),
+    "zip": (["data.path=@/zipped.tsv"], 3, "zipped.tsv: this is a zip archive", "unpack it"),
+    "truncated gzip": (["data.path=@/cut.tsv.gz"], 3, "cut.tsv.gz:", "cut off", "fetch or pack the file again"),
+    "damaged gzip": (["data.path=@/flipped.tsv.gz"], 3, "flipped.tsv.gz:1", "damaged", "again"),
+    "empty table": (["data.path=@/empty.tsv"], 3, "empty.tsv: empty", "choose another file"),
+    "blank table": (["data.path=@/blank.tsv"], 3, "blank.tsv: empty", "choose another file"),
+    "one pair": (["data.path=@/one.tsv"], 3, "one.tsv: 1 pairs", "debug=overfit"),
+    "one column": (["data.path=@/narrow.tsv"], 3, "narrow.tsv:1", "put one tab between"),
+    "wrong column": (["data.path=@/good.tsv", "data.source_column=7"], 3, "good.tsv:1", "no column 7, only 1 to 2"),
+    "wrong name": (["data.path=@/good.tsv", "data.source_column=en"], 3, "no column named 'en'", "source_column=1"),
+    "ragged row": (["data.path=@/ragged.tsv"], 3, "ragged.tsv:41: 3 columns", "mend the row"),
+    "wrong separator": (["data.path=@/semicolons.csv"], 3, "semicolons.csv:1", "save it with commas"),
+    "broken CSV": (["data.path=@/quote.csv"], 3, "quote.csv:2: not CSV", "double quotes"),
+    "broken JSON": (
+        ["data.path=@/broken.jsonl", "data.source_column=a", "data.target_column=b"], 3,
+        "broken.jsonl:2:", "not JSON", "write one object per line"),
+    "number in JSON": (
+        ["data.path=@/number.jsonl", "data.source_column=a", "data.target_column=b"], 3,
+        "number.jsonl:1: 'a' must be a string"),
+    "all over-long": (
+        ["data.path=@/long.tsv", "data.length_filter.max_source_tokens=4"], 3, "source over 4 tokens",
+        "raise data.length_filter.max_source_tokens"),
+    "empty vocabulary": (
+        ["data.path=@/unlike.tsv", "data.tokenizer.min_frequency=2"], 3, "min_frequency=2", "lower the tokenizer's"),
+    "unequal line counts": (
+        [*FILES, "data.train=[@/a.txt,@/shorter.txt]"], 3, "a.txt has 30 lines", "shorter.txt has 29", "line i"),
+    "same file twice": (
+        [*FILES, "data.train=[@/a.txt,@/a.txt]"], 3, "a.txt are the same file", "name one file per language"),
+    "missing second file": ([*FILES, "data.train=[@/a.txt,@/b.txt]"], 3, "b.txt: no such file"),
+    "folder for a file": ([*FILES, "data.train=[@/a.txt,@/folder]"], 3, "folder: a folder", "name a file inside"),
+    "two empty files": ([*FILES, "data.train=[@/empty.txt,@/empty.tsv]"], 3, "empty.txt", "choose other files"),
+    "captions missing": (["data=multi30k", "data.root=@/folder"], 3, "folder: holds neither train.de.gz", "data.root"),
+    "no caption folder": (["data=multi30k", "data.root=@/nowhere"], 3, "nowhere: no such folder", "train.de.gz"),
+    "pairs of another file": (["data=tatoeba", "data.path=@/narrow.tsv"], 3, "narrow.tsv:1"),
+    "folder below a file": ([*TINY, "run_dir=@/good.tsv/run"], 5, "run_dir: cannot create", "choose another run_dir"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return make_files(tmp_path_factory.mktemp("bad"))
+
+
+@pytest.fixture
+def command(files, tmp_path, monkeypatch):
+    """Run train.py in an empty working folder; `@` in an argument is the folder of the bad files."""
+    monkeypatch.chdir(tmp_path)
+    main = load_script("train.py").main
+
+    def run(*arguments, base=TINY):
+        given = [a.replace("@/", f"{files}/") for a in (*base, "run_dir=run", *arguments)]
+        given.sort(key=lambda a: not a.startswith("--"))  # flags first
+        names = [a.split("=")[0] for a in given]
+        last = [a for i, a in enumerate(given) if "=" not in a or names[i] not in names[i + 1 :]]
+        return carry_out(lambda: config.launch(main), ["train.py", *last])
+
+    return run
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_wrong_config_is_one_line_before_data_is_read(command, files, tmp_path, name, monkeypatch):
+    arguments, code, *says = CONFIGS[name]
+    if not name.startswith(("no path", "no files")):  # these two are found by the corpus itself
+        monkeypatch.setattr("seq2seq_lab.training.datamodule.Seq2SeqDataModule.setup", _must_not_run)
+    outcome = command(*arguments)
+    assert_told(outcome, code, tuple(says))
+    assert outcome.seconds < 3
+    assert list(tmp_path.iterdir()) == []
+    assert not (files / "executed").exists()
+
+
+def _must_not_run(*_):
+    raise AssertionError("data was read")
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_unusable_data_are_one_line_with_the_place(command, tmp_path, name):
+    arguments, code, *says = DATA[name]
+    assert_told(command(*arguments, base=TABLE), code, tuple(says))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_with_another_hash_is_refused(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQ2SEQ_LAB_CACHE", str(tmp_path / "cache"))
+    with serve({"train.de.gz": b"something else"}) as (url, _):
+        outcome = command("data=multi30k", f"+data.corpus.url={url}")
+    assert_told(outcome, 7, ("train.de.gz", "SHA-256", "data.root=FOLDER"))
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(command):
+    outcome = command("training.optimizer.lr=1e38", "training.trainer.gradient_clip_val=0.0")
+    assert_told(outcome, 4, ("nan", "lower training.optimizer.lr"))
+
+
+def test_memory_that_runs_out_is_told_with_the_key_to_lower(command, monkeypatch):
+    def step(*_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Seq2SeqModule, "training_step", step)
+    assert_told(command(), 5, ("out of memory", "data.batching.batch_size"))
+
+
+def test_a_traceback_comes_only_when_wanted(command):
+    outcome = command("model.dropout=2.0", "traceback=true")
+    assert outcome.code == 2
+    assert "Traceback" in outcome.err
+    assert outcome.err.removesuffix("\n").split("\n")[-1].startswith("error: ")
+
+
+def test_planted_error_outside_the_contract_is_caught(command, monkeypatch):
+    def bug(*_, **__):
+        raise KeyError("dropout=1.5")
+
+    monkeypatch.setattr(config, "check", bug)
+    with pytest.raises(AssertionError):
+        assert_told(command("model.dropout=1.5"), 2, ("dropout=1.5",))
+
+
+# legal but odd: nothing is lost
+
+ODD = {
+    "CRLF": (ROWS.replace("\n", "\r\n").encode(), 40),
+    "BOM": (b"\xef\xbb\xbf" + ROWS.encode(), 40),
+    "no last line end": (ROWS.removesuffix("\n").encode(), 40),
+    "blank lines": (ROWS.replace("\n", "\n\n").encode(), 80),
+    "empty sides": (ROWS.encode() + b"a\t\n\tb\n \t \n", 43),
+    "line separators": (ROWS.replace(" c", "\u2028\x0c\x85c").encode(), 40),
+    "special strings": (ROWS.replace(" c", " </s> <pad> @@ \u2581").encode(), 40),
+    "right to left marks": (ROWS.replace(" c", " \u202e\u200d\ufeff").encode(), 40),
+    "a word of 1 MB": (ROWS.encode() + b"a" * 1_000_000 + b"\tb\n", 41),
+    "10^5 tokens": (ROWS.encode() + b"a " * 100_000 + b"\tb\n", 41),
+    "the same pair often": (ROWS.encode() + b"p q\tr\n" * 20, 60),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_but_legal_data_are_all_accounted_for(command, tmp_path, monkeypatch, name):
+    text, lines = ODD[name]
+    (tmp_path / "odd.tsv").write_bytes(text)
+    monkeypatch.setattr("seq2seq_lab.training.session.fit", _stop)  # the report is written before
+    outcome = command("data.path=odd.tsv", "data.max_pairs=null", base=TABLE)
+    assert "stopped before training" in outcome.err
+    splits = json.loads((tmp_path / "run" / "data_report.json").read_text(encoding="utf-8"))["splits"]
+    left_out = [n for s in splits.values() for why, n in s["dropped"].items() if "kept" not in why]
+    assert sum(s["pairs"] for s in splits.values()) + sum(left_out) == lines
+
+
+def _stop(*_):
+    raise config.UserError("stopped before training")
+
+
+def test_every_row_of_an_odd_test_file_is_scored(command, tmp_path):
+    odd = "a b\r\n\n</s> a\u2028b\n  \n" + "w " * 300 + "\nlast"
+    for side in ("source", "target"):
+        (tmp_path / side).write_text("".join(f"a{i} b {side}\n" for i in range(30)), encoding="utf-8")
+        (tmp_path / f"test.{side}").write_bytes(odd.encode())
+    files = ("data.train=[source,target]", "data.test=[test.source,test.target]", "data/tokenizer=word")
+    assert command(*files, base=FILES).code == 0
+    hypotheses = (tmp_path / "run" / "hypotheses" / "test.jsonl").read_text(encoding="utf-8")
+    assert hypotheses.count("\n") == 6
+    report = json.loads((tmp_path / "run" / "data_report.json").read_text(encoding="utf-8"))
+    assert report["splits"]["test"]["pairs"] == 6
+    assert report["splits"]["test"]["dropped"]["source cut, kept"] == 1
+
+
+# the same as real processes
+
+PROCESSES = {
+    "key": (["model.dmi=8"], 2, "did you mean model.dim?"),
+    "range": (["model.dropout=1.5"], 2, "must be in [0, 1)"),
+    "target": (["model.cell._target_=os.system"], 7, "refused"),
+    "data": (["data=table_file", "data.path=nowhere.tsv"], 3, "nowhere.tsv: no such file"),
+}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_real_process_tells_it_alike(tmp_path, name):
+    from bad_input import Outcome
+
+    arguments, code, *says = PROCESSES[name]
+    done = run_script("train.py", *arguments, "logger=csv", cwd=tmp_path)
+    assert_told(Outcome(done.returncode, done.stdout.decode(), done.stderr.decode()), code, tuple(says))
+    assert list(tmp_path.iterdir()) == []

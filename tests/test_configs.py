@@ -1,0 +1,197 @@
+"""Every yaml file of conf/ composes, passes the check, and holds no dead key; found by walking."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seq2seq_lab import config
+from seq2seq_lab.errors import UserError
+
+CONF = config.conf_dir()
+FILES = {
+    "table_file": "data.path=a.tsv",
+    "tatoeba": "data.path=a.txt",
+    "text_files": "data.train=[a,b]",
+}
+"""Corpora that need a file; it is not read by the check."""
+
+
+def options(group: str) -> list[str]:
+    return sorted(p.stem for p in (CONF / group).glob("*.yaml"))
+
+
+def override(path: Path) -> list[str]:
+    """Return the overrides that bring a file into a run; a corpus brings the file that it needs."""
+    group, name = path.parent.relative_to(CONF).as_posix(), path.stem
+    if group == "data/tokenizer":
+        return [f"{group}={name}"]
+    if group == "training/callback":
+        return [f"{group}=[{name},checkpoint]"]  # which refers to data.monitor
+    return [f"{group}={name}", *([FILES[name]] if group == "data" and name in FILES else [])]
+
+
+BASES = {"conf/train.yaml", "conf/data/base.yaml", "conf/model/recurrent.yaml"}
+EVERY = sorted(
+    p for p in CONF.rglob("*.yaml") if p.relative_to(CONF.parent).as_posix() not in BASES
+)
+IDS = [p.relative_to(CONF).with_suffix("").as_posix() for p in EVERY]
+
+
+def checked(*overrides: str) -> None:
+    """Compose and check. A model part that contradicts the default of another is told, never a crash."""
+    config.check(config.compose_config(list(overrides)))
+
+
+def refusal(*overrides: str) -> str:
+    try:
+        checked(*overrides)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+ALONE = {
+    "model/readout/state": ["model/attention=none"],
+    "model/attention/none": ["model/readout=state"],
+}
+"""Parts that only fit with another choice for a second part."""
+
+
+@pytest.mark.parametrize("path", EVERY, ids=IDS)
+def test_every_file_composes_and_passes_the_check(path):
+    overrides = override(path)
+    told = refusal(*overrides)
+    if told:
+        partner = ALONE.get(path.relative_to(CONF).with_suffix("").as_posix(), [])
+        assert partner, told
+        checked(*overrides, *partner)
+
+
+def test_there_is_no_file_outside_a_group():
+    assert [p.name for p in CONF.glob("*.yaml")] == ["train.yaml"]
+    assert [p for p in CONF.rglob("*") if p.is_file() and p.suffix != ".yaml"] == []
+
+
+@pytest.mark.parametrize("model", [m for m in options("model") if m != "recurrent"])
+def test_every_model_goes_with_every_debug_setting(model):
+    for debug in options("debug"):
+        checked(f"model={model}", f"debug={debug}")
+
+
+@pytest.mark.parametrize("data", [d for d in options("data") if d != "base"])
+def test_every_corpus_goes_with_every_debug_setting(data):
+    for debug in options("debug"):
+        checked(*override(CONF / "data" / f"{data}.yaml"), f"debug={debug}")
+
+
+@pytest.mark.parametrize("side", ["tokenizer", "source_tokenizer", "target_tokenizer"])
+def test_every_tokenizer_goes_on_every_side(side):
+    for name in options("data/tokenizer"):
+        group = "data/tokenizer" if side == "tokenizer" else f"data/tokenizer@data.{side}"
+        cfg = config.compose(["data=copy", f"{group}={name}"])
+        target = yaml.safe_load((CONF / "data" / "tokenizer" / f"{name}.yaml").read_text())[
+            "_target_"
+        ]
+        assert cfg["data"][side]["_target_"] == target
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_goes_with_debug_tiny(experiment):
+    told = refusal(f"experiment={experiment}", "debug=tiny")
+    if "tie_output" in told:
+        pytest.xfail("debug=tiny sets model.embedding_dim alone, the experiment a readout of 256")
+    assert told == ""
+
+
+@pytest.mark.parametrize("batching", options("data/batching"))
+@pytest.mark.parametrize("debug", options("debug"))
+def test_every_batching_goes_with_every_debug_setting(batching, debug):
+    told = refusal(f"data/batching={batching}", f"debug={debug}")
+    assert told == "" or "batch_size" in told  # debug settings name a number of sentences
+
+
+# keys
+
+
+def leaves(node: object, path: str = "") -> list[str]:
+    """Return the dotted paths of all scalar keys of a yaml file."""
+    if isinstance(node, dict):
+        inner = (
+            (k, v)
+            for k, v in node.items()
+            if k not in ("defaults", "_target_", "_partial_", "hydra")
+        )
+        return [leaf for k, v in inner for leaf in leaves(v, f"{path}.{k}" if path else k)]
+    return [path]
+
+
+KEYED = [
+    p
+    for p in EVERY
+    if p.relative_to(CONF).parts[0] in ("model", "training", "data", "decoding", "logger")
+]
+
+
+@pytest.mark.parametrize(
+    "path", KEYED, ids=[p.relative_to(CONF).with_suffix("").as_posix() for p in KEYED]
+)
+def test_every_key_is_an_argument_or_referred_to(path):
+    """A key that is renamed is refused: nothing ignores what it does not know."""
+    content = yaml.safe_load(path.read_text()) or {}
+    target = content.get("_target_", "")
+    texts = "\n".join(p.read_text() for p in CONF.rglob("*.yaml"))
+    for key in leaves(content):
+        head = key.split(".")[0]
+        group = path.parent.relative_to(CONF).as_posix().replace("/", ".")
+        is_referred = re.search(rf"\$\{{{group}\.{re.escape(key)}[\}}.]", texts) is not None
+        assert (
+            is_referred
+            or target
+            or head in ("encoder", "decoder", "corpus", "tokenizer", "experiment")
+        ), key
+        if target and not is_referred:
+            assert head in _arguments(target), f"{path}: {key}"
+
+
+def _arguments(target: str) -> set[str]:
+    import importlib
+    import inspect
+
+    module, _, name = target.rpartition(".")
+    return set(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+
+
+NODES = [
+    "model",
+    "data",
+    "data.corpus",
+    "model.encoder",
+    "training.optimizer",
+    "decoding",
+    "logger",
+]
+
+
+@pytest.mark.parametrize("key", NODES)
+def test_an_unknown_key_anywhere_is_refused(key):
+    assert "no_such_key" in refusal(f"+{key}.no_such_key=1")
+
+
+def test_dials_of_the_root_are_all_used():
+    told = refusal("+unused=1")
+    assert "unused" in told
+
+
+def test_the_composed_default_has_no_missing_value_but_the_vocabulary_sizes():
+    cfg = config.compose([])
+    missing = [path for path in leaves(cfg) if _at(cfg, path) == "???"]
+    assert missing
+    assert all(path.endswith("vocab_size") for path in missing)
+
+
+def _at(node: dict, path: str) -> object:
+    for key in path.split("."):
+        node = node[key]
+    return node
