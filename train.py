@@ -36,7 +36,9 @@ def main(cfg: DictConfig) -> None:
     with session.loggers(build(run["logger"]), run, run_dir) as loggers:
         trainer = build(
             run["training"]["trainer"],
-            callbacks=session.callbacks([build(node) for node in run["training"]["callback"].values()], run_dir),
+            callbacks=session.callbacks(
+                [build(node) for node in run["training"]["callback"].values()], run_dir
+            ),
             logger=loggers,
             plugins=[session.checkpoint_io(run, data)],
             default_root_dir=str(run_dir),

@@ -45,8 +45,12 @@ def main() -> None:
     found = trained.translator.translate([pair.source for pair in pairs])
     texts = [t.text for t in found]
     numbers, signatures = score(pairs, texts, trained.target_language)
-    write_json_lines(folder / "hypotheses.jsonl", hypothesis_rows(pairs, texts, [t.score for t in found]))
-    write_json(folder / "metrics.json", {**numbers, "signatures": signatures, "sentences": len(pairs)})
+    write_json_lines(
+        folder / "hypotheses.jsonl", hypothesis_rows(pairs, texts, [t.score for t in found])
+    )
+    write_json(
+        folder / "metrics.json", {**numbers, "signatures": signatures, "sentences": len(pairs)}
+    )
     for name, value in numbers.items():
         print(f"{name:24s} {value:8.2f}")
     print(f"{len(pairs)} sentences; stored in {folder}/")
@@ -54,7 +58,9 @@ def main() -> None:
     cut = sum(t.truncated for t in found)
     if cut:
         limit = trained.translator.max_source_tokens
-        print(f"note: {cut} of {len(pairs)} lines were over {limit} tokens and cut", file=sys.stderr)
+        print(
+            f"note: {cut} of {len(pairs)} lines were over {limit} tokens and cut", file=sys.stderr
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Translate text with a trained model: one line out for each line in, in the same order.
 
-    python scripts/translate.py outputs/lstm_attn_numbers/<run> --text "one hundred and five"
-    python scripts/translate.py best.ckpt < input.txt > output.txt
-    python scripts/translate.py best.ckpt input.txt --output output.txt
+python scripts/translate.py outputs/lstm_attn_numbers/<run> --text "one hundred and five"
+python scripts/translate.py best.ckpt < input.txt > output.txt
+python scripts/translate.py best.ckpt input.txt --output output.txt
 """
 
 import argparse
@@ -22,7 +22,9 @@ def parse() -> argparse.Namespace:
         epilog="Reads standard input unless FILE or --text is given.",
     )
     parser.add_argument("checkpoint", help="a checkpoint file or a run folder")
-    parser.add_argument("file", nargs="?", help="UTF-8 text, one sentence per line; - is standard input")
+    parser.add_argument(
+        "file", nargs="?", help="UTF-8 text, one sentence per line; - is standard input"
+    )
     parser.add_argument("--text", help="translate this text and end")
     parser.add_argument("--output", help="write here and not to standard output")
     parser.add_argument("--batch-size", type=int, default=64, metavar="N")

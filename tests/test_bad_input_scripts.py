@@ -5,10 +5,10 @@ import json
 import shutil
 
 import pytest
-from bad_input import Outcome, assert_told, carry_out, make_files
-from small_runs import load_script, run_script, tiny_run
 
+from bad_input import Outcome, assert_told, carry_out, make_files
 from seq2seq_lab import errors
+from small_runs import load_script, run_script, tiny_run
 
 # arguments (@/ is the folder of the bad files, RUN a trained run), exit code, what the line must say
 CHECKPOINTS = {
@@ -18,10 +18,19 @@ CHECKPOINTS = {
     "empty file": ("@/empty.txt", 6, "empty.txt: not a checkpoint"),
     "other tensors": ("@/other.ckpt", 6, "other.ckpt: not a checkpoint of seq2seq-lab"),
     "truncated": ("@/cut/best.ckpt", 6, "best.ckpt: damaged", "use another checkpoint"),
-    "truncated, no checksum": ("@/cut_bare/best.ckpt", 6, "best.ckpt: not a checkpoint, or damaged"),
+    "truncated, no checksum": (
+        "@/cut_bare/best.ckpt",
+        6,
+        "best.ckpt: not a checkpoint, or damaged",
+    ),
     "flipped bit": ("@/flipped/best.ckpt", 6, "best.ckpt: damaged", "use another checkpoint"),
     "zeros": ("@/zeros/best.ckpt", 6, "best.ckpt: damaged", "use another checkpoint"),
-    "broken checksum": ("@/odd_sidecar/best.ckpt", 6, "not a checksum file", "delete it to load anyway"),
+    "broken checksum": (
+        "@/odd_sidecar/best.ckpt",
+        6,
+        "not a checksum file",
+        "delete it to load anyway",
+    ),
     "pickle with code": ("@/code.ckpt", 7, "code.ckpt", "refused"),
     "code among tensors": ("@/hidden_code.ckpt", 7, "hidden_code.ckpt: refused"),
 }
@@ -139,7 +148,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_lines_before_a_broken_one_come_out(command, name):
-    outcome = command("translate", "RUN", "--batch-size", "2", stdin=b"1 2\n3\n4 5 " + BROKEN[name] + b"\n6\n")
+    outcome = command(
+        "translate", "RUN", "--batch-size", "2", stdin=b"1 2\n3\n4 5 " + BROKEN[name] + b"\n6\n"
+    )
     told = Outcome(outcome.code, "", outcome.err)
     assert_told(told, 3, ("standard input:3:5",))
     assert len(outcome.lines) == 2
@@ -196,21 +207,44 @@ def test_evaluation_scores_every_odd_line(command, tmp_path):
 
 
 def test_planted_splitlines_is_caught(command, monkeypatch):
-    monkeypatch.setattr("seq2seq_lab.data.text.iter_lines", lambda s, *_: iter(s.read().decode().splitlines()))
+    monkeypatch.setattr(
+        "seq2seq_lab.data.text.iter_lines", lambda s, *_: iter(s.read().decode().splitlines())
+    )
     assert len(command("translate", "RUN", stdin=ODD["form feed and vertical tab"][0]).lines) != 2
 
 
 # the same as real processes
 
 PROCESSES = {
-    "translate a missing checkpoint": ("translate", ["nowhere"], b"", 6, "nowhere: no such checkpoint", 0),
-    "translate broken input": ("translate", ["RUN"], b"1 2\n\n\xff\n", 3, "standard input:3:1: not UTF-8", 2),
+    "translate a missing checkpoint": (
+        "translate",
+        ["nowhere"],
+        b"",
+        6,
+        "nowhere: no such checkpoint",
+        0,
+    ),
+    "translate broken input": (
+        "translate",
+        ["RUN"],
+        b"1 2\n\n\xff\n",
+        3,
+        "standard input:3:1: not UTF-8",
+        2,
+    ),
     "translate a missing file": ("translate", ["RUN", "b.txt"], b"", 3, "b.txt: no such file", 0),
     "translate with a wrong flag": ("translate", ["RUN", "--bem"], b"", 2, "--bem", 0),
     "evaluate without files": ("evaluate", ["RUN"], b"", 2, "required: source", 0),
     "evaluate with a wrong flag": ("evaluate", ["RUN", "s", "t", "--bem"], b"", 2, "--bem", 0),
     "evaluate missing files": ("evaluate", ["RUN", "s", "t"], b"", 3, "s: no such file", 0),
-    "evaluate a missing checkpoint": ("evaluate", ["nowhere", "@/a.txt", "@/again.txt"], b"", 6, "nowhere: no such", 0),
+    "evaluate a missing checkpoint": (
+        "evaluate",
+        ["nowhere", "@/a.txt", "@/again.txt"],
+        b"",
+        6,
+        "nowhere: no such",
+        0,
+    ),
 }
 
 

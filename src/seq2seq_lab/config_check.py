@@ -246,7 +246,9 @@ def _check_node(tree: Tree, path: str, node: dict, rules: Rules, out: list[Probl
             text = mismatch(value, signature.arguments[key], signature.module)
             text = text or rules.range_problem(f"{node['_target_']}.{key}", value)
             origin = tree.origin(here)
-            if text and all(p.path != origin for p in out):  # several keys may refer to it: told once
+            if text and all(
+                p.path != origin for p in out
+            ):  # several keys may refer to it: told once
                 out.append(Problem(origin, text))
         elif key not in SETTINGS and not signature.is_open and not tree.is_dial(here):
             out.append(Problem(here, _unknown_key(tree, path, key, node, signature)))

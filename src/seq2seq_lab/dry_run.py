@@ -59,9 +59,7 @@ def range_problems(
 class _Trial:
     """The dry construction; each place of the config is built once, however many keys refer to it."""
 
-    def __init__(
-        self, tree: Tree, rules: Rules, broken: set[str], *, with_lightning: bool
-    ) -> None:
+    def __init__(self, tree: Tree, rules: Rules, broken: set[str], *, with_lightning: bool) -> None:
         self.tree, self.rules, self.broken = tree, rules, broken
         self.with_lightning = with_lightning
         self.problems: list[Problem] = []

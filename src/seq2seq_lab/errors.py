@@ -62,7 +62,9 @@ class SweepError(UserError):
 
 def one_line(text: object) -> str:
     """Return the text on one line, with control characters made visible."""
-    return "".join(c if c.isprintable() else " " if c in "\n\t" else repr(c)[1:-1] for c in str(text)).strip()
+    return "".join(
+        c if c.isprintable() else " " if c in "\n\t" else repr(c)[1:-1] for c in str(text)
+    ).strip()
 
 
 def report(error: BaseException, *, with_traceback: bool = False) -> int:
@@ -76,7 +78,10 @@ def report(error: BaseException, *, with_traceback: bool = False) -> int:
     elif isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         code, message = 5, f"error: {one_line(error)}"
     else:
-        code, message = 1, f"error: this is a bug of seq2seq-lab: {type(error).__name__}: {one_line(error)}"
+        code, message = (
+            1,
+            f"error: this is a bug of seq2seq-lab: {type(error).__name__}: {one_line(error)}",
+        )
         with_traceback = True
     if with_traceback:
         traceback.print_exception(error, file=sys.stderr)

@@ -88,7 +88,9 @@ def verify(path: Path) -> None:
     try:
         expected = json.loads(sidecar.read_text(encoding="utf-8"))["sha256"]
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{sidecar}: not a checksum file; delete it to load anyway") from error
+        raise CheckpointError(
+            f"{sidecar}: not a checksum file; delete it to load anyway"
+        ) from error
     if sha256_of(path) != expected:
         raise CheckpointError(
             f"{path}: damaged, its SHA-256 differs from {sidecar.name}; use another checkpoint of the run"

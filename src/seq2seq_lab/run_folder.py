@@ -27,7 +27,9 @@ _LONGEST_NAME = 200
 
 def config_hash(config: dict[str, Any]) -> str:
     """Return 8 hex digits that name a resolved config, wherever the run lies."""
-    kept = {key: value for key, value in config.items() if key not in ("run_dir", "traceback", "logger")}
+    kept = {
+        key: value for key, value in config.items() if key not in ("run_dir", "traceback", "logger")
+    }
     text = json.dumps(kept, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -57,9 +59,13 @@ def check_run_folder(run_dir: str | None, name: str | None) -> None:
     if not parts:
         raise ConfigError(f"{shown}: empty, so no folder can be named after it; give run_dir=PATH")
     if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
-        raise ConfigError(f"{shown}: control characters are not allowed in a folder name; leave them out")
+        raise ConfigError(
+            f"{shown}: control characters are not allowed in a folder name; leave them out"
+        )
     if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
-        raise ConfigError(f"{shown}: a folder name of over {_LONGEST_NAME} bytes; choose a shorter one")
+        raise ConfigError(
+            f"{shown}: a folder name of over {_LONGEST_NAME} bytes; choose a shorter one"
+        )
     if not run_dir:
         if Path(text).is_absolute() or ".." in parts:
             raise ConfigError(f"{shown}: would leave outputs/; to write elsewhere use run_dir=PATH")
@@ -68,7 +74,9 @@ def check_run_folder(run_dir: str | None, name: str | None) -> None:
     if path.exists() and not path.is_dir():
         raise ConfigError(f"run_dir={path}: is a file; choose a folder")
     if (path / "config.yaml").exists():
-        raise ConfigError(f"run_dir={path}: holds a run already; choose another folder or remove this one")
+        raise ConfigError(
+            f"run_dir={path}: holds a run already; choose another folder or remove this one"
+        )
 
 
 def _claim_named(path: Path) -> Path:
@@ -137,7 +145,9 @@ def _processor() -> str:
     return platform.processor()
 
 
-def write_start(run_dir: Path, config: dict[str, Any], config_text: str, data: dict[str, Any]) -> None:
+def write_start(
+    run_dir: Path, config: dict[str, Any], config_text: str, data: dict[str, Any]
+) -> None:
     """Store config, data report and manifest before training starts."""
     for name in ("hypotheses", "attention", "checkpoints"):
         (run_dir / name).mkdir(exist_ok=True)

@@ -59,10 +59,20 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 f"{path}: refused, it holds objects that are neither tensors nor plain values"
             ) from error
         raise CheckpointError(f"{path}: not a checkpoint of seq2seq-lab") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        UnicodeDecodeError,
+    ) as error:
         raise CheckpointError(f"{path}: not a checkpoint, or damaged") from error
     if not isinstance(checkpoint, dict) or "seq2seq_lab" not in checkpoint:
-        raise CheckpointError(f"{path}: not a checkpoint of seq2seq-lab (no config and tokenizers in it)")
+        raise CheckpointError(
+            f"{path}: not a checkpoint of seq2seq-lab (no config and tokenizers in it)"
+        )
     return checkpoint
 
 
@@ -72,7 +82,9 @@ def check_device(device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"--device {device}: cannot be used ({reason}); try cpu or cuda") from error
+        raise ConfigError(
+            f"--device {device}: cannot be used ({reason}); try cpu or cuda"
+        ) from error
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Trained:

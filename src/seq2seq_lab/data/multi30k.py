@@ -80,7 +80,9 @@ class Multi30k:
     def _local(self, name: str) -> Path:
         folder = Path(self.root or "").expanduser()
         if not folder.is_dir():
-            raise DataError(f"data.root={self.root}: no such folder; it must name the folder with {name}")
+            raise DataError(
+                f"data.root={self.root}: no such folder; it must name the folder with {name}"
+            )
         paths = [folder / name, folder / name.removesuffix(".gz")]
         for path in paths:
             if path.exists():

@@ -192,6 +192,7 @@ class _CappedGzip:
 
 @contextlib.contextmanager
 def open_text(path: str | Path, max_bytes: int = MAX_BYTES) -> Iterator[LineStream]:
+    """Open a plain or gzip file as a stream for `iter_lines`; `max_bytes` limits what a gzip file unpacks to."""
     try:
         file = Path(path).expanduser().open("rb")
     except FileNotFoundError as error:

@@ -39,9 +39,7 @@ def greedy(
     return _collect(history, count)
 
 
-def _collect(
-    history: list[tuple[Tensor, Tensor, Tensor, Tensor]], count: int
-) -> list[Hypothesis]:
+def _collect(history: list[tuple[Tensor, Tensor, Tensor, Tensor]], count: int) -> list[Hypothesis]:
     """Sort the steps' results to their rows."""
     tokens: list[list[int]] = [[] for _ in range(count)]
     scores = [0.0] * count
@@ -74,7 +72,9 @@ class Greedy:
         if self.max_ratio < 0:
             raise ValueError(f"max_ratio={self.max_ratio}: must be >= 0")
         if self.max_extra < 1:
-            raise ValueError(f"max_extra={self.max_extra}: must be >= 1, or nothing could be written")
+            raise ValueError(
+                f"max_extra={self.max_extra}: must be >= 1, or nothing could be written"
+            )
 
     def __call__(
         self, step: Step, state: State, source_lengths: Int[Tensor, " batch"]

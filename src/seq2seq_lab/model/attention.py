@@ -27,7 +27,7 @@ def additive_score(
     keys: Float[Tensor, "batch source dim"],
     vector: Float[Tensor, " dim"],
 ) -> Float[Tensor, "batch steps source"]:
-    """v . tanh(q + k) for every pair of step and position (Bahdanau et al. 2015)."""
+    """V . tanh(q + k) for every pair of step and position (Bahdanau et al. 2015)."""
     return torch.tanh(query.unsqueeze(2) + keys.unsqueeze(1)) @ vector
 
 
@@ -77,7 +77,9 @@ class NoAttention(Attention):
         return AttentionKeys(nothing, nothing, memory.mask[:, :0])
 
     def forward(
-        self, query: Float[Tensor, "batch steps query"], keys: AttentionKeys
+        self,
+        query: Float[Tensor, "batch steps query"],
+        keys: AttentionKeys,  # noqa: ARG002
     ) -> tuple[Float[Tensor, "batch steps 0"], Float[Tensor, "batch steps 0"]]:
         """Return a context and weights of width 0."""
         return query[..., :0], query[..., :0]

@@ -23,7 +23,8 @@ class Bridge(nn.Module):
         super().__init__()
         check_positive(memory_dim=memory_dim, memory_layers=memory_layers)
         check_positive(dim=dim, num_layers=num_layers)
-        self.memory_layers, self.dim, self.num_layers = memory_layers, dim, num_layers
+        self.memory_dim, self.memory_layers = memory_dim, memory_layers
+        self.dim, self.num_layers = dim, num_layers
 
     def connect(self, *, has_cell: bool) -> None:
         """Make what depends on the decoder's cell; the decoder calls this once."""
@@ -98,7 +99,8 @@ class _Projected(Bridge):
     def connect(self, *, has_cell: bool) -> None:
         """Make the maps of the cell states where the decoder has them."""
         super().connect(has_cell=has_cell)
-        maps = [nn.Linear(m.in_features, self.dim) for m in self.hidden] if has_cell else []
+        width = self.memory_dim
+        maps = [nn.Linear(width, self.dim) for _ in self.hidden] if has_cell else []
         self.cell = nn.ModuleList(maps)
 
     def vectors(self, memory: Memory) -> tuple[list[Tensor], list[Tensor]]:

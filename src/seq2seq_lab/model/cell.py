@@ -4,7 +4,7 @@ A cell class is a torch module with `sequence` (fused, over time) and `step` (on
 was made before). Its state is always a pair (hidden, cell); cells that own no memory cell carry one of width 0.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from seq2seq_lab.model.embedding import check_positive, check_probability
 
 State = tuple[Tensor, Tensor]
+T = TypeVar("T", Tensor, PackedSequence)
 
 
 class Cell(nn.RNNBase):
@@ -38,7 +39,7 @@ class Cell(nn.RNNBase):
         check_positive(input_dim=input_dim, dim=dim, num_layers=num_layers)
         check_probability("dropout", dropout)
         super().__init__(  # type: ignore[call-arg]  # the torch module's constructor, not RNNBase's
-            input_dim,
+            input_dim,  # type: ignore[arg-type]
             dim,
             num_layers=num_layers,
             batch_first=True,
@@ -47,14 +48,14 @@ class Cell(nn.RNNBase):
             bidirectional=bidirectional,
         )
 
-    def project(self, inputs: Float[Tensor, "*shape input"], start: int = 0) -> Float[Tensor, "*shape gates"]:
+    def project(
+        self, inputs: Float[Tensor, "*shape input"], start: int = 0
+    ) -> Float[Tensor, "*shape gates"]:
         """Return the part of the gates that the inputs give; they fill the input columns from `start` on."""
         weight = self.weight_ih_l0[:, start : start + inputs.shape[-1]]
         return F.linear(inputs, weight, self.bias_ih_l0)
 
-    def sequence(
-        self, inputs: Tensor | PackedSequence, state: State | None = None
-    ) -> tuple[Tensor | PackedSequence, State]:
+    def sequence(self, inputs: T, state: State | None = None) -> tuple[T, State]:
         """Run over all time steps. States are (batch, layers x directions, dim), batch first."""
         outputs, final = self(inputs, None if state is None else self._to_torch(state))
         return outputs, self._from_torch(final)

@@ -51,7 +51,12 @@ class RecurrentDecoder(nn.Module):
         check_positive(dim=dim, num_layers=num_layers, vocab_size=vocab_size)
         self.dim, self.num_layers = dim, num_layers
         self.dropout = check_probability("dropout", dropout)
-        self.attention, self.bridge, self.context, self.readout = attention, bridge, context, readout
+        self.attention, self.bridge, self.context, self.readout = (
+            attention,
+            bridge,
+            context,
+            readout,
+        )
         self.input_feeding = input_feeding
         self._refuse_what_reads_nothing()
 

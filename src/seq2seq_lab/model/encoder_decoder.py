@@ -1,5 +1,7 @@
 """The whole model: encode the source, decode the target."""
 
+from typing import Any
+
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -22,14 +24,16 @@ class EncoderDecoder(nn.Module):
         tie_source: bool = False,
     ):
         super().__init__()
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder: Any = encoder  # torch types every attribute of a module as Tensor | Module
+        self.decoder: Any = decoder
         self.tie_output, self.tie_source = tie_output, tie_source
         if tie_output:
             self._tie(decoder, "output", "model.tie_output", decoder.output)
         if tie_source:
-            self._tie(encoder.embedding, "lookup", "model.tie_source", encoder.embedding.lookup)
+            source: Any = self.encoder.embedding
+            self._tie(source, "lookup", "model.tie_source", source.lookup)
 
-    def _tie(self, owner: nn.Module, name: str, key: str, layer: nn.Module) -> None:
+    def _tie(self, owner: nn.Module, name: str, key: str, layer: Any) -> None:
         embedding = self.decoder.embedding
         if embedding is None:
             raise ValueError(f"{key}=true: this decoder has no target embedding to tie")
@@ -41,9 +45,7 @@ class EncoderDecoder(nn.Module):
             )
         getattr(owner, name).weight = shared
 
-    def encode(
-        self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]
-    ) -> Memory:
+    def encode(self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]) -> Memory:
         """Return the memory of the padded source ids."""
         return self.encoder(source, lengths)
 

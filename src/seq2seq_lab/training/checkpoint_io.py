@@ -27,7 +27,9 @@ class AtomicCheckpointIO(CheckpointIO):
 
         def save(temporary: Path) -> None:
             torch.save(whole, temporary)
-            sidecar_of(path).unlink(missing_ok=True)  # the new file is whole; only the rename is left
+            sidecar_of(path).unlink(
+                missing_ok=True
+            )  # the new file is whole; only the rename is left
 
         write_atomically(path, save)
         write_sidecar(path, step=checkpoint["global_step"], epoch=checkpoint["epoch"])

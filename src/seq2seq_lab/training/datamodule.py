@@ -22,10 +22,10 @@ SPLITS = ("train", "val", "test")
 class Seq2SeqDataModule(pl.LightningDataModule):
     """Feeds a run. Vocabularies are made from the training split alone.
 
-    `tokenizer` gives the settings of both sides unless a side has its own. `joint` fits one on both sides. `score_training_pairs` also serves the training
-    pairs for validation and test: for overfitting checks, never for results. `max_pairs` keeps the first pairs of
-    each split, counted like every other pair left out. `monitor` names the metric by which this corpus is judged: the
-    callbacks refer to it.
+    `tokenizer` gives the settings of both sides unless a side has its own. `joint` fits one on both sides.
+    `score_training_pairs` also serves the training pairs for validation and test: for overfitting checks, never for
+    results. `max_pairs` keeps the first pairs of each split, counted like every other pair left out. `monitor` names
+    the metric by which this corpus is judged: the callbacks refer to it.
     """
 
     def __init__(
@@ -52,7 +52,9 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         self.corpus, self.batching, self.length_filter = corpus, batching, length_filter
         sides = [source_tokenizer, target_tokenizer]
         if joint and sides != [None, None]:
-            raise ValueError("joint=true: both sides share data.tokenizer; leave the sides' own null")
+            raise ValueError(
+                "joint=true: both sides share data.tokenizer; leave the sides' own null"
+            )
         own = [copy.deepcopy(tokenizer) if side is None else side for side in sides]
         self.source_tokenizer, self.target_tokenizer = own[0], own[0] if joint else own[1]
         self.joint, self.score_training_pairs = joint, score_training_pairs

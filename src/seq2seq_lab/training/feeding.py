@@ -30,7 +30,7 @@ def rolled_out(
     """
     state = model.initial_state(model.encode(batch.source, batch.source_lengths))
     token: Int[Tensor, " batch"] = batch.target_input[:, 0]
-    steps = []
+    steps: list[Tensor] = []
     for position in range(batch.target_input.shape[1]):
         if position:
             own = steps[-1].argmax(dim=-1)

@@ -52,7 +52,9 @@ class Seq2SeqModule(pl.LightningModule):
         self._refuse_not_finite(loss, "loss", batch)
         self._tokens_in_step += tokens
         self._add("train", loss.detach(), tokens)
-        self.log("train/loss", loss.detach() / tokens, batch_size=tokens, on_step=True, on_epoch=False)
+        self.log(
+            "train/loss", loss.detach() / tokens, batch_size=tokens, on_step=True, on_epoch=False
+        )
         accumulated = self.trainer.accumulate_grad_batches
         return loss if accumulated > 1 else loss / tokens
 
@@ -124,7 +126,9 @@ class Seq2SeqModule(pl.LightningModule):
         """Return sum / count over all ranks and forget them."""
         sums = self._sums.pop(split, torch.tensor([0.0, 0.0], dtype=torch.float64))
         if self.trainer.world_size > 1:
-            sums = self.all_gather(sums).sum(dim=0)
+            gathered = self.all_gather(sums)
+            assert isinstance(gathered, Tensor)
+            sums = gathered.sum(dim=0)
         return (sums[0] / sums[1]).float()
 
     def configure_optimizers(self) -> Any:

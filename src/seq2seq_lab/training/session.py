@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.run_folder import check_run_folder, make_run_folder, write_result, write_start
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
@@ -43,7 +43,7 @@ def start(seed: int) -> None:
     pl.seed_everything(seed, verbose=False)
 
 
-def make_translator(model: torch.nn.Module, data: Seq2SeqDataModule, decoding: Any) -> Translator:
+def make_translator(model: EncoderDecoder, data: Seq2SeqDataModule, decoding: Any) -> Translator:
     """Return the translator that the callbacks use while the model trains."""
     limit = data.length_filter.max_source_tokens
     return Translator(model, data.source_tokenizer, data.target_tokenizer, decoding, limit)
@@ -91,7 +91,7 @@ def loggers(extra: Logger | None, config: dict[str, Any], run_dir: Path) -> Iter
 def fit(trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule) -> None:
     """Train; say what to lower when memory runs out."""
     # A batch holds no floats to convert, and Lightning cannot look into a frozen dataclass.
-    trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[method-assign]
+    trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[assignment,method-assign]
     try:
         trainer.fit(module, datamodule=data)
     except (MemoryError, RuntimeError) as error:
@@ -114,14 +114,19 @@ def evaluate_best(
     if best:
         state = trainer.strategy.checkpoint_io.load_checkpoint(best)["state_dict"]
         module.load_state_dict(state)
-    numbers = {"train/epochs": float(trainer.current_epoch), "train/steps": float(trainer.global_step)}
+    numbers = {
+        "train/epochs": float(trainer.current_epoch),
+        "train/steps": float(trainer.global_step),
+    }
     numbers |= {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("train/")}
     numbers["model/parameters"] = float(sum(p.numel() for p in module.model.parameters()))
     for split, evaluate in (("val", trainer.validate), ("test", trainer.test)):
         if len(data.encoded[split]):
             evaluate(module, datamodule=data, verbose=False)
-            numbers |= {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(split)}
-    for callback in trainer.callbacks:
+            numbers |= {
+                k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(split)
+            }
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
         numbers |= getattr(callback, "numbers", {})
     if data.score_training_pairs:
         numbers |= {f"train/{k[5:]}": v for k, v in numbers.items() if k.startswith("test/")}

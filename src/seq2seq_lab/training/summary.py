@@ -32,11 +32,11 @@ def _metrics(numbers: dict[str, float]) -> Table:
         cells = [numbers.get(f"{split}/{name}") for split in ("val", "test")]
         table.add_row(label, *("-" if v is None else f"{v:.2f}" for v in cells))
     quarters = [f"exact_match_length_q{i}" for i in range(1, 5)]
-    cells = [
+    by_quarter = [
         " ".join(f"{numbers[f'{split}/{q}']:.1f}" for q in quarters if f"{split}/{q}" in numbers)
         for split in ("val", "test")
     ]
-    table.add_row("exact match % by source-length quarter", *cells)
+    table.add_row("exact match % by source-length quarter", *by_quarter)
     return table
 
 

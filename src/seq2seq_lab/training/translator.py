@@ -72,9 +72,7 @@ class Translator:
         memory = self.model.encode(source.to(device), lengths)
         return self.decoding(self.model.step, self.model.initial_state(memory), lengths)
 
-    def _translation(
-        self, source: list[int], found: Hypothesis, *, truncated: bool
-    ) -> Translation:
+    def _translation(self, source: list[int], found: Hypothesis, *, truncated: bool) -> Translation:
         tokens = found.tokens.tolist()
         end = SPELLINGS[EOS]
         return Translation(

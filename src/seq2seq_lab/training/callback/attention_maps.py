@@ -16,7 +16,7 @@ class AttentionMaps(pl.Callback):
             raise ValueError(f"num_maps={num_maps}: must be >= 1")
         self.num_maps = num_maps
 
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Translate, draw and log; a model without attention draws nothing."""
         pairs = trainer.datamodule.pairs["test"][: self.num_maps]
         if not pairs or not trainer.is_global_zero:

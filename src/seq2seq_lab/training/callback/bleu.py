@@ -18,15 +18,15 @@ class Bleu(pl.Callback):
     def __init__(self) -> None:
         self.numbers: dict[str, float] = {}  # in full precision, where Lightning logs 32 bits
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """Score the validation split."""
         self._score("val", trainer, pl_module)
 
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_test_epoch_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """Score the test split."""
         self._score("test", trainer, pl_module)
 
-    def _score(self, split: str, trainer: pl.Trainer, module: Any) -> None:
+    def _score(self, split: str, trainer: Any, module: Any) -> None:
         pairs = trainer.datamodule.pairs[split]
         if not pairs:
             return

@@ -12,10 +12,12 @@ class Samples(pl.Callback):
 
     def __init__(self, num_samples: int = 8):
         if num_samples < 1:
-            raise ValueError(f"num_samples={num_samples}: must be >= 1; training/callback without samples turns it off")
+            raise ValueError(
+                f"num_samples={num_samples}: must be >= 1; training/callback without samples turns it off"
+            )
         self.num_samples = num_samples
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Translate and log."""
         loggers = [log for log in trainer.loggers if hasattr(log, "log_table")]
         if not loggers or not trainer.is_global_zero:
