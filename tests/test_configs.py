@@ -100,8 +100,6 @@ def test_every_tokenizer_goes_on_every_side(side):
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_goes_with_debug_tiny(experiment):
     told = refusal(f"experiment={experiment}", "debug=tiny")
-    if "tie_output" in told:
-        pytest.xfail("debug=tiny sets model.embedding_dim alone, the experiment a readout of 256")
     assert told == ""
 
 
@@ -109,7 +107,7 @@ def test_every_experiment_goes_with_debug_tiny(experiment):
 @pytest.mark.parametrize("debug", options("debug"))
 def test_every_batching_goes_with_every_debug_setting(batching, debug):
     told = refusal(f"data/batching={batching}", f"debug={debug}")
-    assert told == "" or "batch_size" in told  # debug settings name a number of sentences
+    assert told == ""
 
 
 # keys

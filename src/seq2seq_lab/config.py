@@ -58,8 +58,8 @@ def _hydra_config_kept() -> Iterator[None]:
 class Session:
     """Hydra's view of a conf folder, for checking a command line before Hydra runs it."""
 
-    def __init__(self, loader: Any, config_name: str, *, is_sweep: bool) -> None:
-        self.loader, self.config_name = loader, config_name
+    def __init__(self, loader: Any, config_name: str, *, is_sweep: bool, is_ours: bool) -> None:
+        self.loader, self.config_name, self.is_ours = loader, config_name, is_ours
         self.mode = RunMode.MULTIRUN if is_sweep else RunMode.RUN
         self.repository = loader.repository
         self.parser = OverridesParser.create(config_loader=loader)
@@ -87,7 +87,12 @@ class Session:
         return OmegaConf.to_container(cfg.hydra, resolve=False)
 
     def problems(self, cfg: DictConfig) -> list[Problem]:
-        """Return what `check` would find in what was composed from the overrides without a mistake."""
+        """Return what `check` would find in what was composed from the overrides without a mistake.
+
+        A conf folder of somebody else has rules of its own, which only its `main` knows.
+        """
+        if not self.is_ours:
+            return []
         with _hydra_config_kept():
             HydraConfig.instance().set_config(cfg)
             with open_dict(cfg), read_write(cfg):
@@ -111,7 +116,8 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
             anchor = SearchPathQuery(provider="schema")
             search.prepend("command-line", f"file://{Path(extra).absolute()}", anchor)
             loader.repository.initialize_sources(search)
-        yield Session(loader, name, is_sweep=bool(getattr(arguments, "multirun", False)))
+        is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
+        yield Session(loader, name, is_sweep=is_sweep, is_ours=is_ours)
 
 
 def compose_config(overrides: list[str], conf: Path | None = None) -> DictConfig:

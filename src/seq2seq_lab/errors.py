@@ -60,6 +60,12 @@ class SweepError(UserError):
     exit_code = 8
 
 
+class Interrupted(UserError):
+    """The run was asked to stop (SIGTERM)."""
+
+    exit_code = 143
+
+
 def one_line(text: object) -> str:
     """Return the text on one line, with control characters made visible."""
     return "".join(

@@ -197,9 +197,6 @@ def test_a_filter_that_leaves_nothing_is_refused_by_its_key():
         make(Given([("a b c", "x y z")], VAL), limit=1)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BySentences.cut makes one empty batch of no pairs (data/batching.py)"
-)
 def test_a_corpus_without_validation_and_test_can_be_trained_on():
     data = make(Given(TRAIN))
     assert len(data.encoded["val"]) == len(data.encoded["test"]) == 0

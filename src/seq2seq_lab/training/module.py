@@ -84,7 +84,7 @@ class Seq2SeqModule(pl.LightningModule):
         rows = "" if batch is None else f" on training pairs {batch.ids.tolist()[:8]}"
         raise NotFiniteError(
             f"the {what} is {float(value.detach())} at step {self.global_step}{rows}; lower training.optimizer.lr or "
-            "training.trainer.gradient_clip_val; the last good weights are in checkpoints/"
+            "training.trainer.gradient_clip_val; what the last validation saved is in checkpoints/"
         )
 
     def on_train_epoch_end(self) -> None:
