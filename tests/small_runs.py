@@ -91,7 +91,12 @@ def tiny_run() -> Path:
     """Return the shared run of `debug=tiny`, with its copy task: lines of very different lengths."""
     few = ("data.corpus.num_train=64", "data.corpus.num_val=64", "data.corpus.num_test=64")
     return run_folder(
-        "debug=tiny", "data=copy", "data.max_length=12", "training.optimizer.lr=0.02", *few
+        "debug=tiny",
+        "data=copy",
+        "data.max_length=12",
+        "training.optimizer.lr=0.02",
+        "data.batching.batch_size=8",
+        *few,
     )
 
 

@@ -60,7 +60,7 @@ class SweepError(UserError):
     exit_code = 8
 
 
-class Interrupted(UserError):
+class StoppedError(UserError):
     """The run was asked to stop (SIGTERM)."""
 
     exit_code = 143

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from seq2seq_lab.errors import Interrupted, ResourceError
+from seq2seq_lab.errors import ResourceError, StoppedError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.run_folder import check_run_folder, make_run_folder, write_result, write_start
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
@@ -95,7 +95,7 @@ def fit(trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule) -> 
     try:
         trainer.fit(module, datamodule=data)
         if trainer.received_sigterm:  # Lightning itself would end with exit code 0
-            raise Interrupted(
+            raise StoppedError(
                 "stopped by SIGTERM; checkpoints/ holds what the last validation saved"
             )
     except (MemoryError, RuntimeError) as error:
