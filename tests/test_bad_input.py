@@ -74,7 +74,11 @@ def test_a_download_with_another_hash_is_refused(command, tmp_path, monkeypatch)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(command):
-    outcome = command("training.optimizer.lr=1e38", "training.trainer.gradient_clip_val=0.0")
+    outcome = command(
+        "training.optimizer.lr=1e38",
+        "training.trainer.gradient_clip_val=0.0",
+        "data.batching.batch_size=8",
+    )
     assert_told(outcome, 4, ("nan", "lower training.optimizer.lr"))
 
 
