@@ -28,7 +28,7 @@ class Numbers:
         source_language: str = "en",
         target_language: str = "zh",
         max_numbers: int = 4,
-        max_value: int = 99_999_999,
+        max_value: int = 999_999,
         num_train: int = 11_500,
         num_val: int = 500,
         num_test: int = 500,
