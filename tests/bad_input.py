@@ -5,7 +5,6 @@ import gzip
 import io
 import pickle
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,6 @@ class Outcome:
     code: int
     out: str
     err: str
-    seconds: float = 0.0
 
     @property
     def lines(self) -> list[str]:
@@ -42,7 +40,6 @@ class Outcome:
 def carry_out(main: Callable[[], int], argv: list[str], stdin: bytes = b"") -> Outcome:
     """Call an entry point in this process with its own arguments and streams."""
     out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n"), io.StringIO()
-    started = time.perf_counter()
     with (
         mock.patch.object(sys, "argv", argv),
         mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
@@ -50,9 +47,8 @@ def carry_out(main: Callable[[], int], argv: list[str], stdin: bytes = b"") -> O
         contextlib.redirect_stderr(err),
     ):
         code = main()
-    seconds = time.perf_counter() - started
     out.flush()
-    return Outcome(code, out.buffer.getvalue().decode(), err.getvalue(), seconds)
+    return Outcome(code, out.buffer.getvalue().decode(), err.getvalue())
 
 
 def assert_told(outcome: Outcome, code: int, says: tuple[str, ...]) -> None:

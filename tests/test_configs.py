@@ -1,6 +1,9 @@
 """Every yaml file of conf/ composes, passes the check, and holds no dead key; found by walking."""
 
+import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,3 +196,25 @@ def _at(node: dict, path: str) -> object:
     for key in path.split("."):
         node = node[key]
     return node
+
+
+SLOW_TO_IMPORT = ("pytorch_lightning", "torch._dynamo", "sympy", "spacy", "matplotlib", "wandb")
+
+
+def imported_by_check(before: str = "pass") -> list[str]:
+    """Check the default config in a fresh process and return the slow packages that this imported."""
+    code = (
+        f"{before}; import sys; from seq2seq_lab import config; "
+        "config.check(config.compose_config([])); "
+        f"print([m for m in {SLOW_TO_IMPORT!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ast.literal_eval(done.stdout)
+
+
+def test_a_check_imports_nothing_slow():
+    assert imported_by_check() == []
+
+
+def test_planted_slow_import_is_noticed():
+    assert imported_by_check("import matplotlib") == ["matplotlib"]

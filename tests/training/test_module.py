@@ -280,7 +280,13 @@ def test_batches_move_with_their_lengths_kept_on_the_cpu():
 
 
 def test_models_of_several_layers_train(tmp_path):
-    parts = assemble("data=copy", "debug=tiny", "model.num_layers=2", "model=bilstm_attn")
+    parts = assemble(
+        "data=copy",
+        "debug=tiny",
+        "model.num_layers=2",
+        "model=bilstm_attn",
+        "data.batching.batch_size=8",
+    )
     trainer(tmp_path, limit_train_batches=2, limit_val_batches=1).fit(
         parts.module, datamodule=parts.data
     )
