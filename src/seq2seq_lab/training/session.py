@@ -11,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from seq2seq_lab.errors import ResourceError, StoppedError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
@@ -94,10 +95,10 @@ def fit(trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule) -> 
     trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[assignment,method-assign]
     try:
         trainer.fit(module, datamodule=data)
-        if trainer.received_sigterm:  # Lightning itself would end with exit code 0
-            raise StoppedError(
-                "stopped by SIGTERM; checkpoints/ holds what the last validation saved"
-            )
+    except SIGTERMException as error:  # a SystemExit, which would end with exit code 0
+        raise StoppedError(
+            "stopped by SIGTERM; checkpoints/ holds what the last validation saved"
+        ) from error
     except (MemoryError, RuntimeError) as error:
         text = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
