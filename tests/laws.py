@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from seq2seq_lab.batch import Batch, mask_from_lengths
 from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.decoding.greedy import Greedy
-from seq2seq_lab.decoding.hypotheses import Hypothesis
+from seq2seq_lab.decoding.hypotheses import Hypothesis, Request
+from seq2seq_lab.decoding.limits import choose_scores, most_likely
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import BOS, EOS, NUM_SPECIAL_TOKENS, PAD
 from seq2seq_lab.training.feeding import rolled_out, teacher_forced
@@ -136,9 +137,14 @@ def _attention_is_the_same(wide: Tensor, attention: Tensor, batch: Batch) -> Non
 # O3, O4, O18: greedy decoding
 
 
+def request_of(lengths: Tensor) -> Request:
+    return Request(lengths, torch.arange(len(lengths)), [[] for _ in lengths])
+
+
 def decode(model: EncoderDecoder, source: Tensor, lengths: Tensor) -> list[Hypothesis]:
     with torch.no_grad():
-        return SEARCH(model.step, model.initial_state(model.encode(source, lengths)), lengths)
+        state = model.initial_state(model.encode(source, lengths))
+        return [found[0] for found in SEARCH(model.step, state, request_of(lengths))]
 
 
 def decode_rows(model: EncoderDecoder, batch: Batch, rows: list[int]) -> list[Hypothesis]:
@@ -248,15 +254,16 @@ def never_teacher_forced_equals_greedy(
     `road` gives the logits of all real positions; the batch must have `steps` of them in every row.
     """
     with torch.no_grad():
-        best = road(model, batch).log_softmax(-1).max(-1)
-    rows = len(batch)
-    tokens, scores = best.indices.view(rows, -1), best.values.view(rows, -1)
+        logits = road(model, batch)
+    rows, best = len(batch), most_likely(logits)
+    scores = choose_scores(logits, best.unsqueeze(1)).view(rows, -1)
+    tokens = best.view(rows, -1)
     limits = torch.full((rows,), tokens.shape[1])
     search = Greedy(max_ratio=0.0, max_extra=int(limits[0]))
     state = model.initial_state(model.encode(batch.source, batch.source_lengths))
     with torch.no_grad():
-        hypotheses = search(model.step, state, limits)
-    for row, found in enumerate(hypotheses):
+        hypotheses = search(model.step, state, request_of(limits))
+    for row, (found,) in enumerate(hypotheses):
         produced = [*found.tokens.tolist(), *([EOS] if found.finished else [])]
         assert tokens[row, : len(produced)].tolist() == produced
         assert_equal(

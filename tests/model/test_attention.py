@@ -48,7 +48,7 @@ def test_classes_and_yaml_files_are_the_same_set():
 
 def weights_are_a_distribution_over_real_positions(attention: Attention) -> None:
     memory = make_memory()
-    _, weights = attention(queries(), attention.prepare(memory))
+    _, weights = attention.sequence(queries(), attention.prepare(memory))
     assert_equal(weights.sum(dim=-1), torch.ones(3, STEPS, dtype=torch.float64))
     assert bool((weights >= 0).all())
     padding = ~memory.mask.unsqueeze(1).expand_as(weights)
@@ -63,7 +63,7 @@ def test_rows_sum_to_one_and_padding_gets_exactly_zero(name):
 @EVERY
 def test_a_source_of_one_token_gets_all_the_attention(name):
     attention, memory = make(name), make_memory(torch.tensor([1, 1, 1]))
-    context, weights = attention(queries(), attention.prepare(memory))
+    context, weights = attention.sequence(queries(), attention.prepare(memory))
     assert bool((weights == 1).all())
     assert_equal(context, memory.states.expand(-1, STEPS, -1))
 
@@ -71,7 +71,7 @@ def test_a_source_of_one_token_gets_all_the_attention(name):
 @EVERY
 def test_huge_scores_stay_finite(name):
     attention, memory = make(name), make_memory()
-    context, weights = attention(queries() * 1e6, attention.prepare(memory))
+    context, weights = attention.sequence(queries() * 1e6, attention.prepare(memory))
     assert bool(torch.isfinite(context).all())
     assert bool(torch.isfinite(weights).all())
 
@@ -86,9 +86,12 @@ def test_a_row_without_real_tokens_is_refused(name):
 def test_all_steps_at_once_equal_one_step_at_a_time(name):
     attention, query = make(name), queries()
     keys = attention.prepare(make_memory())
-    single = [attention(query[:, t : t + 1], keys) for t in range(STEPS)]
+    past, single = attention.start(keys), []
+    for t in range(STEPS):
+        single.append(attention(query[:, t : t + 1], keys, past.unsqueeze(1)))
+        past = attention.advance(past, single[-1][1][:, 0])
     together = tuple(torch.cat(parts, dim=1) for parts in zip(*single, strict=True))
-    assert_equal(attention(query, keys), together)
+    assert_equal(attention.sequence(query, keys), together)
 
 
 # O10: the formula, as a loop over floats
@@ -96,7 +99,7 @@ def test_all_steps_at_once_equal_one_step_at_a_time(name):
 
 def equals_a_loop(attention: Attention, score: Callable[[Attention, list, list], float]) -> None:
     memory, query = make_memory(), queries()
-    context, weights = attention(query, attention.prepare(memory))
+    context, weights = attention.sequence(query, attention.prepare(memory))
     for row, length in enumerate(LENGTHS.tolist()):
         states = memory.states[row, :length].tolist()
         for step in range(STEPS):
@@ -131,7 +134,7 @@ class Whole(nn.Module):
     def forward(self, query: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         mask = torch.arange(states.shape[1]) < LENGTHS[1:].unsqueeze(1)
         keys = self.attention.prepare(Memory(states, mask, states[:, :1], states[:, :1, :0]))
-        return self.attention(query, keys)
+        return self.attention.sequence(query, keys)
 
 
 def gradients_are_right(attention: Attention) -> None:
@@ -160,11 +163,11 @@ def test_gradients_pass_gradcheck(name):
 
 def ignores_what_is_masked(attention: Attention) -> None:
     memory, query = make_memory(), queries()
-    expected = attention(query, attention.prepare(memory))
+    expected = attention.sequence(query, attention.prepare(memory))
     for value in (1e9, torch.nan, torch.inf):
         states = memory.states.masked_fill(~memory.mask.unsqueeze(-1), value)
         other = Memory(states, memory.mask, memory.hidden, memory.cell)
-        assert_equal(attention(query, attention.prepare(other)), expected)
+        assert_equal(attention.sequence(query, attention.prepare(other)), expected)
 
 
 @EVERY
@@ -177,7 +180,7 @@ def test_states_under_the_mask_are_never_read(name):
 
 def test_no_attention_owns_no_parameters_and_reads_nothing():
     attention = NoAttention(WIDTH, WIDTH)
-    context, weights = attention(queries(), attention.prepare(make_memory()))
+    context, weights = attention.sequence(queries(), attention.prepare(make_memory()))
     assert list(attention.parameters()) == []
     assert (context.shape, weights.shape, attention.context_dim) == (
         (3, STEPS, 0),

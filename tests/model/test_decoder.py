@@ -60,7 +60,7 @@ def plain_logits(model: EncoderDecoder, source: Tensor, tokens: Tensor) -> Tenso
         parts = [word] if decoder.context.feeds_output else []
         parts += [memory.hidden[:, -1]] if decoder.context.every_step else []
         if isinstance(decoder, BahdanauDecoder):
-            read = decoder.attention(hidden[-1].unsqueeze(1), keys)[0][:, 0]
+            read = decoder.attention.sequence(hidden[-1].unsqueeze(1), keys)[0][:, 0]
             parts.append(read)
         parts += [feed] if decoder.input_feeding else []
         below = torch.cat(parts, dim=1)
@@ -68,7 +68,7 @@ def plain_logits(model: EncoderDecoder, source: Tensor, tokens: Tensor) -> Tenso
             hidden[layer], cell[layer] = single_cell(one, below, hidden[layer], cell[layer])
             below = hidden[layer]
         if isinstance(decoder, LuongDecoder):
-            read = decoder.attention(hidden[-1].unsqueeze(1), keys)[0][:, 0]
+            read = decoder.attention.sequence(hidden[-1].unsqueeze(1), keys)[0][:, 0]
         feed = decoder.readout(hidden[-1], read, word)
         logits.append(feed @ decoder.output.weight.T + decoder.output.bias)
     return torch.cat(logits)

@@ -230,8 +230,9 @@ def test_states_of_chosen_rows_are_the_states_of_a_smaller_batch():
 
 
 def _tensors(value):
-    found = [value.hidden, value.cell, value.feed, value.summary, value.attention]
-    return [*found, value.keys.keys, value.keys.values, value.keys.mask]
+    source = value.source
+    found = [value.hidden, value.cell, value.feed, value.past, value.attention, source.summary]
+    return [*found, source.keys.keys, source.keys.values, source.keys.mask]
 
 
 def test_the_state_is_batch_first_in_every_tensor():

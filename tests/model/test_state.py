@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
-from seq2seq_lab.model.state import AttentionKeys, Memory, RecurrentState
+from seq2seq_lab.model.state import AttentionKeys, RecurrentSource, RecurrentState
 
 ROWS = torch.tensor([2, 0, 2])
 
@@ -14,22 +14,44 @@ def numbered(*shape: int) -> torch.Tensor:
 
 
 KEYS = AttentionKeys(numbered(3, 5, 2), numbered(3, 5, 6), torch.ones(3, 5, dtype=torch.bool))
-STATE = RecurrentState(
-    numbered(3, 2, 7), numbered(3, 2, 0), numbered(3, 4), numbered(3, 6), numbered(3, 5), KEYS
-)
 
 
-def test_selected_rows_come_in_the_asked_order_in_every_tensor():
+def state_of(rows: int) -> RecurrentState:
+    return RecurrentState(
+        hidden=numbered(rows, 2, 7),
+        cell=numbered(rows, 2, 0),
+        feed=numbered(rows, 4),
+        attention=numbered(rows, 5),
+        past=numbered(rows, 1),
+        source=RecurrentSource(KEYS, numbered(3, 6)),
+    )
+
+
+STATE = state_of(3)
+
+
+def first(parts: list[torch.Tensor]) -> list[list[float]]:
+    return [part.flatten(1)[:, 0].tolist() for part in parts]
+
+
+def test_selected_sentences_come_in_the_asked_order_in_every_tensor():
     chosen = STATE.select(ROWS)
-    for part in (
-        chosen.hidden,
-        chosen.feed,
-        chosen.summary,
-        chosen.attention,
-        chosen.keys.keys,
-        chosen.keys.values,
-    ):
-        assert part.flatten(1)[:, 0].tolist() == [2, 0, 2]
+    source = [chosen.source.summary, chosen.source.keys.keys, chosen.source.keys.values]
+    parts = [chosen.hidden, chosen.feed, chosen.attention, chosen.past, *source]
+    assert first(parts) == [[2, 0, 2]] * len(parts)
+
+
+def test_a_sentence_leaves_with_all_its_hypotheses():
+    chosen = state_of(6).select(torch.tensor([2, 0]))
+    assert first([chosen.hidden, chosen.feed, chosen.attention, chosen.past]) == [[4, 5, 0, 1]] * 4
+    assert first([chosen.source.summary]) == [[2, 0]]
+
+
+def test_reordered_hypotheses_keep_the_sentences_where_they_are():
+    wide = STATE.reorder(torch.tensor([0, 0, 1, 1, 2, 2]))
+    assert (wide.width, STATE.width) == (2, 1)
+    assert first([wide.hidden]) == [[0, 0, 1, 1, 2, 2]]
+    assert wide.source is STATE.source
 
 
 def test_parts_of_width_zero_keep_their_rows():
@@ -38,12 +60,6 @@ def test_parts_of_width_zero_keep_their_rows():
 
 def test_a_selected_state_keeps_its_type():
     assert type(STATE.select(ROWS)) is RecurrentState
-
-
-def test_the_memory_selects_its_mask_with_its_states():
-    mask = torch.tensor([[True, True], [True, False]])
-    memory = Memory(numbered(2, 2, 3), mask, numbered(2, 1, 3), numbered(2, 1, 0))
-    assert memory.select(torch.tensor([1])).mask.tolist() == [[True, False]]
 
 
 def test_a_state_cannot_be_changed():

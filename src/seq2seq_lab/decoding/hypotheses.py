@@ -1,4 +1,4 @@
-"""What every search returns: one hypothesis per input row, in input order."""
+"""What a search is given and what it returns; the step and the state as a search sees them."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,17 +8,24 @@ from torch import Tensor
 
 
 class State(Protocol):
-    """A decoder state as a search sees it: rows that can be picked, and the latest attention weights."""
+    """A decoder state as a search sees it: rows of hypotheses, side by side for each sentence."""
 
-    attention: Tensor
+    @property
+    def attention(self) -> Tensor:
+        """The weights of the latest step (rows, source); width 0 without attention."""
+        ...
 
-    def select(self, rows: Tensor) -> Any:
-        """Return the state of these rows."""
+    def reorder(self, rows: Tensor) -> Any:
+        """Return the state of these hypotheses, equally many for each sentence."""
+        ...
+
+    def select(self, sentences: Tensor) -> Any:
+        """Return the state of these sentences with all their hypotheses."""
         ...
 
 
 class Step(Protocol):
-    """One decoder step: (token ids, state) -> (logits, new state)."""
+    """One decoder step: (one token per row, state) -> (logits, new state)."""
 
     def __call__(self, token: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Read one token per row."""
@@ -26,14 +33,40 @@ class Step(Protocol):
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a search must know of the sentences of a batch.
+
+    `numbers` are their places in the whole input: sampling draws by them, so that no draw depends on batch mates.
+    `prefixes` are the ids that each output must start with (none: empty lists).
+    """
+
+    source_lengths: Int[Tensor, " batch"]
+    numbers: Int[Tensor, " batch"]
+    prefixes: list[list[int]]
+
+
+@dataclass(frozen=True)
 class Hypothesis:
     """One output: its tokens without the end token, and whether the end token came within the limit.
 
-    `score` is the sum of the log-probabilities of the tokens, the end token included where it came. `attention` has a
-    row for every produced token, the end token included (width 0 without attention).
+    `token_scores` are the log-probabilities of the tokens, the end token included where it came; `score` is their
+    sum, and `rank` what the search ordered by (the score under its penalties). `attention` has a row for every
+    produced token, the end token included (width 0 without attention).
     """
 
     tokens: Int[Tensor, " target"]
+    token_scores: Float[Tensor, " steps"]
     score: float
+    rank: float
     finished: bool
     attention: Float[Tensor, "steps source"]
+
+
+class Search(Protocol):
+    """What `conf/decoding` builds."""
+
+    replace_unknown: bool
+
+    def __call__(self, step: Step, state: State, request: Request) -> list[list[Hypothesis]]:
+        """Return the hypotheses of each sentence, best first, at least one."""
+        ...

@@ -1,8 +1,9 @@
 """Attention: which source positions a decoder state looks at, and the average it reads there.
 
-`keys = attention.prepare(memory)` runs once per sentence; `context, weights = attention(query, keys)` for one step
-or for all steps at once. Every class subclasses `Attention` and gives its score; the softmax over real
-positions and the average are the same for all. To add a score, write one class here and one yaml beside the others.
+`keys = attention.prepare(memory)` runs once per sentence; `context, weights = attention(query, keys, past)` looks with
+several queries at once, all of them on the same memory: the steps of a sentence or the hypotheses of a beam. Every
+class subclasses `Attention` and gives its score; the softmax over real positions and the average are the same for
+all. To add a score, write one class here and one yaml beside the others.
 """
 
 import math
@@ -56,12 +57,41 @@ class Attention(nn.Module):
         """Compare each query with each key."""
         raise NotImplementedError
 
+    def start(self, keys: AttentionKeys) -> Float[Tensor, "batch past"]:
+        """Return what is remembered before the first step; width 0 where looking needs no memory of earlier looks."""
+        return keys.values.new_zeros(keys.values.shape[0], 0)
+
+    def advance(
+        self,
+        past: Float[Tensor, "rows past"],
+        weights: Float[Tensor, "rows source"],  # noqa: ARG002
+    ) -> Float[Tensor, "rows past"]:
+        """Return what is remembered after a look with these weights."""
+        return past
+
     def forward(
-        self, query: Float[Tensor, "batch steps query"], keys: AttentionKeys
+        self,
+        query: Float[Tensor, "batch steps query"],
+        keys: AttentionKeys,
+        past: Float[Tensor, "batch steps past"],  # noqa: ARG002
     ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
-        """Return the context vectors and the attention weights of the given decoder states."""
+        """Return the context vectors and the attention weights of decoder states, each with a past of its own."""
         weights = masked_softmax(self.score(query, keys.keys), keys.mask)
         return torch.bmm(weights, keys.values), weights
+
+    def sequence(
+        self, query: Float[Tensor, "batch steps query"], keys: AttentionKeys
+    ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
+        """Look once per step, in order from the first: at once where nothing is remembered."""
+        past = self.start(keys)
+        if past.shape[-1] == 0:
+            return self(query, keys, past.unsqueeze(1).expand(-1, query.shape[1], -1))
+        looks = []
+        for now in query.split(1, dim=1):
+            looks.append(self(now, keys, past.unsqueeze(1)))
+            past = self.advance(past, looks[-1][1][:, 0])
+        contexts, weights = zip(*looks, strict=True)
+        return torch.cat(contexts, dim=1), torch.cat(weights, dim=1)
 
 
 class NoAttention(Attention):
@@ -80,6 +110,7 @@ class NoAttention(Attention):
         self,
         query: Float[Tensor, "batch steps query"],
         keys: AttentionKeys,  # noqa: ARG002
+        past: Float[Tensor, "batch steps 0"],  # noqa: ARG002
     ) -> tuple[Float[Tensor, "batch steps 0"], Float[Tensor, "batch steps 0"]]:
         """Return a context and weights of width 0."""
         return query[..., :0], query[..., :0]

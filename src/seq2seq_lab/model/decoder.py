@@ -20,7 +20,7 @@ from seq2seq_lab.model.cell import Cell
 from seq2seq_lab.model.context import Context
 from seq2seq_lab.model.embedding import TokenEmbedding, check_positive, check_probability
 from seq2seq_lab.model.readout import Readout
-from seq2seq_lab.model.state import Memory, RecurrentState
+from seq2seq_lab.model.state import Memory, RecurrentSource, RecurrentState
 
 
 class RecurrentDecoder(nn.Module):
@@ -91,19 +91,20 @@ class RecurrentDecoder(nn.Module):
     def initial_state(self, memory: Memory) -> RecurrentState:
         """Return the state before the first step; keys are made here, once per sentence."""
         hidden, cell = self.bridge(memory)
+        keys = self.attention.prepare(memory)
         return RecurrentState(
             hidden=hidden,
             cell=cell,
             feed=hidden.new_zeros(hidden.shape[0], self.readout.dim if self.input_feeding else 0),
-            summary=self.context.summary(memory),
             attention=hidden.new_zeros(hidden.shape[0], 0),
-            keys=self.attention.prepare(memory),
+            past=self.attention.start(keys),
+            source=RecurrentSource(keys, self.context.summary(memory)),
         )
 
     def step(
-        self, token: Int[Tensor, " batch"], state: RecurrentState
-    ) -> tuple[Float[Tensor, "batch vocab"], RecurrentState]:
-        """Read one token; return the logits of the next one and the new state."""
+        self, token: Int[Tensor, " rows"], state: RecurrentState
+    ) -> tuple[Float[Tensor, "rows vocab"], RecurrentState]:
+        """Read one token per hypothesis; return the logits of the next one and the new state."""
         embedded = self._embed(token.unsqueeze(1))
         projected = self.cells[0].project(self._static(embedded, state))
         top, context, state = self._advance(projected[:, 0], state, self._dynamic_weight())
@@ -136,7 +137,7 @@ class RecurrentDecoder(nn.Module):
                 outputs = F.dropout(outputs, self.dropout, self.training)
             one = slice(layer, layer + 1)
             outputs, _ = cell.sequence(outputs, (state.hidden[:, one], state.cell[:, one]))
-        context, _ = self.attention(outputs, state.keys)
+        context, _ = self.attention.sequence(outputs, state.source.keys)
         return self.readout(outputs, context, embedded)
 
     def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
@@ -160,7 +161,10 @@ class RecurrentDecoder(nn.Module):
         return self.embedding(tokens)
 
     def _static(self, embedded: Tensor, state: RecurrentState) -> Tensor:
-        summary = state.summary.unsqueeze(1).expand(-1, embedded.shape[1], -1)
+        summary = state.source.summary
+        if state.width > 1:
+            summary = summary.repeat_interleave(state.width, dim=0)
+        summary = summary.unsqueeze(1).expand(-1, embedded.shape[1], -1)
         return torch.cat([embedded, summary], dim=-1) if self.context.feeds_output else summary
 
     def _dynamic_weight(self) -> Tensor:
@@ -190,18 +194,23 @@ class RecurrentDecoder(nn.Module):
         return hidden, cells
 
     def _attend(self, query: Tensor, state: RecurrentState) -> tuple[Tensor, Tensor]:
-        context, weights = self.attention(query.unsqueeze(1), state.keys)
-        return context[:, 0], weights[:, 0]
+        """Look with all hypotheses of a sentence at once: its keys are there only once."""
+        keys = state.source.keys
+        sentences = (keys.mask.shape[0], -1)
+        context, weights = self.attention(
+            query.unflatten(0, sentences), keys, state.past.unflatten(0, sentences)
+        )
+        return context.flatten(0, 1), weights.flatten(0, 1)
 
-    @staticmethod
     def _renewed(
-        state: RecurrentState, hidden: list[Tensor], cells: list[Tensor], weights: Tensor
+        self, state: RecurrentState, hidden: list[Tensor], cells: list[Tensor], weights: Tensor
     ) -> RecurrentState:
         return replace(
             state,
             hidden=torch.stack(hidden, dim=1),
             cell=torch.stack(cells, dim=1),
             attention=weights,
+            past=self.attention.advance(state.past, weights),
         )
 
 

@@ -1,8 +1,13 @@
-"""What travels between encoder, attention and decoder: frozen dataclasses, every tensor batch-first."""
+"""What travels between encoder, attention and decoder: frozen dataclasses, every tensor batch-first.
+
+A decoder state has two parts: rows of hypotheses, and in `source` what all hypotheses of one sentence share, one row
+per sentence. There are `width` hypotheses of each sentence, side by side; training and greedy search have one.
+"""
 
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Self
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -15,16 +20,15 @@ def select_rows(value: Any, rows: Int[Tensor, " rows"]) -> Any:
     return value.index_select(0, rows)
 
 
-class _Rows:
-    """Gives a dataclass of batch-first tensors the one operation that decoding needs."""
-
-    def select(self, rows: Int[Tensor, " rows"]) -> Self:
-        """Return the state of these rows: to reorder beams or to drop finished sentences."""
-        return select_rows(self, rows)
+def count_rows(value: Any) -> int:
+    """Return the number of rows of a tensor or of the first tensor in a dataclass."""
+    while is_dataclass(value):
+        value = getattr(value, fields(value)[0].name)
+    return value.shape[0]
 
 
 @dataclass(frozen=True)
-class Memory(_Rows):
+class Memory:
     """What the encoder hands over.
 
     `states` is the top layer's output at every source position. `hidden` and `cell` are the final states of each
@@ -38,7 +42,7 @@ class Memory(_Rows):
 
 
 @dataclass(frozen=True)
-class AttentionKeys(_Rows):
+class AttentionKeys:
     """The memory prepared once per sentence: keys to compare with, values to average, True = real token."""
 
     keys: Float[Tensor, "batch source key"]
@@ -46,17 +50,49 @@ class AttentionKeys(_Rows):
     mask: Bool[Tensor, "batch source"]
 
 
+class DecoderState:
+    """What decoding does with any state; a subclass is a frozen dataclass with `attention` and `source`."""
+
+    attention: Any
+    source: Any
+
+    @property
+    def width(self) -> int:
+        """The number of hypotheses per sentence."""
+        return self.attention.shape[0] // count_rows(self.source)
+
+    def reorder(self, rows: Int[Tensor, " rows"]) -> Self:
+        """Return the state of these hypotheses; the sentences stay, each with equally many rows side by side."""
+        shared: Any = self
+        parts = {f.name: getattr(self, f.name) for f in fields(shared) if f.name != "source"}
+        return replace(shared, **{name: select_rows(part, rows) for name, part in parts.items()})
+
+    def select(self, sentences: Int[Tensor, " sentences"]) -> Self:
+        """Return the state of these sentences with all their hypotheses: how finished ones leave."""
+        within = torch.arange(self.width, device=sentences.device)
+        kept: Any = self.reorder((sentences.unsqueeze(1) * self.width + within).flatten())
+        return replace(kept, source=select_rows(self.source, sentences))
+
+
 @dataclass(frozen=True)
-class RecurrentState(_Rows):
+class RecurrentSource:
+    """The sentence's share of a recurrent state: keys, and the fixed source vector (width 0 where none enters)."""
+
+    keys: AttentionKeys
+    summary: Float[Tensor, "batch summary"]
+
+
+@dataclass(frozen=True)
+class RecurrentState(DecoderState):
     """All that a recurrent decoder carries from one step to the next.
 
-    `feed` is the previous readout (width 0 without input feeding), `summary` the fixed source vector (width 0
-    unless the context is given at every step), `attention` the weights of the latest step (width 0 without).
+    `feed` is the previous readout (width 0 without input feeding), `attention` the weights of the latest step (width
+    0 without attention), `past` what the attention remembers of earlier steps (width 0 for most).
     """
 
-    hidden: Float[Tensor, "batch layers dim"]
-    cell: Float[Tensor, "batch layers cell"]
-    feed: Float[Tensor, "batch feed"]
-    summary: Float[Tensor, "batch summary"]
-    attention: Float[Tensor, "batch weights"]
-    keys: AttentionKeys
+    hidden: Float[Tensor, "rows layers dim"]
+    cell: Float[Tensor, "rows layers cell"]
+    feed: Float[Tensor, "rows feed"]
+    attention: Float[Tensor, "rows weights"]
+    past: Float[Tensor, "rows past"]
+    source: RecurrentSource

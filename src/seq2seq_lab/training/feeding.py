@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq_lab.batch import Batch
+from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 
 
@@ -33,7 +34,7 @@ def rolled_out(
     steps: list[Tensor] = []
     for position in range(batch.target_input.shape[1]):
         if position:
-            own = steps[-1].argmax(dim=-1)
+            own = most_likely(steps[-1])
             token = torch.where(coins[:, position], batch.target_input[:, position], own)
         logits, state = model.step(token, state)
         steps.append(logits)

@@ -1,6 +1,5 @@
 """Text in, text out: encode, search and decode in batches of like length, with the order kept."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from seq2seq_lab.data.collate import pad_source
 from seq2seq_lab.data.tokenizer import Tokenizer
-from seq2seq_lab.decoding.hypotheses import Hypothesis
+from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import EOS, SPELLINGS
 
@@ -45,7 +44,7 @@ class Translator:
     model: EncoderDecoder
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
-    decoding: Callable[..., list[Hypothesis]]
+    decoding: Search
     max_source_tokens: int
     batch_size: int = 64
 
@@ -60,17 +59,18 @@ class Translator:
         results = [NOTHING] * len(texts)
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            for i, found in zip(rows, self._search([kept[i] for i in rows]), strict=True):
+            for i, found in zip(rows, self._search([kept[i] for i in rows], rows), strict=True):
                 cut = len(kept[i]) < len(encoded[i])
-                results[i] = self._translation(kept[i], found, truncated=cut)
+                results[i] = self._translation(kept[i], found[0], truncated=cut)
         self.model.train(training)
         return results
 
-    def _search(self, sentences: list[list[int]]) -> list[Hypothesis]:
+    def _search(self, sentences: list[list[int]], numbers: list[int]) -> list[list[Hypothesis]]:
         source, lengths = pad_source(sentences)
         device = next(self.model.parameters()).device
         memory = self.model.encode(source.to(device), lengths)
-        return self.decoding(self.model.step, self.model.initial_state(memory), lengths)
+        request = Request(lengths, torch.tensor(numbers), [[] for _ in numbers])
+        return self.decoding(self.model.step, self.model.initial_state(memory), request)
 
     def _translation(self, source: list[int], found: Hypothesis, *, truncated: bool) -> Translation:
         tokens = found.tokens.tolist()

@@ -1,0 +1,132 @@
+"""What an output may look like, sentence by sentence: its length, its beginning, its repetitions."""
+
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seq2seq_lab.decoding.hypotheses import Request
+from seq2seq_lab.special_tokens import BOS, EOS, PAD, UNK
+
+
+def repeated(history: Int[Tensor, "rows steps"], size: int) -> tuple[Tensor, Tensor]:
+    """Return (rows, tokens) whose token would end an n-gram of this size that its row holds already."""
+    steps = history.shape[1]
+    if steps < size:
+        nothing = torch.zeros(0, dtype=torch.long, device=history.device)
+        return nothing, nothing
+    grams = history.unfold(1, size, 1)
+    latest = history[:, steps - size + 1 :].unsqueeze(1)
+    rows, starts = (grams[..., :-1] == latest).all(dim=-1).nonzero(as_tuple=True)
+    return rows, grams[rows, starts, -1]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The rules of a batch, one row per sentence; tokens are counted with the end token.
+
+    PAD and BOS are never written. A forced prefix goes before every other rule but the maximum; a row that the rules
+    leave nothing may end.
+    """
+
+    maximum: Int[Tensor, " batch"]
+    minimum: Int[Tensor, " batch"]
+    prefix: Int[Tensor, "batch prefix"]
+    no_repeat_ngram: int = 0
+    allow_unknown: bool = True
+
+    def select(self, sentences: Int[Tensor, " sentences"]) -> Self:
+        """Return the rules of these sentences."""
+        parts = {name: getattr(self, name)[sentences] for name in ("maximum", "minimum", "prefix")}
+        return replace(self, **parts)
+
+    def apply(
+        self, logits: Float[Tensor, "rows vocab"], history: Int[Tensor, "rows steps"]
+    ) -> Float[Tensor, "rows vocab"]:
+        """Return the logits with -inf for what may not come after these tokens; all sentences stay alike wide."""
+        width = logits.shape[0] // max(len(self.maximum), 1)
+        logits, steps = logits.clone(), history.shape[1]
+        logits[:, [PAD, BOS]] = -inf
+        if not self.allow_unknown:
+            logits[:, UNK] = -inf
+        early = (self.minimum > steps + 1).repeat_interleave(width)
+        logits[:, EOS] = logits[:, EOS].masked_fill(early, -inf)
+        if self.no_repeat_ngram:
+            logits[repeated(history, self.no_repeat_ngram)] = -inf
+        stuck = ~torch.isfinite(logits).any(dim=-1)
+        logits[:, EOS] = logits[:, EOS].masked_fill(stuck, 0.0)
+        if steps < self.prefix.shape[1]:
+            self._force(logits, self.prefix[:, steps].repeat_interleave(width))
+        return logits
+
+    @staticmethod
+    def _force(logits: Tensor, tokens: Tensor) -> None:
+        rows = (tokens != PAD).nonzero().squeeze(1)
+        logits[rows] = -inf
+        logits[rows, tokens[rows]] = 0.0
+
+
+def most_likely(logits: Float[Tensor, "*shape vocab"]) -> Int[Tensor, "*shape"]:
+    """Return the most likely token that a search without rules of its own may write: not PAD, not BOS."""
+    first = max(PAD, BOS) + 1
+    return logits[..., first:].argmax(dim=-1) + first
+
+
+def choose_scores(
+    logits: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows choices"]
+) -> Float[Tensor, "rows choices"]:
+    """Return the log-probabilities of these tokens; rules never change a probability."""
+    return logits.gather(1, tokens) - logits.logsumexp(dim=-1, keepdim=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """What every search can be told.
+
+    An output has at most `max_ratio` x source tokens + `max_extra` tokens and at least `min_ratio` x source tokens and
+    `min_length` (the end token counts on both sides); no n-gram of `no_repeat_ngram` tokens comes twice (0: no such
+    rule). `allow_unknown=False` never writes UNK, `replace_unknown` puts in the source word that got most attention.
+    """
+
+    max_ratio: float = 3.0
+    max_extra: int = 10
+    min_ratio: float = 0.0
+    min_length: int = 0
+    no_repeat_ngram: int = 0
+    allow_unknown: bool = True
+    replace_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("max_ratio", "min_ratio", "min_length", "no_repeat_ngram"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ValueError(f"{name}={value}: must be >= 0")
+        if self.max_extra < 1:
+            raise ValueError(
+                f"max_extra={self.max_extra}: must be >= 1, or nothing could be written"
+            )
+        if self.min_ratio > self.max_ratio:
+            raise ValueError(f"min_ratio={self.min_ratio}: must be <= max_ratio={self.max_ratio}")
+        if self.replace_unknown and not self.allow_unknown:
+            raise ValueError(
+                "replace_unknown=true: nothing is unknown with allow_unknown=false; set one of them"
+            )
+
+    def limits(self, request: Request, device: torch.device) -> Limits:
+        """Return the rules for these sentences, on the device of the logits."""
+        lengths = request.source_lengths
+        longest = max(map(len, request.prefixes), default=0)
+        prefix = [[*ids, *[PAD] * (longest - len(ids))] for ids in request.prefixes]
+        forced = torch.tensor([len(ids) + 1 for ids in request.prefixes])
+        maximum = ((lengths * self.max_ratio).long() + self.max_extra).maximum(forced)
+        minimum = (lengths * self.min_ratio).long().clamp(min=self.min_length).minimum(maximum)
+        return Limits(
+            maximum=maximum.to(device),
+            minimum=minimum.to(device),
+            prefix=torch.tensor(prefix, dtype=torch.long).view(len(lengths), longest).to(device),
+            no_repeat_ngram=self.no_repeat_ngram,
+            allow_unknown=self.allow_unknown,
+        )
