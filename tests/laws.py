@@ -19,7 +19,7 @@ from seq2seq_lab.batch import Batch, mask_from_lengths
 from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.decoding.greedy import Greedy
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request
-from seq2seq_lab.decoding.limits import choose_scores, most_likely
+from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import BOS, EOS, NUM_SPECIAL_TOKENS, PAD
 from seq2seq_lab.training.feeding import rolled_out, teacher_forced
@@ -256,7 +256,7 @@ def never_teacher_forced_equals_greedy(
     with torch.no_grad():
         logits = road(model, batch)
     rows, best = len(batch), most_likely(logits)
-    scores = choose_scores(logits, best.unsqueeze(1)).view(rows, -1)
+    scores = logits.log_softmax(-1).gather(1, best.unsqueeze(1)).view(rows, -1)
     tokens = best.view(rows, -1)
     limits = torch.full((rows,), tokens.shape[1])
     search = Greedy(max_ratio=0.0, max_extra=int(limits[0]))

@@ -235,7 +235,11 @@ def test_planted_inverted_coin_breaks_the_law_of_ratio_zero():
         return rolled_out(model, batch, torch.ones_like(batch.target_mask))
 
     batch = laws.full_batch(make_batch(seed=3))
-    with pytest.raises(AssertionError):
+
+    def on_five_models():
         for seed in range(5):
             model = make_model(ATTENDING, seed=seed)
             laws.never_teacher_forced_equals_greedy(model, batch, inverted)
+
+    with pytest.raises(AssertionError):
+        on_five_models()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, State, Step
-from seq2seq_lab.decoding.limits import Limits, SearchSettings, choose_scores
+from seq2seq_lab.decoding.limits import Limits, SearchSettings
 from seq2seq_lab.special_tokens import BOS, EOS
 
 Choices = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -25,8 +25,9 @@ def greedy(step: Step, state: State, limits: Limits) -> list[Hypothesis]:
     choices: list[Choices] = []
     while len(rows):
         logits, state = step(token, state)
-        token = limits.apply(logits, history).argmax(dim=-1)
-        score = choose_scores(logits, token.unsqueeze(1)).squeeze(1)
+        total = logits.logsumexp(dim=-1)  # before the rules: they never change a probability
+        best, token = limits.apply_(logits, history).max(dim=-1)
+        score = best - total
         choices.append((rows, token, score, state.attention))
         history = torch.cat([history, token.unsqueeze(1)], dim=1)
         going = (token != EOS) & (limits.maximum > history.shape[1])

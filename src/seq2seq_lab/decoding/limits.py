@@ -43,43 +43,40 @@ class Limits:
         parts = {name: getattr(self, name)[sentences] for name in ("maximum", "minimum", "prefix")}
         return replace(self, **parts)
 
-    def apply(
+    def apply_(
         self, logits: Float[Tensor, "rows vocab"], history: Int[Tensor, "rows steps"]
     ) -> Float[Tensor, "rows vocab"]:
-        """Return the logits with -inf for what may not come after these tokens; all sentences stay alike wide."""
-        width = logits.shape[0] // max(len(self.maximum), 1)
-        logits, steps = logits.clone(), history.shape[1]
-        logits[:, [PAD, BOS]] = -inf
-        if not self.allow_unknown:
-            logits[:, UNK] = -inf
-        early = (self.minimum > steps + 1).repeat_interleave(width)
-        logits[:, EOS] = logits[:, EOS].masked_fill(early, -inf)
+        """Set to -inf, in place, what may not come after these tokens; all sentences are equally many rows."""
+        steps, width = history.shape[1], logits.shape[0] // max(len(self.maximum), 1)
+        end = logits[:, EOS].clone()
+        forced = self._forced(steps, width)
+        forced_logits = logits.gather(1, forced.unsqueeze(1))
+        logits[:, [PAD, BOS] if self.allow_unknown else [PAD, BOS, UNK]] = -inf
+        if bool((self.minimum > steps + 1).any()):
+            early = (self.minimum > steps + 1).repeat_interleave(width)
+            logits[:, EOS].masked_fill_(early, -inf)
         if self.no_repeat_ngram:
             logits[repeated(history, self.no_repeat_ngram)] = -inf
-        stuck = ~torch.isfinite(logits).any(dim=-1)
-        logits[:, EOS] = logits[:, EOS].masked_fill(stuck, 0.0)
+        if self.no_repeat_ngram or not self.allow_unknown:
+            stuck = logits.amax(dim=-1) == -inf
+            logits[:, EOS] = torch.where(stuck, end, logits[:, EOS])
         if steps < self.prefix.shape[1]:
-            self._force(logits, self.prefix[:, steps].repeat_interleave(width))
+            rows = (forced != PAD).nonzero().squeeze(1)
+            logits[rows] = -inf
+            logits[rows, forced[rows]] = forced_logits[rows, 0]
         return logits
 
-    @staticmethod
-    def _force(logits: Tensor, tokens: Tensor) -> None:
-        rows = (tokens != PAD).nonzero().squeeze(1)
-        logits[rows] = -inf
-        logits[rows, tokens[rows]] = 0.0
+    def _forced(self, steps: int, width: int) -> Int[Tensor, " rows"]:
+        """Return the token that each row must write now; PAD where it is free."""
+        if steps < self.prefix.shape[1]:
+            return self.prefix[:, steps].repeat_interleave(width)
+        return torch.full_like(self.maximum, PAD).repeat_interleave(width)
 
 
 def most_likely(logits: Float[Tensor, "*shape vocab"]) -> Int[Tensor, "*shape"]:
     """Return the most likely token that a search without rules of its own may write: not PAD, not BOS."""
     first = max(PAD, BOS) + 1
     return logits[..., first:].argmax(dim=-1) + first
-
-
-def choose_scores(
-    logits: Float[Tensor, "rows vocab"], tokens: Int[Tensor, "rows choices"]
-) -> Float[Tensor, "rows choices"]:
-    """Return the log-probabilities of these tokens; rules never change a probability."""
-    return logits.gather(1, tokens) - logits.logsumexp(dim=-1, keepdim=True)
 
 
 @dataclass(frozen=True, kw_only=True)

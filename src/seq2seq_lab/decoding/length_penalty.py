@@ -1,0 +1,59 @@
+"""Length penalties: by what a hypothesis' log-probability is divided before hypotheses of unlike length compete.
+
+Each is a divisor that never falls with the length (in tokens, the end token included), which lets a search know when
+no longer hypothesis can win any more.
+"""
+
+
+def gnmt_divisor(length: int, alpha: float) -> float:
+    """Return ((5 + length) / 6) ** alpha (Wu et al. 2016)."""
+    return ((5 + length) / 6) ** alpha
+
+
+def power_divisor(length: int, alpha: float) -> float:
+    """Return length ** alpha; 0 compares plain scores, 1 their mean per token."""
+    return float(length**alpha)
+
+
+def _check_alpha(alpha: float) -> float:
+    if alpha < 0:
+        raise ValueError(f"alpha={alpha}: must be >= 0; 0 compares plain log-probabilities")
+    return alpha
+
+
+class NoPenalty:
+    """Plain log-probabilities compete, which favours short outputs the more the wider the beam is."""
+
+    def divisor(self, length: int) -> float:  # noqa: ARG002
+        """Return 1."""
+        return 1.0
+
+
+class GnmtPenalty:
+    """((5 + length) / 6) ** alpha (Wu et al. 2016)."""
+
+    def __init__(self, alpha: float = 0.6):
+        self.alpha = _check_alpha(alpha)
+
+    def divisor(self, length: int) -> float:
+        """Return the divisor for so many tokens."""
+        return gnmt_divisor(length, self.alpha)
+
+
+class PowerPenalty:
+    """Length ** alpha."""
+
+    def __init__(self, alpha: float = 1.0):
+        self.alpha = _check_alpha(alpha)
+
+    def divisor(self, length: int) -> float:
+        """Return the divisor for so many tokens."""
+        return power_divisor(length, self.alpha)
+
+
+class AveragePenalty:
+    """The mean log-probability per token."""
+
+    def divisor(self, length: int) -> float:
+        """Return the length itself."""
+        return float(length)
