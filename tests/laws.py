@@ -153,16 +153,21 @@ def decode_rows(model: EncoderDecoder, batch: Batch, rows: list[int]) -> list[Hy
     return decode(model, batch.source[rows, : int(lengths.max())], lengths)
 
 
+def forced_score(
+    model: EncoderDecoder, batch: Batch, row: int, found: Hypothesis, length: Tensor
+) -> float:
+    """Return the log-probability of a hypothesis' tokens, read as a given target."""
+    given = torch.tensor([[BOS, *found.tokens.tolist(), *([EOS] if found.finished else [])]])
+    with torch.no_grad():
+        logits = model(batch.source[row : row + 1, : int(length)], length, given[:, :-1])
+    return float(-negative_log_likelihood(logits[0], given[0, 1:]))
+
+
 def greedy_score_is_teacher_forced_score(model: EncoderDecoder, batch: Batch) -> None:
     """O3: the score of a hypothesis is the log-probability of its tokens, read as a given target."""
     for row, found in enumerate(decode(model, batch.source, batch.source_lengths)):
         length = batch.source_lengths[row : row + 1]
-        tokens = [BOS, *found.tokens.tolist(), *([EOS] if found.finished else [])]
-        given = torch.tensor(tokens).unsqueeze(0)
-        with torch.no_grad():
-            logits = model(batch.source[row : row + 1, : int(length)], length, given[:, :-1])
-        score = -negative_log_likelihood(logits[0], given[0, 1:])
-        assert_equal(torch.tensor(found.score, dtype=torch.float64), score)
+        assert_equal(found.score, forced_score(model, batch, row, found, length))
 
 
 def same_hypotheses(some: list[Hypothesis], others: list[Hypothesis]) -> None:

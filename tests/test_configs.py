@@ -58,6 +58,10 @@ def refusal(*overrides: str) -> str:
 ALONE = {
     "model/readout/state": ["model/attention=none"],
     "model/attention/none": ["model/readout=state"],
+    **{
+        f"decoding/length_penalty/{file.stem}": ["decoding=beam"]
+        for file in (CONF / "decoding" / "length_penalty").glob("*.yaml")
+    },
 }
 """Parts that only fit with another choice for a second part."""
 

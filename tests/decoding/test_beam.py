@@ -1,18 +1,13 @@
-"""Beam search against enumeration of every string, against greedy search and against forced scores."""
+"""Beam search against greedy search, against forced scores and against itself in another batch."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import product
 
 import pytest
 import torch
-from torch import Tensor
 
 import laws
 from seq2seq_lab.decoding import beam as beam_module
 from seq2seq_lab.decoding.beam import Beam
-from seq2seq_lab.decoding.closing import Closing
 from seq2seq_lab.decoding.greedy import Greedy
 from seq2seq_lab.decoding.hypotheses import Hypothesis
 from seq2seq_lab.decoding.length_penalty import (
@@ -23,109 +18,242 @@ from seq2seq_lab.decoding.length_penalty import (
 )
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.special_tokens import BOS, EOS, NUM_SPECIAL_TOKENS
+from seq2seq_lab.special_tokens import BOS, EOS
 from tiny_models import covering_choices, make_batch, make_model
 
 CHOICES = covering_choices()
 ATTENDING = next(c for c in CHOICES if c.attention == "additive")
 DEAF = next(c for c in CHOICES if c.attention == "none")
-LONGEST = 5
-WORDS = range(NUM_SPECIAL_TOKENS, NUM_SPECIAL_TOKENS + 5)
-STRINGS = sum(len(WORDS) ** n for n in range(LONGEST + 1))
-PENALTIES = {"0": NoPenalty(), "0.6": GnmtPenalty(0.6), "1": PowerPenalty(1.0)}
+PENALTIES = [NoPenalty(), GnmtPenalty(0.6), PowerPenalty(1.0)]
 
 
-def narrowed(logits: Tensor) -> Tensor:
-    """Return the logits with five words and the end token left."""
-    kept = torch.full_like(logits, -math.inf)
-    kept[..., [EOS, *WORDS]] = logits[..., [EOS, *WORDS]]
-    return kept
+# O1, O3, O4, O18
 
 
-@dataclass(frozen=True)
-class String:
-    """One of the 3,906 strings with its score from the parallel road."""
-
-    tokens: tuple[int, ...]
-    score: float
-    finished: bool
-
-    def rank(self, divisor: Callable[[int], float]) -> float:
-        return self.score / divisor(len(self.tokens) + self.finished)
+def same(one: Hypothesis, other: Hypothesis) -> None:
+    assert one.tokens.tolist() == other.tokens.tolist()
+    assert one.finished == other.finished
+    laws.assert_equal(one.score, other.score)
+    laws.assert_equal(one.token_scores, other.token_scores)
+    laws.assert_equal(one.attention, other.attention)
 
 
-def every_string(model: EncoderDecoder, source: Tensor, length: Tensor) -> list[String]:
-    """Score all strings of up to five words: those that end in time, and those cut at the limit."""
-    full = list(product(WORDS, repeat=LONGEST))
-    given = torch.tensor([(BOS, *words) for words in full])
-    count = len(full)
+SETTINGS = {"max_ratio": 1.0, "max_extra": 3}
+
+
+def decode(model: EncoderDecoder, batch, search) -> list[list[Hypothesis]]:
     with torch.no_grad():
-        logits = model(source.expand(count, -1), length.expand(count), given[:, :-1])
-    logs = narrowed(logits).log_softmax(-1)
-    words = logs.gather(2, given[:, 1:].unsqueeze(2)).squeeze(2).cumsum(dim=1).tolist()
-    ends = logs[:, :, EOS].tolist()
-    strings = {}
-    for row, tokens in enumerate(full):
-        for n in range(LONGEST):
-            before = words[row][n - 1] if n else 0.0
-            strings[tokens[:n], True] = before + ends[row][n]
-        strings[tokens, False] = words[row][-1]
-    return [String(tokens, score, done) for (tokens, done), score in strings.items()]
+        state = model.initial_state(model.encode(batch.source, batch.source_lengths))
+        return search(model.step, state, laws.request_of(batch.source_lengths))
 
 
-def search_of(model: EncoderDecoder, batch, search, row: int = 0) -> list[Hypothesis]:
-    length = batch.source_lengths[row : row + 1]
-    source = batch.source[row : row + 1, : int(length)]
+def beam_of_one_equals_greedy(seed: int) -> None:
+    model = make_model(CHOICES[seed % len(CHOICES)], seed=300 + seed)
+    batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3), seed=seed)
+    penalty = PENALTIES[seed % 3]
+    narrow = decode(model, batch, Beam(beam_size=1, length_penalty=penalty, **SETTINGS))
+    for (one,), (other,) in zip(narrow, decode(model, batch, Greedy(**SETTINGS)), strict=True):
+        same(one, other)
+
+
+def test_beam_of_one_equals_greedy_on_200_models():
+    for seed in range(200):
+        beam_of_one_equals_greedy(seed)
+
+
+def scores_are_forced_scores(model, batch, search) -> None:
+    """O3: the score of every hypothesis is the log-probability of its tokens, read as a given target."""
+    for row, found in enumerate(decode(model, batch, search)):
+        length = batch.source_lengths[row : row + 1]
+        for one in found:
+            tokens = [BOS, *one.tokens.tolist(), *([EOS] if one.finished else [])]
+            given = torch.tensor(tokens).unsqueeze(0)
+            with torch.no_grad():
+                logits = model(batch.source[row : row + 1, : int(length)], length, given[:, :-1])
+            forced = logits.log_softmax(-1)[0].gather(1, given[0, 1:].unsqueeze(1)).squeeze(1)
+            torch.testing.assert_close(one.token_scores.double(), forced, rtol=1e-6, atol=1e-6)
+            laws.assert_equal(one.score, float(forced.sum()))
+
+
+SEARCHES = {
+    "beam": Beam(beam_size=4, n_best=4, **SETTINGS),
+    "gnmt": Beam(beam_size=3, n_best=2, length_penalty=GnmtPenalty(1.0), **SETTINGS),
+    "patient": Beam(
+        beam_size=2, n_best=2, length_penalty=AveragePenalty(), patience=3.0, **SETTINGS
+    ),
+    "ruled": Beam(beam_size=3, n_best=3, no_repeat_ngram=2, min_length=3, allow_unknown=False),
+}
+EVERY = pytest.mark.parametrize("choice", CHOICES, ids=str)
+
+
+@EVERY
+def test_scores_are_forced_scores(choice):
+    batch = make_batch((4, 1, 2), (2, 6, 4))
+    for search in SEARCHES.values():
+        scores_are_forced_scores(make_model(choice), batch, search)
+
+
+def batch_mates_have_no_effect(model, batch, search) -> None:
+    """O4: alone = in a batch = in a permuted batch."""
+    together = decode(model, batch, search)
+    count = len(batch)
+    for rows in [[i] for i in range(count)] + [list(range(count))[::-1]]:
+        lengths = batch.source_lengths[rows]
+        with torch.no_grad():
+            memory = model.encode(batch.source[rows, : int(lengths.max())], lengths)
+            state = model.initial_state(memory)
+            request = laws.request_of(lengths)
+            apart = search(model.step, state, request)
+        for row, found in zip(rows, apart, strict=True):
+            laws.same_hypotheses(found, together[row])
+
+
+@EVERY
+def test_batch_mates_and_their_order_have_no_effect(choice):
+    batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
+    for name in ("beam", "gnmt"):
+        batch_mates_have_no_effect(make_model(choice), batch, SEARCHES[name])
+
+
+@EVERY
+def test_n_best_is_sorted_and_unique_and_every_limit_is_kept(choice):
+    batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
+    search = SEARCHES["beam"]
+    for found, length in zip(
+        decode(make_model(choice), batch, search), batch.source_lengths.tolist(), strict=True
+    ):
+        assert [(f.finished, f.rank) for f in found] == sorted(
+            ((f.finished, f.rank) for f in found), reverse=True
+        )
+        assert len({(*f.tokens.tolist(), f.finished) for f in found}) == len(found) == 4
+        laws.nothing_comes_after_the_end(found, torch.full((4,), length), search)
+
+
+# ranks
+
+
+def test_a_cut_hypothesis_comes_after_every_finished_one():
+    batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
+    kinds = set()
+    for seed in range(20):
+        for found in decode(make_model(ATTENDING, seed), batch, SEARCHES["patient"]):
+            finished = [f.finished for f in found]
+            kinds.add(tuple(finished))
+            assert finished == sorted(finished, reverse=True)
+    assert (True, True) in kinds
+
+
+def test_the_coverage_penalty_is_the_published_formula():
+    batch = make_batch((4, 1, 2), (2, 6, 4))
+    search = Beam(beam_size=3, n_best=3, coverage_penalty=0.7, **SETTINGS)
+    for found, length in zip(
+        decode(make_model(ATTENDING), batch, search), batch.source_lengths.tolist(), strict=True
+    ):
+        for one in found:
+            received = one.attention[:, :length].sum(dim=0).tolist()
+            cost = sum(math.log(min(r, 1.0)) for r in received)
+            laws.assert_equal(one.rank, one.score + 0.7 * cost)
+
+
+def test_a_coverage_penalty_without_attention_is_refused():
+    search = Beam(coverage_penalty=0.5)
+    with pytest.raises(ConfigError, match="no attention"):
+        decode(make_model(DEAF), make_batch(), search)
+
+
+def lively_model(batch) -> EncoderDecoder:
+    """Return a model whose outputs end at different lengths."""
+    for seed in range(100):
+        model = make_model(ATTENDING, seed)
+        if len({len(one.tokens) for (one,) in decode(model, batch, Greedy(**SETTINGS))}) > 5:
+            return model
+    raise AssertionError("no such model")
+
+
+def test_a_wider_beam_finds_no_worse_score_in_the_mean():
+    batch = laws.corpus_of(20, seed=7)
+    model, means = lively_model(batch), []
+    for size in (1, 4, 16):
+        found = decode(model, batch, Beam(beam_size=size, max_ratio=0.0, max_extra=5))
+        means.append(sum(one.score for (one, *_) in found) / 20)
+    assert means[0] < means[1] < means[2]
+
+
+def test_finished_sentences_leave_the_batch():
+    """The rows of every step are those of unfinished sentences alone."""
+    batch, rows = laws.corpus_of(20, seed=7), []
+    model = lively_model(batch)
 
     def step(token, state):
-        logits, state = model.step(token, state)
-        return narrowed(logits), state
+        rows.append(len(token))
+        return model.step(token, state)
 
     with torch.no_grad():
-        state = model.initial_state(model.encode(source, length))
-        return search(step, state, laws.request_of(length))[0]
+        state = model.initial_state(model.encode(batch.source, batch.source_lengths))
+        Beam(beam_size=3, **SETTINGS)(step, state, laws.request_of(batch.source_lengths))
+    assert rows[0] == 20
+    assert len(set(rows[1:])) > 3
+    assert rows[1:] == sorted(rows[1:], reverse=True)
 
 
-def full_width(n_best: int, penalty, **settings) -> Beam:
-    return Beam(
-        beam_size=STRINGS,
-        n_best=n_best,
-        length_penalty=penalty,
-        max_ratio=0.0,
-        max_extra=LONGEST,
-        **settings,
+def test_keys_are_made_once_per_sentence_and_never_repeated(monkeypatch):
+    model, batch = make_model(ATTENDING), make_batch()
+    made, kind = [], type(model.decoder.attention)
+    original = kind.keys
+    monkeypatch.setattr(kind, "keys", lambda self, v: made.append(v.shape) or original(self, v))
+    decode(model, batch, SEARCHES["beam"])
+    assert [shape[0] for shape in made] == [len(batch)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"beam_size": 0}, "beam_size=0: must be >= 1; use decoding=greedy"),
+        ({"n_best": 6}, "n_best=6: must be from 1 to beam_size=5"),
+        ({"coverage_penalty": -1.0}, "coverage_penalty=-1.0: must be >= 0"),
+        ({"patience": 0.0}, "patience=0.0: must be > 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Beam(**settings)
+
+
+# planted bugs
+
+
+def fails_on_some_seed(law, seeds=range(10)) -> None:
+    def on_all():
+        for seed in seeds:
+            law(seed)
+
+    with pytest.raises(AssertionError):
+        on_all()
+
+
+def test_planted_limit_of_the_longest_batch_mate_is_caught(monkeypatch):
+    divide = beam_module.divide
+    monkeypatch.setattr(
+        beam_module,
+        "divide",
+        lambda found, live, closing, longest: divide(
+            found, live, closing, longest.max().expand_as(longest)
+        ),
+    )
+    batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
+    fails_on_some_seed(
+        lambda seed: batch_mates_have_no_effect(
+            make_model(ATTENDING, seed), batch, SEARCHES["beam"]
+        )
     )
 
 
-def beam_equals_enumeration(seed: int, n_best: int = 20, penalties=PENALTIES) -> None:
-    model, batch = make_model(CHOICES[seed % len(CHOICES)], seed=500 + seed), make_batch()
-    row = seed % 3
-    length = batch.source_lengths[row : row + 1]
-    strings = every_string(model, batch.source[row : row + 1, : int(length)], length)
-    assert len(strings) == STRINGS == 3906
-    for penalty in penalties.values():
-        strings.sort(key=lambda s: (s.finished, s.rank(penalty.divisor)), reverse=True)
-        found = search_of(model, batch, full_width(n_best, penalty), row)
-        laws.assert_equal([f.score for f in found], [s.score for s in strings[:n_best]])
-        ranks = [s.rank(penalty.divisor) for s in strings[:n_best]]
-        laws.assert_equal([f.rank for f in found], ranks)
-        assert [tuple(f.tokens.tolist()) for f in found] == [s.tokens for s in strings[:n_best]]
-        assert [f.finished for f in found] == [s.finished for s in strings[:n_best]]
+def test_planted_score_after_the_rules_is_caught(monkeypatch):
+    expand = beam_module.expand
 
+    def renormalised(logits, total, live, rules):
+        return expand(logits, logits.logsumexp(-1), live, rules)
 
-@pytest.mark.parametrize("start", range(0, 200, 20))
-def test_full_width_beam_equals_enumeration_on_200_models(start):
-    for seed in range(start, start + 20):
-        name = list(PENALTIES)[seed % 3]
-        beam_equals_enumeration(seed, penalties={name: PENALTIES[name]})
-
-
-@pytest.mark.slow
-def test_full_width_beam_equals_enumeration_with_every_penalty_on_200_models():
-    for seed in range(200):
-        beam_equals_enumeration(seed)
-
-
-def test_all_3906_strings_come_out_in_order():
-    for seed in range(3):
-        beam_equals_enumeration(seed, n_best=STRINGS)
+    monkeypatch.setattr(beam_module, "expand", renormalised)
+    with pytest.raises(AssertionError):
+        scores_are_forced_scores(make_model(ATTENDING), make_batch(), SEARCHES["ruled"])

@@ -51,12 +51,18 @@ def expand(
         first_row = torch.arange(sentences, device=logits.device) * groups * width + group * width
         chosen.append(replace(found, parent=found.parent + first_row.unsqueeze(1)))
         if group + 1 < groups:
-            taken = found.pick(survivors(found.token, found.score, rules.width)).token.unsqueeze(1)
-            cost = cost.scatter_add(
-                2, taken, torch.full_like(taken, rules.strength, dtype=cost.dtype)
-            )
+            cost = cost + rules.strength * counted(found, rules.width, cost)
     names = ("parent", "token", "token_score", "score")
     return Candidates(*(torch.stack([getattr(c, name) for c in chosen], dim=1) for name in names))
+
+
+def counted(
+    found: Candidates, width: int, like: Float[Tensor, "sentences one vocab"]
+) -> Float[Tensor, "sentences one vocab"]:
+    """Return how often each token is among the `width` best of a group; a closed group takes nothing."""
+    tokens = found.token[:, :width].unsqueeze(1)
+    lives = torch.isfinite(found.score[:, :width]).unsqueeze(1).to(like.dtype)
+    return torch.zeros_like(like).scatter_add(2, tokens, lives)
 
 
 def continuations(
