@@ -230,7 +230,7 @@ def test_clipping_bounds_the_step(tmp_path):
 
 def test_the_teacher_forcing_schedule_is_asked_at_every_step(tmp_path):
     parts, asked = small(), []
-    parts.module.teacher_forcing = lambda step: asked.append(step) or 1.0
+    parts.module.teacher_forcing = lambda step, epoch: asked.append(step) or 1.0
     trainer(tmp_path).fit(parts.module, datamodule=parts.data)
     assert asked == list(range(6))
 

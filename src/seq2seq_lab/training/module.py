@@ -29,7 +29,7 @@ class Seq2SeqModule(pl.LightningModule):
         loss: nn.Module,
         optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
         lr_schedule: Any,
-        teacher_forcing: Callable[[int], float],
+        teacher_forcing: Callable[[int, int], float],
         feeding: Callable[..., Tensor],
         translator: Translator,
         *,
@@ -45,7 +45,7 @@ class Seq2SeqModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of one batch in nats per target token."""
-        ratio = self.teacher_forcing(self.global_step)
+        ratio = self.teacher_forcing(self.global_step, self.current_epoch)
         logits = self.feeding(self.model, batch, ratio, self.coins)
         loss = self.loss(logits, batch.target_output[batch.target_mask])
         tokens = batch.num_target_tokens
