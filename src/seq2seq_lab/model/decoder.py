@@ -101,24 +101,34 @@ class RecurrentDecoder(nn.Module):
             source=RecurrentSource(keys, self.context.summary(memory)),
         )
 
+    def embed(self, tokens: Int[Tensor, "batch target"]) -> Float[Tensor, "batch target embedding"]:
+        """Return what the decoder reads for these tokens; width 0 where it does not read its output."""
+        if self.embedding is None:
+            return self.output.weight.new_zeros(*tokens.shape, 0)
+        return self.embedding(tokens)
+
     def step(
         self, token: Int[Tensor, " rows"], state: RecurrentState
     ) -> tuple[Float[Tensor, "rows vocab"], RecurrentState]:
         """Read one token per hypothesis; return the logits of the next one and the new state."""
-        embedded = self._embed(token.unsqueeze(1))
-        projected = self.cells[0].project(self._static(embedded, state))
+        return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state)
+
+    def step_embedded(
+        self, embedded: Float[Tensor, "rows embedding"], state: RecurrentState
+    ) -> tuple[Float[Tensor, "rows vocab"], RecurrentState]:
+        """Do `step` from what `embed` gave, or from any mixture of embeddings."""
+        projected = self.cells[0].project(self._static(embedded.unsqueeze(1), state))
         top, context, state = self._advance(projected[:, 0], state, self._dynamic_weight())
-        vector = self.readout(top, context, embedded[:, 0])
+        vector = self.readout(top, context, embedded)
         if self.input_feeding:
             state = replace(state, feed=vector)
         return self.output(vector), state
 
     def readouts(
-        self, target_input: Int[Tensor, "batch target"], memory: Memory
+        self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
     ) -> Float[Tensor, "batch target readout"]:
-        """Return the vectors in front of the output layer for all steps, the target being given."""
+        """Return the vectors in front of the output layer for all steps, the inputs being given."""
         state = self.initial_state(memory)
-        embedded = self._embed(target_input)
         static = self._static(embedded, state)
         if self.dynamic_dim == 0:
             return self._fused(static, embedded, state)
@@ -128,7 +138,7 @@ class RecurrentDecoder(nn.Module):
         self, target_input: Int[Tensor, "batch target"], memory: Memory
     ) -> Float[Tensor, "batch target vocab"]:
         """Return the logits of all steps; equal to repeated `step`."""
-        return self.output(self.readouts(target_input, memory))
+        return self.output(self.readouts(self.embed(target_input), memory))
 
     def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
         outputs = static
@@ -154,11 +164,6 @@ class RecurrentDecoder(nn.Module):
         if self.input_feeding:
             return torch.stack(vectors, dim=1)
         return self.readout(torch.stack(tops, dim=1), torch.stack(contexts, dim=1), embedded)
-
-    def _embed(self, tokens: Tensor) -> Tensor:
-        if self.embedding is None:
-            return self.output.weight.new_zeros(*tokens.shape, 0)
-        return self.embedding(tokens)
 
     def _static(self, embedded: Tensor, state: RecurrentState) -> Tensor:
         summary = state.source.summary

@@ -66,7 +66,8 @@ class EncoderDecoder(nn.Module):
         target_input: Int[Tensor, "batch target"],
     ) -> Float[Tensor, "batch target readout"]:
         """Return the vectors in front of the output layer; `output` turns any of them into logits."""
-        return self.decoder.readouts(target_input, self.encode(source, lengths))
+        embedded = self.decoder.embed(target_input)
+        return self.decoder.readouts(embedded, self.encode(source, lengths))
 
     def output(self, readouts: Float[Tensor, "*shape readout"]) -> Float[Tensor, "*shape vocab"]:
         """Return the logits of readout vectors."""
