@@ -2,8 +2,13 @@ import pytest
 import torch
 
 import laws
+from seq2seq_lab.decoding.limits import most_likely
+from seq2seq_lab.training import coins as coins_module
 from seq2seq_lab.training import feeding
-from seq2seq_lab.training.feeding import Sequential, draw_coins, rolled_out, teacher_forced
+from seq2seq_lab.training.coins import Sequence, Token, WholeBatch
+from seq2seq_lab.training.fed_token import Argmax, Mixture, Sample, StraightThroughGumbel, TopK
+from seq2seq_lab.training.feeding import Parallel, Sequential, rolled_out, teacher_forced
+from seq2seq_lab.training.loss import negative_log_likelihood
 from tiny_models import covering_choices, make_batch, make_model
 
 CHOICES = covering_choices()
@@ -50,7 +55,7 @@ def test_planted_token_one_step_late_is_caught(monkeypatch, dropout):
 
 def test_planted_cut_gradient_is_caught(monkeypatch):
     model = make_model(FEEDING)
-    step = model.decoder.step
+    step = model.decoder.step_embedded
 
     def cut(token, state):
         from dataclasses import replace
@@ -58,14 +63,14 @@ def test_planted_cut_gradient_is_caught(monkeypatch):
         logits, state = step(token, state)
         return logits, replace(state, hidden=state.hidden.detach())
 
-    monkeypatch.setattr(model.decoder, "step", cut)
+    monkeypatch.setattr(model.decoder, "step_embedded", cut)
     with pytest.raises(AssertionError):
         laws.loop_equals_parallel_road(model, make_batch())
 
 
 def test_planted_other_mask_at_one_layer_is_caught(monkeypatch):
     model = make_model(FEEDING, dropout=0.4).train()
-    step = model.decoder.step
+    step = model.decoder.step_embedded
 
     def undropped(token, state):
         model.decoder.dropout = 0.0
@@ -73,7 +78,7 @@ def test_planted_other_mask_at_one_layer_is_caught(monkeypatch):
         model.decoder.dropout = 0.4
         return result
 
-    monkeypatch.setattr(model.decoder, "step", undropped)
+    monkeypatch.setattr(model.decoder, "step_embedded", undropped)
     with pytest.raises(AssertionError):
         laws.loop_equals_parallel_road(model, make_batch())
 
@@ -97,10 +102,10 @@ def test_sequential_at_ratio_zero_equals_greedy_decoding():
 
 
 def test_planted_inverted_ratio_breaks_the_law_of_ratio_zero(monkeypatch):
-    def inverted(shape, ratio, generator):
-        return draw_coins(shape, 1.0 - ratio, generator)
-
-    monkeypatch.setattr(feeding, "draw_coins", inverted)
+    throw = coins_module.throw
+    monkeypatch.setattr(
+        coins_module, "throw", lambda shape, ratio, generator: throw(shape, 1.0 - ratio, generator)
+    )
     with pytest.raises(AssertionError):
         ratio_zero_equals_greedy(CHOICES[:30])
 
@@ -111,86 +116,138 @@ def test_ratio_one_takes_the_parallel_road_and_draws_no_coin():
     assert torch.equal(coins.get_state(), generator().get_state())
 
 
-def test_a_false_coin_feeds_the_own_choice_and_a_true_one_the_data():
-    model, batch = make_model(FEEDING), laws.full_batch(make_batch())
-    fed, step = [], model.decoder.step
+def fed_inputs(model, batch, run) -> list[torch.Tensor]:
+    """Return what the decoder read at each step."""
+    fed, step = [], model.decoder.step_embedded
 
-    def spy(token, state):
-        logits, state = step(token, state)
-        fed.append((token, logits.argmax(dim=-1)))
+    def spy(embedded, state):
+        logits, state = step(embedded, state)
+        fed.append((embedded, logits))
         return logits, state
 
-    model.decoder.step = spy
+    model.decoder.step_embedded = spy
+    run()
+    model.decoder.step_embedded = step
+    return fed
+
+
+def test_a_false_coin_feeds_the_own_choice_and_a_true_one_the_data():
+    model, batch = make_model(FEEDING), laws.full_batch(make_batch())
     coins = torch.rand(batch.target_input.shape, generator=generator()) < 0.5
-    rolled_out(model, batch, coins)
+    fed = fed_inputs(model, batch, lambda: rolled_out(model, batch, coins))
+    data = model.decoder.embed(batch.target_input)
     for position in range(1, len(fed)):
-        expected = torch.where(
-            coins[:, position], batch.target_input[:, position], fed[position - 1][1]
+        own = model.decoder.embed(most_likely(fed[position - 1][1]).unsqueeze(1))[:, 0]
+        laws.assert_equal(
+            fed[position][0], torch.where(coins[:, position, None], data[:, position], own)
         )
-        assert torch.equal(fed[position][0], expected)
-    assert torch.equal(fed[0][0], batch.target_input[:, 0])
+    laws.assert_equal(fed[0][0], data[:, 0])
 
 
-# O8: the coins
+# the parallel road
+
+SEVERAL = CHOICES[::3]
 
 
-def coins_follow_the_ratio() -> None:
-    rows, columns = 400, 50
-    for ratio in (0.1, 0.5, 0.9):
-        coins = feeding.draw_coins(torch.Size([rows, columns]), ratio, generator()).double()
-        sigma = (ratio * (1 - ratio)) ** 0.5
-        assert abs(coins.mean().item() - ratio) < 4 * sigma / (rows * columns) ** 0.5
-        # per token: the means of rows and of columns scatter like those of independent coins
-        for means, size in ((coins.mean(1), columns), (coins.mean(0), rows)):
-            scatter = (means - ratio).div(sigma / size**0.5).pow(2).mean().item()
-            assert abs(scatter - 1.0) < 4 * (2 / len(means)) ** 0.5
+def with_gradients(model, batch, feed, ratio: float):
+    """Return logits and gradients under the same coins."""
+    logits = feed(model, batch, ratio, generator())
+    loss = negative_log_likelihood(logits, batch.target_output[batch.target_mask])
+    return logits.detach(), laws.gradients(model, loss)
 
 
-def test_coins_follow_the_ratio_per_token():
-    coins_follow_the_ratio()
+def as_many_passes_as_steps_equal_sequential(ratio: float) -> None:
+    batch = make_batch()
+    parallel = Parallel(passes=batch.target_input.shape[1] + 1)
+    for seed, choice in enumerate(SEVERAL):
+        model = make_model(choice, seed)
+        one = with_gradients(model, batch, parallel, ratio)
+        laws.assert_equal(one, with_gradients(model, batch, Sequential(), ratio))
 
 
+@pytest.mark.parametrize("ratio", [0.0, 0.5])
+def test_as_many_passes_as_steps_feed_what_sequential_feeds(ratio):
+    as_many_passes_as_steps_equal_sequential(ratio)
+
+
+def test_two_passes_feed_what_the_teacher_forced_run_predicted():
+    batch = make_batch()
+    for seed, choice in enumerate(SEVERAL):
+        model = make_model(choice, seed)
+        own = torch.zeros_like(batch.target_input)
+        whole = model(batch.source, batch.source_lengths, batch.target_input)
+        own[:, 1:] = most_likely(whole)[:, :-1]
+        own[:, 0] = batch.target_input[:, 0]
+        own = torch.where(batch.target_mask, own, batch.target_input)
+        expected = model(batch.source, batch.source_lengths, own)[batch.target_mask]
+        laws.assert_equal(Parallel()(model, batch, 0.0, generator()), expected)
+
+
+@pytest.mark.parametrize("road", [Sequential(), Parallel()], ids=["sequential", "parallel"])
+def test_ratio_one_is_teacher_forcing_and_draws_nothing(road):
+    coins, model, batch = generator(), make_model(FEEDING), make_batch()
+    laws.assert_equal(road(model, batch, 1.0, coins), teacher_forced(model, batch))
+    assert torch.equal(coins.get_state(), generator().get_state())
+
+
+@pytest.mark.parametrize("road", [Sequential, Parallel])
+@pytest.mark.parametrize("unit", [Token, Sequence, WholeBatch])
 @pytest.mark.parametrize(
-    "shape",
-    [lambda shape: (1, 1), lambda shape: (shape[0], 1), lambda shape: (1, shape[1])],
-    ids=["batch", "sentence", "position"],
+    "fed",
+    [Argmax(), Sample(), TopK(3), Mixture(), StraightThroughGumbel()],
+    ids=lambda k: type(k).__name__,
 )
-def test_planted_shared_coin_is_caught(monkeypatch, shape):
-    def shared(wanted, ratio, generator):
-        return draw_coins(torch.Size(shape(wanted)), ratio, generator).expand(wanted)
+def test_every_road_unit_and_fed_token_gives_finite_gradients_and_the_same_again(road, unit, fed):
+    feed, batch = road(coins=unit(), fed_token=fed), make_batch()
+    model = make_model(FEEDING)
+    logits, found = with_gradients(model, batch, feed, 0.4)
+    assert logits.shape == (int(batch.target_mask.sum()), 13)
+    assert all(g is not None and bool(torch.isfinite(g).all()) for g in found.values())
+    laws.assert_equal(with_gradients(model, batch, feed, 0.4), (logits, found))
+    other = feed(model, batch, 0.4, generator(8))
+    assert not torch.allclose(other, logits) or unit is WholeBatch
 
-    monkeypatch.setattr(feeding, "draw_coins", shared)
+
+@pytest.mark.parametrize("road", [Sequential, Parallel])
+@pytest.mark.parametrize(
+    "fed", [Argmax(), Mixture(), StraightThroughGumbel()], ids=lambda k: type(k).__name__
+)
+def test_padding_has_no_effect_at_any_ratio(road, fed):
+    """O5, for a deterministic choice of coins: every place its own choice."""
+    batch = make_batch()
+    wide = laws.widened(batch, source=2, target=0)
+    feed = road(fed_token=fed)
+    for choice in SEVERAL[:8]:
+        model = make_model(choice)
+        expected = with_gradients(model, batch, feed, 0.0)
+        laws.assert_equal(with_gradients(model, wide, feed, 0.0), expected)
+
+
+def test_one_pass_is_refused():
+    with pytest.raises(ValueError, match="passes=1: must be >= 2"):
+        Parallel(passes=1)
+
+
+# planted bugs of the parallel road
+
+
+def test_planted_prediction_of_the_same_step_is_caught(monkeypatch):
+    """The token predicted at a place instead of the one before it."""
+    original = feeding.EncoderDecoder.output
+
+    def later(self, readouts):
+        return original(self, readouts.roll(1, dims=0) if readouts.ndim == 2 else readouts)
+
+    monkeypatch.setattr(feeding.EncoderDecoder, "output", later)
     with pytest.raises(AssertionError):
-        coins_follow_the_ratio()
+        as_many_passes_as_steps_equal_sequential(0.5)
 
 
-def test_planted_inverted_coins_are_caught(monkeypatch):
-    monkeypatch.setattr(
-        feeding, "draw_coins", lambda shape, ratio, g: draw_coins(shape, 1 - ratio, g)
-    )
+def test_planted_gradient_that_stops_at_the_own_tokens_is_caught(monkeypatch):
+    read = Argmax.read
+    monkeypatch.setattr(Argmax, "read", lambda self, *args: read(self, *args).detach())
+    batch = make_batch()
+    cut = with_gradients(make_model(FEEDING), batch, Parallel(passes=8), 0.0)
+    monkeypatch.setattr(Argmax, "read", read)
     with pytest.raises(AssertionError):
-        coins_follow_the_ratio()
-
-
-def test_coins_come_from_their_own_generator():
-    before = torch.get_rng_state()
-    one = draw_coins(torch.Size([3, 7]), 0.5, generator())
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.manual_seed(99)
-    assert torch.equal(one, draw_coins(torch.Size([3, 7]), 0.5, generator()))
-
-
-def test_coins_continue_where_a_stored_generator_stopped():
-    coins = generator()
-    draw_coins(torch.Size([3, 7]), 0.5, coins)
-    stored = coins.get_state()
-    expected = draw_coins(torch.Size([3, 7]), 0.5, coins)
-    resumed = torch.Generator()
-    resumed.set_state(stored)
-    assert torch.equal(draw_coins(torch.Size([3, 7]), 0.5, resumed), expected)
-
-
-def test_the_ends_of_the_range_are_certain():
-    shape = torch.Size([30, 70])
-    assert not draw_coins(shape, 0.0, generator()).any()
-    assert draw_coins(shape, 1.0, generator()).all()
+        laws.assert_equal(with_gradients(make_model(FEEDING), batch, Sequential(), 0.0), cut)

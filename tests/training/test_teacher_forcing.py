@@ -45,7 +45,7 @@ def follows(schedule: Schedule, points: dict[int, float]) -> None:
         assert schedule(time, 0) == pytest.approx(ratio, abs=1e-5)
 
 
-@pytest.mark.parametrize(("schedule", "points"), BY_HAND, ids=str)
+@pytest.mark.parametrize(("schedule", "points"), BY_HAND)
 def test_the_ratio_is_the_closed_form(schedule, points):
     follows(schedule, points)
 

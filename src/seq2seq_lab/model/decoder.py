@@ -107,6 +107,10 @@ class RecurrentDecoder(nn.Module):
             return self.output.weight.new_zeros(*tokens.shape, 0)
         return self.embedding(tokens)
 
+    def mix(self, weights: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows embedding"]:
+        """Return what the decoder reads for a distribution over tokens: the mean of their embeddings."""
+        return weights[:, :0] if self.embedding is None else self.embedding.mix(weights)
+
     def step(
         self, token: Int[Tensor, " rows"], state: RecurrentState
     ) -> tuple[Float[Tensor, "rows vocab"], RecurrentState]:

@@ -36,3 +36,7 @@ class TokenEmbedding(nn.Module):
         """Return one vector per token, zero for padding."""
         # a tied output layer does train the padding row; the mask keeps it from the cells all the same
         return self.dropout(self.lookup(tokens).masked_fill((tokens == PAD).unsqueeze(-1), 0.0))
+
+    def mix(self, weights: Float[Tensor, "*shape vocab"]) -> Float[Tensor, "*shape dim"]:
+        """Return the weighted mean of all token vectors, padding left out."""
+        return self.dropout(weights[..., PAD + 1 :] @ self.lookup.weight[PAD + 1 :])
