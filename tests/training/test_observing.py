@@ -24,7 +24,7 @@ def observed(tmp_path, extra=(), **settings):
 
 
 def watchers(tmp_path):
-    names = ("bleu", "samples", "throughput", "progress")
+    names = ("bleu", "samples", "throughput", "progress", "exposure_bias")
     from seq2seq_lab import config
 
     nodes = config.compose([])["training"]["callback"]
