@@ -88,10 +88,10 @@ def test_only_the_sparse_ones_give_zero_to_a_real_position():
 @EVERY
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_long_rows_in_half_precision_sum_to_one(name, dtype):
-    scores = (4 * torch.randn(2, 3, 700)).to(dtype)
+    scores = (0.2 * torch.randn(2, 3, 700)).to(dtype)
     weights = make(name)(scores, torch.ones(2, 700, dtype=torch.bool))
     assert weights.dtype == dtype
-    torch.testing.assert_close(weights.float().sum(dim=-1), torch.ones(2, 3), rtol=0.0, atol=0.02)
+    torch.testing.assert_close(weights.float().sum(dim=-1), torch.ones(2, 3), rtol=0.0, atol=0.005)
 
 
 @EVERY
