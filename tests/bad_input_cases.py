@@ -51,6 +51,19 @@ CONFIGS = {
         ["training/teacher_forcing=constant", "training.teacher_forcing.ratio=2.0"], 2, "ratio=2.0: must be in"),
     "search": (["decoding.max_ratio=-1.0"], 2, "max_ratio=-1.0: must be"),
     "unequal widths for dot": (["model/attention=dot", "model.encoder.dim=32"], 2, "dim=32", "attention=general"),
+    "heads": (
+        ["model/attention=multi_head", "model.decoder.attention.num_heads=3"], 2, "num_heads=3", "dim=16", "a divisor"),
+    "window": (["model/attention=local_m", "model.decoder.attention.half_width=0"], 2, "half_width=0: must be >= 1"),
+    "even filter": (
+        ["model/attention=location", "model.decoder.attention.kernel_size=4"], 2, "kernel_size=4: must be odd"),
+    "temperature": (["model.decoder.attention.temperature=0.0"], 2, "temperature=0.0: must be > 0", "attention"),
+    "temperature of nothing": (
+        ["model/attention=none", "+model.decoder.attention.temperature=2"], 2, "temperature: no such key"),
+    "normalizer name": (["model/normalizer=sparsmax"], 2, "model/normalizer=sparsmax", "did you mean sparsemax?"),
+    "normalizer of nothing": (
+        ["model/attention=none", "model/normalizer=sparsemax"], 2, "attention.normalizer: no such key", "NoAttention"),
+    "normalizer of uniform": (
+        ["model/attention=uniform", "model/normalizer=entmax15"], 2, "normalizer: no such key", "UniformAttention"),
     "source unread": (["model/attention=none", "model/bridge=zero"], 2, "nothing of the source", "model/bridge=linear"),
     "odd width both ways": (["model.encoder.bidirectional=true", "model.dim=15"], 2, "dim=15", "an even number"),
     "backwards both ways": (
@@ -137,7 +150,8 @@ DATA = {
 SLOW = (
     "data name, inner group, group as key, new root key, new argument of a partial, open bracket, text for int, "
     "text for list, null for a node, width 0, no layers, token budget, epochs, accumulation, patience, samples, "
-    "huge seed, smoothing, forcing, search, odd width both ways, attention thrown away, unequal tied widths, "
+    "huge seed, window, even filter, temperature of nothing, normalizer of uniform, smoothing, forcing, search, odd "
+    "width both ways, attention thrown away, unequal tied widths, "
     "target of ours, YAML not UTF-8, option in YAML, locale, no such language, language of the captions, one column "
     "twice, column 0, nothing to train on, absolute name, long name, a folder, Latin 1, zip, damaged gzip, blank "
     "table, one column, wrong name, wrong separator, number in JSON, folder for a file, two empty files, no caption "

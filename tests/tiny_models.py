@@ -3,6 +3,7 @@
 A part that gets a class and a yaml file is in all of them at once: nothing here names a part.
 """
 
+import pkgutil
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -26,16 +27,18 @@ from seq2seq_lab.special_tokens import EOS, NUM_SPECIAL_TOKENS, PAD
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "model"
 SOURCE_VOCAB, TARGET_VOCAB = 11, 13
+TINY_SIZES = {"num_heads": 2, "half_width": 2, "num_filters": 3, "kernel_size": 3}
+"""What takes the place of the numbers in yaml files that are too large for sentences of five words."""
 
 
 def nodes(group: str) -> dict[str, dict[str, Any]]:
-    """Return the yaml files of a group: name -> content."""
-    folder = CONF / group
-    files = sorted(folder.rglob("*.yaml"))
-    return {
-        f.relative_to(folder).with_suffix("").as_posix(): yaml.safe_load(f.read_text())
-        for f in files
-    }
+    """Return the yaml files of a group, with tiny sizes: name -> content."""
+    folder, found = CONF / group, {}
+    for file in sorted(folder.rglob("*.yaml")):
+        node = yaml.safe_load(file.read_text())
+        tiny = {key: size for key, size in TINY_SIZES.items() if key in node}
+        found[file.relative_to(folder).with_suffix("").as_posix()] = node | tiny
+    return found
 
 
 def class_of(node: dict[str, Any]) -> type:
@@ -47,10 +50,12 @@ def targets(group: str) -> set[type]:
     return {class_of(node) for node in nodes(group).values()}
 
 
-def public_subclasses(module: ModuleType, base: type) -> set[type]:
-    """Return the classes of a module that can be chosen: subclasses without a leading underscore."""
-    classes = {c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)}
-    return {c for c in classes if c is not base and not c.__name__.startswith("_")}
+def public_subclasses(home: ModuleType, base: type) -> set[type]:
+    """Return the classes of a module, or of a package's modules, that can be chosen: no leading underscore."""
+    inside = pkgutil.iter_modules(getattr(home, "__path__", []), f"{home.__name__}.")
+    modules = [home, *(import_module(found.name) for found in inside)]
+    every = {c for module in modules for c in vars(module).values() if isinstance(c, type)}
+    return {c for c in every if issubclass(c, base) and c is not base and c.__name__[0] != "_"}
 
 
 def dials(
@@ -58,7 +63,7 @@ def dials(
 ) -> dict[str, Any]:
     """Return what the yaml files interpolate."""
     return {
-        "model.dim": 7,
+        "model.dim": 8,  # divisible by the heads
         "model.dropout": dropout,
         "model.encoder.dim": encoder,
         "model.decoder.dim": decoder,

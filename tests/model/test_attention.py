@@ -1,76 +1,69 @@
-"""Every attention that has a class or a yaml file; a new one is found by itself."""
-
-import math
-from collections.abc import Callable
+"""Every attention that has a class or a yaml file, with every normalizer; a new one is found by itself."""
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from attention_formulas import FORMULAS, one_pair_at_a_time
+import seq2seq_lab.model
+from attention_formulas import (
+    FORMULAS,
+    ONE_PAIR_AT_A_TIME,
+    has_only_a_score,
+)
+from attention_laws import (
+    ATTENDING,
+    EVERY,
+    EVERY_PAIR,
+    NODES,
+    STEPS,
+    TEMPERED,
+    WIDTH,
+    all_steps_at_once_equal_one_at_a_time,
+    equals_the_formula,
+    gradients_are_right,
+    hypotheses_side_by_side_equal_each_alone,
+    ignores_what_is_masked,
+    make,
+    make_memory,
+    queries,
+    takes_a_normalizer,
+    weights_are_a_distribution_over_real_positions,
+)
 from laws import assert_equal
-from seq2seq_lab.model import attention as attention_module
+from seq2seq_lab.model import normalizer as normalizer_module
 from seq2seq_lab.model.attention import Attention, DotAttention, NoAttention, ScaledDotAttention
+from seq2seq_lab.model.normalizer import Normalizer
 from seq2seq_lab.model.state import AttentionKeys, Memory
-from tiny_models import class_of, construct, dials, nodes, public_subclasses, targets
-
-LENGTHS = torch.tensor([5, 2, 3])
-STEPS, WIDTH = 7, 6
-NODES = nodes("attention")
-ATTENDING = {name: node for name, node in NODES.items() if class_of(node) is not NoAttention}
-EVERY = pytest.mark.parametrize("name", list(ATTENDING))
-
-
-def make(name: str) -> Attention:
-    module = construct(NODES[name], dials(encoder=WIDTH, decoder=WIDTH)).double()
-    for parameter in module.parameters():
-        nn.init.normal_(parameter)
-    return module
-
-
-def make_memory(lengths: Tensor = LENGTHS) -> Memory:
-    width = int(lengths.max())
-    states = torch.randn(len(lengths), width, WIDTH, dtype=torch.float64)
-    mask = torch.arange(width) < lengths.unsqueeze(1)
-    return Memory(states, mask, states[:, :1], states[:, :1, :0])
-
-
-def queries(rows: int = 3) -> Tensor:
-    return torch.randn(rows, STEPS, WIDTH, dtype=torch.float64)
+from tiny_models import class_of, construct, dials, public_subclasses, targets
 
 
 def test_classes_and_yaml_files_are_the_same_set():
-    assert targets("attention") == public_subclasses(attention_module, Attention) != set()
+    assert targets("attention") == public_subclasses(seq2seq_lab.model, Attention) != set()
+
+
+def test_every_attention_is_in_a_module_of_that_name():
+    assert [c for c in targets("attention") if not c.__module__.endswith("attention")] == []
 
 
 # O9: rows of weights
 
 
-def weights_are_a_distribution_over_real_positions(attention: Attention) -> None:
-    memory = make_memory()
-    _, weights = attention.sequence(queries(), attention.prepare(memory))
-    assert_equal(weights.sum(dim=-1), torch.ones(3, STEPS, dtype=torch.float64))
-    assert bool((weights >= 0).all())
-    padding = ~memory.mask.unsqueeze(1).expand_as(weights)
-    assert not weights[padding].any()
+@EVERY_PAIR
+def test_rows_sum_to_one_and_padding_gets_exactly_zero(name, normalizer):
+    weights_are_a_distribution_over_real_positions(make(name, normalizer))
 
 
-@EVERY
-def test_rows_sum_to_one_and_padding_gets_exactly_zero(name):
-    weights_are_a_distribution_over_real_positions(make(name))
-
-
-@EVERY
-def test_a_source_of_one_token_gets_all_the_attention(name):
-    attention, memory = make(name), make_memory(torch.tensor([1, 1, 1]))
+@EVERY_PAIR
+def test_a_source_of_one_token_gets_all_the_attention(name, normalizer):
+    attention, memory = make(name, normalizer), make_memory(torch.tensor([1, 1, 1]))
     context, weights = attention.sequence(queries(), attention.prepare(memory))
     assert bool((weights == 1).all())
-    assert_equal(context, memory.states.expand(-1, STEPS, -1))
+    assert_equal(context, context[:, :1].expand(-1, STEPS, -1))  # whatever the query
 
 
-@EVERY
-def test_huge_scores_stay_finite(name):
-    attention, memory = make(name), make_memory()
+@EVERY_PAIR
+def test_huge_scores_stay_finite(name, normalizer):
+    attention, memory = make(name, normalizer), make_memory()
     context, weights = attention.sequence(queries() * 1e6, attention.prepare(memory))
     assert bool(torch.isfinite(context).all())
     assert bool(torch.isfinite(weights).all())
@@ -82,97 +75,84 @@ def test_a_row_without_real_tokens_is_refused(name):
         make(name).prepare(make_memory(torch.tensor([5, 0, 3])))
 
 
-@EVERY
-def test_all_steps_at_once_equal_one_step_at_a_time(name):
-    attention, query = make(name), queries()
-    keys = attention.prepare(make_memory())
-    past, single = attention.start(keys), []
-    for t in range(STEPS):
-        single.append(attention(query[:, t : t + 1], keys, past.unsqueeze(1)))
-        past = attention.advance(past, single[-1][1][:, 0])
-    together = tuple(torch.cat(parts, dim=1) for parts in zip(*single, strict=True))
-    assert_equal(attention.sequence(query, keys), together)
+@EVERY_PAIR
+def test_all_steps_at_once_equal_one_step_at_a_time(name, normalizer):
+    all_steps_at_once_equal_one_at_a_time(make(name, normalizer))
+
+
+@EVERY_PAIR
+def test_hypotheses_side_by_side_equal_each_alone(name, normalizer):
+    hypotheses_side_by_side_equal_each_alone(make(name, normalizer))
 
 
 # O10: the formula, as a loop over floats
 
 
-def equals_a_loop(attention: Attention, score: Callable[[Attention, list, list], float]) -> None:
-    memory, query = make_memory(), queries()
-    context, weights = attention.sequence(query, attention.prepare(memory))
-    for row, length in enumerate(LENGTHS.tolist()):
-        states = memory.states[row, :length].tolist()
-        for step in range(STEPS):
-            scores = [math.exp(score(attention, query[row, step].tolist(), s)) for s in states]
-            expected = [s / sum(scores) for s in scores]
-            mean = [
-                sum(w * s[i] for w, s in zip(expected, states, strict=True)) for i in range(WIDTH)
-            ]
-            assert_equal(weights[row, step, :length].tolist(), expected)
-            assert_equal(context[row, step].tolist(), mean)
+def with_a_score(names: list[str]) -> list[str]:
+    return [name for name in names if has_only_a_score(class_of(NODES[name]))]
 
 
-@EVERY
+def with_a_formula(names: list[str]) -> list[str]:
+    return [name for name in names if class_of(NODES[name]).__name__ in FORMULAS]
+
+
+def test_every_attention_has_a_slow_version():
+    assert set(with_a_score(ATTENDING)) | set(with_a_formula(ATTENDING)) == set(ATTENDING)
+
+
+@pytest.mark.parametrize("name", with_a_score(ATTENDING))
 @torch.no_grad()
 def test_attention_equals_a_loop_over_single_pairs(name):
-    equals_a_loop(make(name), one_pair_at_a_time)
+    equals_the_formula(make(name), ONE_PAIR_AT_A_TIME)
 
 
-@pytest.mark.parametrize("name", [n for n in ATTENDING if class_of(NODES[n]).__name__ in FORMULAS])
+@EVERY_PAIR
 @torch.no_grad()
-def test_attention_equals_the_published_formula(name):
-    equals_a_loop(make(name), FORMULAS[class_of(NODES[name]).__name__])
+def test_attention_equals_the_published_formula(name, normalizer):
+    if name in with_a_formula(ATTENDING):
+        formula = FORMULAS[class_of(NODES[name]).__name__]
+        equals_the_formula(make(name, normalizer), formula)
 
 
-class Whole(nn.Module):
-    """Preparation and attention as one function of tensors."""
-
-    def __init__(self, attention: Attention):
-        super().__init__()
-        self.attention = attention
-
-    def forward(self, query: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        mask = torch.arange(states.shape[1]) < LENGTHS[1:].unsqueeze(1)
-        keys = self.attention.prepare(Memory(states, mask, states[:, :1], states[:, :1, :0]))
-        return self.attention.sequence(query, keys)
+@EVERY_PAIR
+def test_gradients_pass_gradcheck(name, normalizer):
+    gradients_are_right(make(name, normalizer))
 
 
-def gradients_are_right(attention: Attention) -> None:
-    module = Whole(attention)
-    names = [name for name, _ in module.named_parameters()]
-
-    def function(query: Tensor, states: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
-        chosen = dict(zip(names, values, strict=True))
-        return torch.func.functional_call(module, chosen, (query, states))
-
-    query, states = torch.randn(2, 2, WIDTH).double(), torch.randn(2, 3, WIDTH).double()
-    inputs = [query, states, *(p.detach() for p in module.parameters())]
-    try:
-        torch.autograd.gradcheck(function, [x.requires_grad_() for x in inputs], fast_mode=True)
-    except RuntimeError as error:  # torch.autograd.gradcheck.GradcheckError
-        raise AssertionError(str(error)) from error
+# O5 at the source
 
 
-@EVERY
-def test_gradients_pass_gradcheck(name):
-    gradients_are_right(make(name))
+@EVERY_PAIR
+def test_states_under_the_mask_are_never_read(name, normalizer):
+    ignores_what_is_masked(make(name, normalizer))
 
 
-# O5 at the source: what stands under the mask is never read
+# temperature
 
 
-def ignores_what_is_masked(attention: Attention) -> None:
-    memory, query = make_memory(), queries()
-    expected = attention.sequence(query, attention.prepare(memory))
-    for value in (1e9, torch.nan, torch.inf):
-        states = memory.states.masked_fill(~memory.mask.unsqueeze(-1), value)
-        other = Memory(states, memory.mask, memory.hidden, memory.cell)
-        assert_equal(attention.sequence(query, attention.prepare(other)), expected)
+def test_temperature_is_in_every_file_of_an_attention_that_takes_it():
+    assert [name for name in ATTENDING if takes_a_normalizer(name)] == TEMPERED
 
 
-@EVERY
-def test_states_under_the_mask_are_never_read(name):
-    ignores_what_is_masked(make(name))
+@pytest.mark.parametrize("name", [name for name in ATTENDING if name not in TEMPERED])
+def test_an_attention_without_temperature_does_not_read_its_query(name):
+    attention, memory = make(name), make_memory()
+    keys = attention.prepare(memory)
+    assert_equal(attention.sequence(queries(), keys), attention.sequence(queries(), keys))
+
+
+@pytest.mark.parametrize("name", TEMPERED)
+@torch.no_grad()
+def test_the_score_is_divided_by_the_temperature(name):
+    formula = FORMULAS.get(class_of(NODES[name]).__name__, ONE_PAIR_AT_A_TIME)
+    equals_the_formula(make(name, temperature=0.7), formula)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", TEMPERED)
+def test_a_temperature_that_is_not_above_zero_is_refused(name, temperature):
+    with pytest.raises(ValueError, match=r"temperature=.*: must be > 0"):
+        make(name, temperature=temperature)
 
 
 # no attention
@@ -204,19 +184,19 @@ def test_a_width_below_one_is_refused(name):
 # planted bugs
 
 
-def masked_after(scores: Tensor, mask: Tensor) -> Tensor:
+def masked_after(self: Normalizer, scores: Tensor, mask: Tensor) -> Tensor:
     return torch.softmax(scores, dim=-1).masked_fill(~mask.unsqueeze(1), 0.0)
 
 
-def masked_not_at_all(scores: Tensor, mask: Tensor) -> Tensor:
+def masked_not_at_all(self: Normalizer, scores: Tensor, mask: Tensor) -> Tensor:
     return torch.softmax(scores, dim=-1)
 
 
-def over_the_steps(scores: Tensor, mask: Tensor) -> Tensor:
+def over_the_steps(self: Normalizer, scores: Tensor, mask: Tensor) -> Tensor:
     return torch.softmax(scores, dim=1).masked_fill(~mask.unsqueeze(1), 0.0)
 
 
-def off_by_one(scores: Tensor, mask: Tensor) -> Tensor:
+def off_by_one(self: Normalizer, scores: Tensor, mask: Tensor) -> Tensor:
     wrong = mask.roll(1, dims=1)
     wrong[:, 0] = True
     return torch.softmax(scores.masked_fill(~wrong.unsqueeze(1), -torch.inf), dim=-1)
@@ -225,9 +205,20 @@ def off_by_one(scores: Tensor, mask: Tensor) -> Tensor:
 @pytest.mark.parametrize("bug", [masked_after, masked_not_at_all, over_the_steps, off_by_one])
 @EVERY
 def test_planted_softmax_bug_is_caught(name, bug, monkeypatch):
-    monkeypatch.setattr(attention_module, "masked_softmax", bug)
+    monkeypatch.setattr(Normalizer, "__call__", bug)
     with pytest.raises(AssertionError):
         weights_are_a_distribution_over_real_positions(make(name))
+
+
+@pytest.mark.parametrize("normalizer", ["sparsemax", "entmax15"])
+@pytest.mark.parametrize("name", TEMPERED)
+def test_planted_support_on_padding_is_caught(name, normalizer, monkeypatch):
+    def zero_on_padding(scores, mask):
+        return scores.masked_fill(~mask.unsqueeze(1), 0.0)
+
+    monkeypatch.setattr(normalizer_module, "only_real", zero_on_padding)
+    with pytest.raises(AssertionError):
+        weights_are_a_distribution_over_real_positions(make(name, normalizer, temperature=3.0))
 
 
 class Doubled(DotAttention):
@@ -235,6 +226,13 @@ class Doubled(DotAttention):
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         return 2 * super().score(query, keys)
+
+
+class Inverted(DotAttention):
+    """The temperature the wrong way round."""
+
+    def energies(self, query: Tensor, keys: AttentionKeys, past: Tensor) -> Tensor:
+        return self.score(query, keys.keys) * self.temperature
 
 
 class Mixed(DotAttention):
@@ -258,16 +256,17 @@ class Unmasked(DotAttention):
         return AttentionKeys(memory.states, memory.states, memory.mask)
 
 
+@pytest.mark.parametrize("wrong", [Doubled(WIDTH, WIDTH), Inverted(WIDTH, WIDTH, 0.7)])
 @torch.no_grad()
-def test_planted_wrong_formula_is_caught():
+def test_planted_wrong_formula_is_caught(wrong):
     with pytest.raises(AssertionError):
-        equals_a_loop(Doubled(WIDTH, WIDTH), FORMULAS["DotAttention"])
+        equals_the_formula(wrong, FORMULAS["DotAttention"])
 
 
 @torch.no_grad()
 def test_planted_look_at_the_neighbour_is_caught():
     with pytest.raises(AssertionError):
-        equals_a_loop(Mixed(WIDTH, WIDTH), one_pair_at_a_time)
+        equals_the_formula(Mixed(WIDTH, WIDTH), ONE_PAIR_AT_A_TIME)
 
 
 def test_planted_lost_gradient_is_caught():

@@ -50,7 +50,14 @@ def plain_logits(model: EncoderDecoder, source: Tensor, tokens: Tensor) -> Tenso
     hidden, cell = (list(part.unbind(1)) for part in decoder.bridge(memory))
     keys = decoder.attention.prepare(memory)
     feed = torch.zeros(1, decoder.readout.dim, dtype=torch.float64)
-    logits = []
+    logits, queries = [], []
+
+    def look(
+        query: Tensor,
+    ) -> Tensor:  # with all earlier queries, for attention that remembers them
+        queries.append(query)
+        return decoder.attention.sequence(torch.stack(queries, dim=1), keys)[0][:, -1]
+
     for token in tokens:
         word = (
             feed[:, :0]
@@ -60,7 +67,7 @@ def plain_logits(model: EncoderDecoder, source: Tensor, tokens: Tensor) -> Tenso
         parts = [word] if decoder.context.feeds_output else []
         parts += [memory.hidden[:, -1]] if decoder.context.every_step else []
         if isinstance(decoder, BahdanauDecoder):
-            read = decoder.attention.sequence(hidden[-1].unsqueeze(1), keys)[0][:, 0]
+            read = look(hidden[-1])
             parts.append(read)
         parts += [feed] if decoder.input_feeding else []
         below = torch.cat(parts, dim=1)
@@ -68,7 +75,7 @@ def plain_logits(model: EncoderDecoder, source: Tensor, tokens: Tensor) -> Tenso
             hidden[layer], cell[layer] = single_cell(one, below, hidden[layer], cell[layer])
             below = hidden[layer]
         if isinstance(decoder, LuongDecoder):
-            read = decoder.attention.sequence(hidden[-1].unsqueeze(1), keys)[0][:, 0]
+            read = look(hidden[-1])
         feed = decoder.readout(hidden[-1], read, word)
         logits.append(feed @ decoder.output.weight.T + decoder.output.bias)
     return torch.cat(logits)

@@ -2,25 +2,20 @@
 
 `keys = attention.prepare(memory)` runs once per sentence; `context, weights = attention(query, keys, past)` looks with
 several queries at once, all of them on the same memory: the steps of a sentence or the hypotheses of a beam. Every
-class subclasses `Attention` and gives its score; the softmax over real positions and the average are the same for
-all. To add a score, write one class here and one yaml beside the others.
+class subclasses `Attention` and gives its score; the normalizer over real positions and the average are the same for
+all. To add a score, write one class here and one yaml beside the others. Attentions with several heads, with a
+window or with a memory of earlier looks are in the modules beside this one.
 """
 
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq_lab.model.embedding import check_positive
+from seq2seq_lab.model.normalizer import Normalizer, Softmax
 from seq2seq_lab.model.state import AttentionKeys, Memory
-
-
-def masked_softmax(
-    scores: Float[Tensor, "batch steps source"], mask: Bool[Tensor, "batch source"]
-) -> Float[Tensor, "batch steps source"]:
-    """Normalise over the real positions; padding gets exactly 0."""
-    return torch.softmax(scores.masked_fill(~mask.unsqueeze(1), -math.inf), dim=-1)
 
 
 def additive_score(
@@ -33,12 +28,26 @@ def additive_score(
 
 
 class Attention(nn.Module):
-    """The shared road: score, mask, softmax, average."""
+    """The shared road: score, divide by the temperature, normalise over the real positions, average.
 
-    def __init__(self, query_dim: int, memory_dim: int):
+    A temperature below 1 sharpens the weights, one above 1 flattens them. `normalizer` is softmax if None.
+    """
+
+    def __init__(
+        self,
+        query_dim: int,
+        memory_dim: int,
+        temperature: float = 1.0,
+        normalizer: Normalizer | None = None,
+    ):
         super().__init__()
         check_positive(query_dim=query_dim, memory_dim=memory_dim)
+        if not 0.0 < temperature < math.inf:
+            raise ValueError(
+                f"temperature={temperature}: must be > 0; 1 leaves the scores as they are"
+            )
         self.context_dim = memory_dim
+        self.temperature, self.normalizer = temperature, normalizer or Softmax()
 
     def prepare(self, memory: Memory) -> AttentionKeys:
         """Make the keys once per sentence. Refuses a row without any real token."""
@@ -57,6 +66,15 @@ class Attention(nn.Module):
         """Compare each query with each key."""
         raise NotImplementedError
 
+    def energies(
+        self,
+        query: Float[Tensor, "batch steps query"],
+        keys: AttentionKeys,
+        past: Float[Tensor, "batch steps past"],  # noqa: ARG002
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return what is normalised; a class that reads more than one query and one key gives its own."""
+        return self.score(query, keys.keys) / self.temperature
+
     def start(self, keys: AttentionKeys) -> Float[Tensor, "batch past"]:
         """Return what is remembered before the first step; width 0 where looking needs no memory of earlier looks."""
         return keys.values.new_zeros(keys.values.shape[0], 0)
@@ -73,10 +91,10 @@ class Attention(nn.Module):
         self,
         query: Float[Tensor, "batch steps query"],
         keys: AttentionKeys,
-        past: Float[Tensor, "batch steps past"],  # noqa: ARG002
+        past: Float[Tensor, "batch steps past"],
     ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
         """Return the context vectors and the attention weights of decoder states, each with a past of its own."""
-        weights = masked_softmax(self.score(query, keys.keys), keys.mask)
+        weights = self.normalizer(self.energies(query, keys, past), keys.mask)
         return torch.bmm(weights, keys.values), weights
 
     def sequence(
@@ -119,6 +137,9 @@ class NoAttention(Attention):
 class UniformAttention(Attention):
     """The null model: every real position has the same weight, so nothing is chosen."""
 
+    def __init__(self, query_dim: int, memory_dim: int):
+        super().__init__(query_dim, memory_dim)
+
     def score(
         self, query: Float[Tensor, "batch steps query"], keys: Float[Tensor, "batch source key"]
     ) -> Float[Tensor, "batch steps source"]:
@@ -129,8 +150,14 @@ class UniformAttention(Attention):
 class DotAttention(Attention):
     """q . k (Luong et al. 2015); query and memory need equal widths."""
 
-    def __init__(self, query_dim: int, memory_dim: int):
-        super().__init__(query_dim, memory_dim)
+    def __init__(
+        self,
+        query_dim: int,
+        memory_dim: int,
+        temperature: float = 1.0,
+        normalizer: Normalizer | None = None,
+    ):
+        super().__init__(query_dim, memory_dim, temperature, normalizer)
         if query_dim != memory_dim:
             raise ValueError(
                 f"query_dim={query_dim}, memory_dim={memory_dim}: a dot product needs equal widths; "
@@ -157,8 +184,14 @@ class ScaledDotAttention(DotAttention):
 class GeneralAttention(Attention):
     """q . W k (Luong et al. 2015), for any two widths."""
 
-    def __init__(self, query_dim: int, memory_dim: int):
-        super().__init__(query_dim, memory_dim)
+    def __init__(
+        self,
+        query_dim: int,
+        memory_dim: int,
+        temperature: float = 1.0,
+        normalizer: Normalizer | None = None,
+    ):
+        super().__init__(query_dim, memory_dim, temperature, normalizer)
         self.key = nn.Linear(memory_dim, query_dim, bias=False)
 
     def keys(self, values: Float[Tensor, "batch source dim"]) -> Float[Tensor, "batch source key"]:
@@ -175,8 +208,15 @@ class GeneralAttention(Attention):
 class AdditiveAttention(Attention):
     """v . tanh(W q + U k + b) (Bahdanau et al. 2015), also called concat or MLP attention."""
 
-    def __init__(self, query_dim: int, memory_dim: int, dim: int):
-        super().__init__(query_dim, memory_dim)
+    def __init__(
+        self,
+        query_dim: int,
+        memory_dim: int,
+        dim: int,
+        temperature: float = 1.0,
+        normalizer: Normalizer | None = None,
+    ):
+        super().__init__(query_dim, memory_dim, temperature, normalizer)
         check_positive(dim=dim)
         self.query = nn.Linear(query_dim, dim, bias=False)
         self.key = nn.Linear(memory_dim, dim)
