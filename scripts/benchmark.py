@@ -1,0 +1,91 @@
+"""Measure speed on this machine: ratios from one interleaved run, never bare numbers.
+
+python scripts/benchmark.py train               # training: our roads against the tutorial loop and the matrix product
+python scripts/benchmark.py feeding             # scheduled sampling: parallel and sequential against teacher forcing
+python scripts/benchmark.py decode              # greedy and beam 5, rows per second
+python scripts/benchmark.py agreement RUN FILE FILE   # how often parallel feeding feeds what sequential would
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from seq2seq_lab import errors
+from seq2seq_lab.command_line import Parser
+
+
+def parse() -> argparse.Namespace:
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=("train", "feeding", "decode", "agreement"))
+    parser.add_argument("run", nargs="?", help="agreement: a run folder or checkpoint")
+    parser.add_argument("source", nargs="?", help="agreement: source text, one sentence per line")
+    parser.add_argument("target", nargs="?", help="agreement: target text, one sentence per line")
+    parser.add_argument("--threads", type=int, default=0, help="0 = what torch takes")
+    parser.add_argument("--rounds", type=int, default=6, help="blocks per competitor")
+    parser.add_argument("--steps", type=int, default=4, help="batches per block")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
+    parser.add_argument("--json", help="write the figures here as well")
+    return parser.parse_args()
+
+
+def show(title: str, rows: list[tuple[str, ...]], head: tuple[str, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for i, name in enumerate(head):
+        table.add_column(name, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def report(title: str, rates: dict[str, Any], base: str, unit: str) -> dict[str, float]:
+    """Print rates and ratios; return the median ratios to `base`."""
+    from seq2seq_lab.benchmark.timing import ratio
+
+    rows, ratios = [], {}
+    for name, rate in rates.items():
+        relative = ratio(rate, rates[base])
+        ratios[name] = relative.median
+        rows.append(
+            (
+                name,
+                f"{rate.median:,.0f}",
+                f"{rate.low:,.0f}..{rate.high:,.0f}",
+                f"{relative.median:.2f}",
+                f"{relative.low:.2f}..{relative.high:.2f}",
+            )
+        )
+    show(title, rows, ("", unit, "quartiles", f"ratio to {base}", "quartiles"))
+    return ratios
+
+
+def main() -> None:
+    arguments = parse()
+    if min(arguments.rounds, arguments.steps) < 1:
+        raise errors.ConfigError("--rounds and --steps: must be >= 1")
+    if arguments.what == "agreement" and not arguments.target:
+        raise errors.ConfigError(
+            "agreement: give a run folder and two text files, RUN SOURCE TARGET"
+        )
+    import torch
+
+    from seq2seq_lab.benchmark import measure
+    from seq2seq_lab.files import write_json
+    from seq2seq_lab.trained import check_device
+
+    check_device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    found = getattr(measure, arguments.what)(arguments, report)
+    found["machine"] = measure.machine(arguments.device)
+    print("\n".join(found.pop("says", [])))
+    print("; ".join(f"{name}: {value}" for name, value in found["machine"].items()))
+    if arguments.json:
+        write_json(Path(arguments.json), found)
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

@@ -1,0 +1,135 @@
+"""The work that speed is measured on: the models, the pairs and one training step.
+
+The sizes are those of Multi30k German-English as word models train on it: 14 tokens a side, 7,859 and 5,921 words,
+batches of 64. Words are drawn at random, since no product of matrices asks what they mean; lengths follow the same
+spread. Model: bidirectional LSTM 256 + 256, decoder LSTM 512, embeddings 256, general attention, an
+attentional vector of 512, dropout 0.3; Adam 1e-3, gradient norm 1.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.data.collate import EncodedPairs
+from seq2seq_lab.model.attention import Attention, GeneralAttention, NoAttention
+from seq2seq_lab.model.bridge import LinearBridge
+from seq2seq_lab.model.cell import LstmCell
+from seq2seq_lab.model.context import InitialStateContext
+from seq2seq_lab.model.decoder import LuongDecoder
+from seq2seq_lab.model.embedding import TokenEmbedding
+from seq2seq_lab.model.encoder import RecurrentEncoder
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.model.readout import Readout, StateContextReadout, StateReadout
+from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS
+from seq2seq_lab.training.loss import negative_log_likelihood
+
+EMBEDDING, DIM, DROPOUT = 256, 512, 0.3
+SOURCE_VOCAB, TARGET_VOCAB = 7859, 5921
+MEAN_LENGTH, SPREAD, LONGEST = 13.0, 4.0, 40
+NAMES = ("lstm_attn_input_feed", "lstm_attn", "lstm")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What `flops_per_target_token` counts with."""
+
+    source_per_target: float
+    source_length: float
+
+
+def make_pairs(count: int, seed: int = 1) -> EncodedPairs:
+    """Return random pairs with lengths like those of image captions."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def lengths() -> Tensor:
+        drawn = torch.randn(count, generator=generator) * SPREAD + MEAN_LENGTH
+        return drawn.round().clamp(3, LONGEST).long()
+
+    source = lengths()
+    # the two sides of a pair are about equally long
+    noise = (torch.randn(count, generator=generator) * 1.5).round().long()
+    target = (source + noise).clamp(3, LONGEST)
+
+    def words(length: int, vocab: int) -> list[int]:
+        return torch.randint(NUM_SPECIAL_TOKENS, vocab, (length,), generator=generator).tolist()
+
+    return EncodedPairs(
+        [words(n, SOURCE_VOCAB) for n in source.tolist()],
+        [words(n, TARGET_VOCAB) for n in target.tolist()],
+    )
+
+
+def make_batches(
+    pairs: EncodedPairs, size: int = 64, *, bucketed: bool, seed: int = 1
+) -> list[Batch]:
+    """Return all pairs once, in batches of like length or of any."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(pairs), generator=generator)
+    if bucketed:
+        key = pairs.target_lengths[order] * (LONGEST + 2) + pairs.source_lengths[order]
+        order = order[key.argsort(stable=True)]
+    groups = list(order.split(size))
+    shuffled = torch.randperm(len(groups), generator=generator).tolist()
+    return [pairs[groups[i]] for i in shuffled]
+
+
+def make_model(name: str, seed: int = 1) -> EncoderDecoder:
+    """Return one of the three models of `NAMES`."""
+    torch.manual_seed(seed)
+    attends = name != "lstm"
+    attention: Attention = GeneralAttention(DIM, DIM) if attends else NoAttention(DIM, DIM)
+    readout: Readout = StateContextReadout(DIM, DROPOUT) if attends else StateReadout(DIM, DROPOUT)
+    encoder = RecurrentEncoder(
+        TokenEmbedding(SOURCE_VOCAB, EMBEDDING, DROPOUT), LstmCell, DIM, bidirectional=True
+    )
+    decoder = LuongDecoder(
+        TARGET_VOCAB,
+        TokenEmbedding(TARGET_VOCAB, EMBEDDING, DROPOUT),
+        LstmCell,
+        attention,
+        LinearBridge(DIM, 1, DIM, 1),
+        InitialStateContext(DIM),
+        readout,
+        dim=DIM,
+        input_feeding=name == "lstm_attn_input_feed",
+    )
+    return EncoderDecoder(encoder, decoder)
+
+
+def flops_per_target_token(name: str, sizes: Sizes) -> float:
+    """Return the floating-point operations of training one target token: useful work only, 3 x the forward pass.
+
+    Padding counts nothing and keys are made once per source token, whatever the program does.
+    """
+    half = DIM // 2
+    encoder = 2 * 4 * half * (EMBEDDING + half) * sizes.source_per_target
+    step = float(4 * DIM * (EMBEDDING + DIM) + DIM * TARGET_VOCAB)
+    if name == "lstm_attn_input_feed":
+        step += 4 * DIM * DIM
+    if name != "lstm":
+        keys = DIM * DIM * sizes.source_per_target
+        step += keys + 2 * sizes.source_length * DIM + 2 * DIM * DIM
+    return 3 * 2 * (encoder + step)
+
+
+Logits = Callable[[EncoderDecoder, Batch], Tensor]
+
+
+class Trainer:
+    """The bare loop over a model: logits, loss, backward, clip, Adam."""
+
+    def __init__(self, model: EncoderDecoder, logits: Logits, *, fused: bool = True):
+        self.model, self.logits = model.train(), logits
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
+
+    def __call__(self, batch: Batch) -> None:
+        """Take one step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self.logits(self.model, batch)
+        targets = batch.target_output[batch.target_mask]
+        (negative_log_likelihood(logits, targets) / len(targets)).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
