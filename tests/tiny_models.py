@@ -23,6 +23,7 @@ from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.encoder import RecurrentEncoder
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.model.stack import Stack
 from seq2seq_lab.special_tokens import EOS, NUM_SPECIAL_TOKENS, PAD
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "model"
@@ -97,18 +98,26 @@ class Choice:
     reading: str
     layers: tuple[int, int]
     widths: tuple[int, int]
+    stack: str = "plain"
 
     def __str__(self) -> str:
         names = (getattr(self, f.name) for f in fields(self)[:6])
         feeding = "feeding" if self.input_feeding else "plain"
         sizes = "x".join(map(str, (*self.layers, *self.widths)))
-        return "-".join((*names, feeding, self.reading, sizes))
+        return "-".join((*names, feeding, self.reading, sizes, self.stack))
 
 
 READINGS = {
     "forward": {},
     "reversed": {"reverse_source": True},
     "bidirectional": {"bidirectional": True},
+}
+STACKS = {
+    "plain": {},
+    "residual": {"residual": True},
+    "layer_norm": {"layer_norm": True},
+    "locked": {"locked_dropout": 0.3},
+    "all": {"residual": True, "layer_norm": True, "locked_dropout": 0.3},
 }
 
 
@@ -120,11 +129,15 @@ def axes() -> dict[str, list[Any]]:
         "reading": list(READINGS),
         "layers": [(1, 1), (2, 2), (1, 2), (3, 2)],
         "widths": [(6, 6), (6, 5)],
+        "stack": list(STACKS),
     }
 
 
 def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDecoder:
-    """Return the float64 model with random weights; refused combinations raise ValueError."""
+    """Return the float64 model with random weights; refused combinations raise ValueError.
+
+    Without dropout it is in evaluation, so that locked dropout waits for `.train()`.
+    """
     values = dials(
         encoder=choice.widths[0], decoder=choice.widths[1], layers=choice.layers, dropout=dropout
     )
@@ -132,12 +145,14 @@ def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDe
         group: construct(nodes_of(group)[getattr(choice, group)], values)
         for group in ("cell", "attention", "bridge", "context", "readout")
     }
+    stack = partial(Stack, **STACKS[choice.stack])
     encoder = RecurrentEncoder(
         TokenEmbedding(SOURCE_VOCAB, 3, dropout),
         part["cell"],
         choice.widths[0],
         choice.layers[0],
         dropout,
+        stack,
         **READINGS[choice.reading],
     )
     decoder = class_of(nodes_of("order")[choice.order])(
@@ -147,9 +162,10 @@ def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDe
         dim=choice.widths[1],
         num_layers=choice.layers[1],
         dropout=dropout,
+        stack=stack,
         input_feeding=choice.input_feeding,
     )
-    return randomize(EncoderDecoder(encoder, decoder), seed)
+    return randomize(EncoderDecoder(encoder, decoder), seed).train(dropout > 0)
 
 
 nodes_of = cache(nodes)

@@ -1,18 +1,26 @@
 """The decoder against a plain one: a sentence at a time, a step at a time, torch's single cells."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import laws
 from laws import assert_equal
+from seq2seq_lab.batch import Batch
 from seq2seq_lab.model import decoder as decoder_module
+from seq2seq_lab.model.cell import ReluCell
 from seq2seq_lab.model.decoder import BahdanauDecoder, LuongDecoder, RecurrentDecoder
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.model.stack import Stack
+from seq2seq_lab.model.state import Memory
+from stack_formulas import norm_first, plain_layer, redrawn, sum_twice
 from tiny_models import Choice, covering_choices, make_batch, make_model, public_subclasses, targets
 
 EVERY = pytest.mark.parametrize("choice", covering_choices(), ids=str)
 FULL = ("additive", "linear", "every_step_and_output")
+LOCKED = [c for c in covering_choices() if c.stack in ("locked", "all")]
 BEFORE = Choice("lstm", *FULL, "before", "deep", True, "bidirectional", (2, 2), (6, 5))
 AFTER = Choice("gru", *FULL, "after", "state_context", True, "forward", (2, 2), (6, 5))
 PLAIN = Choice(
@@ -27,6 +35,7 @@ PLAIN = Choice(
     (2, 2),
     (6, 5),
 )
+STACKED = [replace(choice, stack="all") for choice in (BEFORE, AFTER, PLAIN)]
 SINGLE = {nn.RNN: torch.rnn_tanh_cell, nn.GRU: torch.gru_cell, nn.LSTM: torch.lstm_cell}
 
 
@@ -40,13 +49,13 @@ def single_cell(
     weights = (cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0)
     if kind is nn.LSTM:
         return SINGLE[kind](inputs, (hidden, memory), *weights)
-    return SINGLE[kind](inputs, hidden, *weights), memory
+    single = torch.rnn_relu_cell if isinstance(cell, ReluCell) else SINGLE[kind]
+    return single(inputs, hidden, *weights), memory
 
 
-def plain_logits(model: EncoderDecoder, source: Tensor, tokens: Tensor) -> Tensor:
-    """Decode one unpadded sentence as the papers write it."""
+def plain_logits(model: EncoderDecoder, memory: Memory, kept: Tensor, tokens: Tensor) -> Tensor:
+    """Decode one unpadded sentence as the papers write it; `kept` has a row of dropout factors per layer."""
     decoder = model.decoder
-    memory = model.encode(source.unsqueeze(0), torch.tensor([len(source)]))
     hidden, cell = (list(part.unbind(1)) for part in decoder.bridge(memory))
     keys = decoder.attention.prepare(memory)
     feed = torch.zeros(1, decoder.readout.dim, dtype=torch.float64)
@@ -73,23 +82,34 @@ def plain_logits(model: EncoderDecoder, source: Tensor, tokens: Tensor) -> Tenso
         below = torch.cat(parts, dim=1)
         for layer, one in enumerate(decoder.cells):
             hidden[layer], cell[layer] = single_cell(one, below, hidden[layer], cell[layer])
-            below = hidden[layer]
+            below = plain_layer(decoder.stack, layer, hidden[layer], below, kept[layer])
         if isinstance(decoder, LuongDecoder):
-            read = look(hidden[-1])
-        feed = decoder.readout(hidden[-1], read, word)
+            read = look(below)
+        feed = decoder.readout(below, read, word)
         logits.append(feed @ decoder.output.weight.T + decoder.output.bias)
     return torch.cat(logits)
 
 
+def memory_of(model: EncoderDecoder, batch: Batch, whole: Memory, row: int) -> Memory:
+    """Encode a sentence alone; while training, when its mask hangs on its place, cut it out of the whole."""
+    one, length = slice(row, row + 1), int(batch.source_lengths[row])
+    if not model.training:
+        return model.encode(batch.source[one, :length], torch.tensor([length]))
+    states, mask = whole.states[one, :length], whole.mask[one, :length]
+    return Memory(states, mask, whole.hidden[one], whole.cell[one])
+
+
 def equals_the_plain_decoder(model: EncoderDecoder) -> None:
     batch = make_batch()
-    whole = model(batch.source, batch.source_lengths, batch.target_input)
-    lengths = batch.target_mask.sum(dim=1).tolist()
-    for row, (source, target) in enumerate(
-        zip(batch.source_lengths.tolist(), lengths, strict=True)
-    ):
-        expected = plain_logits(model, batch.source[row, :source], batch.target_input[row, :target])
-        assert_equal(whole[row, :target], expected)
+    torch.manual_seed(5)
+    logits = model(batch.source, batch.source_lengths, batch.target_input)
+    torch.manual_seed(5)
+    whole = model.encode(batch.source, batch.source_lengths)
+    kept = model.initial_state(whole).kept
+    for row, length in enumerate(batch.target_mask.sum(dim=1).tolist()):
+        memory = memory_of(model, batch, whole, row)
+        expected = plain_logits(model, memory, kept[row], batch.target_input[row, :length])
+        assert_equal(logits[row, :length], expected)
 
 
 def test_classes_and_yaml_files_are_the_same_set():
@@ -100,6 +120,12 @@ def test_classes_and_yaml_files_are_the_same_set():
 @torch.no_grad()
 def test_batched_decoder_equals_the_plain_one(choice):
     equals_the_plain_decoder(make_model(choice))
+
+
+@pytest.mark.parametrize("choice", LOCKED, ids=str)
+@torch.no_grad()
+def test_batched_decoder_drops_what_the_plain_one_drops(choice):
+    equals_the_plain_decoder(make_model(choice).train())
 
 
 def test_no_attention_model_owns_no_attention_parameters():
@@ -169,8 +195,6 @@ def recur_without_the_feed(self, projected, dynamic, state, weight):
 
 
 def recur_from_the_wrong_layer(self, projected, dynamic, state, weight):
-    from dataclasses import replace
-
     flipped = replace(state, hidden=state.hidden.flip(1))
     return ORIGINAL_RECUR(self, projected, dynamic, flipped, weight)
 
@@ -190,9 +214,9 @@ def test_planted_recurrence_bug_is_caught(choice, bug, monkeypatch):
 @torch.no_grad()
 def test_planted_look_with_the_old_state_is_caught(monkeypatch):
     def advance(self, projected, state, weight):
-        hidden, cells = self._recur(projected, [state.feed], state, weight)
+        top, hidden, cells = self._recur(projected, [state.feed], state, weight)
         context, weights = self._attend(state.hidden[:, -1], state)
-        return hidden[-1], context, self._renewed(state, hidden, cells, weights)
+        return top, context, self._renewed(state, hidden, cells, weights)
 
     monkeypatch.setattr(LuongDecoder, "_advance", advance)
     with pytest.raises(AssertionError):
@@ -213,3 +237,24 @@ def test_planted_difference_between_loop_and_step_is_caught(monkeypatch):
     monkeypatch.setattr(RecurrentDecoder, "_fused", fused)
     with pytest.raises(AssertionError):
         laws.forward_equals_steps(make_model(PLAIN), make_batch())
+
+
+@pytest.mark.parametrize("bug", [sum_twice, norm_first, redrawn])
+@pytest.mark.parametrize("choice", STACKED, ids=str)
+@torch.no_grad()
+def test_planted_stack_bug_is_caught(choice, bug, monkeypatch):
+    model = make_model(choice).train()
+    equals_the_plain_decoder(model)
+    monkeypatch.setattr(Stack, "forward", bug)
+    with pytest.raises(AssertionError):
+        equals_the_plain_decoder(model)
+
+
+def test_planted_mask_of_the_loop_alone_is_caught(monkeypatch):
+    def forgetful(self, layer, output, below, kept):
+        return original(self, layer, output, below, kept[..., :0] if output.ndim == 3 else kept)
+
+    original = Stack.forward
+    monkeypatch.setattr(Stack, "forward", forgetful)
+    with pytest.raises(AssertionError):
+        laws.forward_equals_steps(make_model(STACKED[2]).train(), make_batch())

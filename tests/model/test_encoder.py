@@ -27,7 +27,8 @@ def make(cell: str, reading: str, layers: int = 1, **settings) -> RecurrentEncod
 def equals_torch_on_each_sentence(encoder: RecurrentEncoder) -> None:
     kind = next(k for k in type(encoder.rnn).__mro__ if k in TORCH)
     layers, directions = encoder.num_layers, encoder.directions
-    plain = kind(3, 10 // directions, layers, bidirectional=directions == 2).double()
+    settings = encoder.rnn.torch_settings
+    plain = kind(3, 10 // directions, layers, bidirectional=directions == 2, **settings).double()
     plain.load_state_dict(encoder.rnn.state_dict())
     memory = encoder(BATCH.source, BATCH.source_lengths)
     for row, length in enumerate(BATCH.source_lengths.tolist()):

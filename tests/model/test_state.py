@@ -23,6 +23,7 @@ def state_of(rows: int) -> RecurrentState:
         feed=numbered(rows, 4),
         attention=numbered(rows, 5),
         past=numbered(rows, 1),
+        kept=numbered(rows, 2, 7),
         source=RecurrentSource(KEYS, numbered(3, 6)),
     )
 
@@ -37,13 +38,16 @@ def first(parts: list[torch.Tensor]) -> list[list[float]]:
 def test_selected_sentences_come_in_the_asked_order_in_every_tensor():
     chosen = STATE.select(ROWS)
     source = [chosen.source.summary, chosen.source.keys.keys, chosen.source.keys.values]
-    parts = [chosen.hidden, chosen.feed, chosen.attention, chosen.past, *source]
+    parts = [chosen.hidden, chosen.feed, chosen.attention, chosen.past, chosen.kept, *source]
     assert first(parts) == [[2, 0, 2]] * len(parts)
 
 
 def test_a_sentence_leaves_with_all_its_hypotheses():
     chosen = state_of(6).select(torch.tensor([2, 0]))
-    assert first([chosen.hidden, chosen.feed, chosen.attention, chosen.past]) == [[4, 5, 0, 1]] * 4
+    assert (
+        first([chosen.hidden, chosen.feed, chosen.attention, chosen.past, chosen.kept])
+        == [[4, 5, 0, 1]] * 5
+    )
     assert first([chosen.source.summary]) == [[2, 0]]
 
 

@@ -4,7 +4,8 @@ A cell class is a torch module with `sequence` (fused, over time) and `step` (on
 was made before). Its state is always a pair (hidden, cell); cells that own no memory cell carry one of width 0.
 """
 
-from typing import Any, TypeVar
+import math
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -19,9 +20,14 @@ T = TypeVar("T", Tensor, PackedSequence)
 
 
 class Cell(nn.RNNBase):
-    """What the cells share; comes before a torch module in the bases and uses torch's parameter names."""
+    """What the cells share; comes before a torch module in the bases and uses torch's parameter names.
+
+    `orthogonal` starts the recurrent weights of each gate as a random rotation (Saxe et al. 2014); else all weights
+    start as torch's do, uniform within 1 / sqrt(dim).
+    """
 
     has_cell = False
+    torch_settings: ClassVar[dict[str, Any]] = {}
     weight_ih_l0: Tensor
     weight_hh_l0: Tensor
     bias_ih_l0: Tensor
@@ -35,10 +41,11 @@ class Cell(nn.RNNBase):
         num_layers: int = 1,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        orthogonal: bool = False,
     ):
         check_positive(input_dim=input_dim, dim=dim, num_layers=num_layers)
         check_probability("dropout", dropout)
-        super().__init__(  # type: ignore[call-arg]  # the torch module's constructor, not RNNBase's
+        super().__init__(  # the torch module's constructor, not RNNBase's
             input_dim,  # type: ignore[arg-type]
             dim,
             num_layers=num_layers,
@@ -46,7 +53,17 @@ class Cell(nn.RNNBase):
             # torch applies dropout between layers only and warns when there is nothing between
             dropout=dropout if num_layers > 1 else 0.0,
             bidirectional=bidirectional,
+            **self.torch_settings,
         )
+        if orthogonal:
+            self._rotate()
+
+    @torch.no_grad()
+    def _rotate(self) -> None:
+        for name, weight in self.named_parameters():
+            if name.startswith("weight_hh"):
+                for gate in weight.split(self.hidden_size):
+                    nn.init.orthogonal_(gate)
 
     def project(
         self, inputs: Float[Tensor, "*shape input"], start: int = 0
@@ -81,6 +98,17 @@ class TanhCell(Cell, nn.RNN):
         return hidden, state[1]
 
 
+class ReluCell(Cell, nn.RNN):
+    """The simple recurrent network with max(0, x) for tanh, as in Le et al. (2015)."""
+
+    torch_settings: ClassVar[dict[str, Any]] = {"nonlinearity": "relu"}
+
+    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
+        """One step of a one-layer cell from the projected input."""
+        hidden = torch.relu(projected + F.linear(state[0], self.weight_hh_l0, self.bias_hh_l0))
+        return hidden, state[1]
+
+
 class GruCell(Cell, nn.GRU):
     """The gated recurrent unit of Cho et al. (2014), in the variant that cuDNN and torch compute."""
 
@@ -95,9 +123,39 @@ class GruCell(Cell, nn.GRU):
 
 
 class LstmCell(Cell, nn.LSTM):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997) with forget gate, without peepholes."""
+    """Long short-term memory (Hochreiter and Schmidhuber 1997) with forget gate, without peepholes.
+
+    `forget_bias` is added to the forget gate's first bias; 1 makes the cell remember from the start (Jozefowicz et
+    al. 2015).
+    """
 
     has_cell = True
+
+    def __init__(
+        self,
+        input_dim: int,
+        dim: int,
+        *,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        orthogonal: bool = False,
+        forget_bias: float = 0.0,
+    ):
+        if not math.isfinite(forget_bias):
+            raise ValueError(f"forget_bias={forget_bias}: must be finite; use 0 to add nothing")
+        super().__init__(
+            input_dim,
+            dim,
+            num_layers=num_layers,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            orthogonal=orthogonal,
+        )
+        with torch.no_grad():
+            for name, bias in self.named_parameters():
+                if name.startswith("bias_ih"):
+                    bias[dim : 2 * dim] += forget_bias
 
     def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
         """One step of a one-layer cell from the projected input."""

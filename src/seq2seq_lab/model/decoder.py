@@ -20,6 +20,7 @@ from seq2seq_lab.model.cell import Cell
 from seq2seq_lab.model.context import Context
 from seq2seq_lab.model.embedding import TokenEmbedding, check_positive, check_probability
 from seq2seq_lab.model.readout import Readout
+from seq2seq_lab.model.stack import Stack
 from seq2seq_lab.model.state import Memory, RecurrentSource, RecurrentState
 
 
@@ -44,6 +45,7 @@ class RecurrentDecoder(nn.Module):
         dim: int,
         num_layers: int = 1,
         dropout: float = 0.0,
+        stack: Callable[..., Stack] = Stack,
         *,
         input_feeding: bool = False,
     ):
@@ -68,6 +70,7 @@ class RecurrentDecoder(nn.Module):
             self.dynamic_dim += attention.context_dim
         widths = [self.static_dim + self.dynamic_dim] + [dim] * num_layers
         self.cells: Sequence[Cell] = nn.ModuleList(cell(a, b) for a, b in pairwise(widths))  # type: ignore[assignment]
+        self.stack = stack(dim, num_layers)
         bridge.connect(has_cell=self.cells[0].has_cell)
         readout.connect(
             state_dim=dim, context_dim=attention.context_dim, embedding_dim=embedding.dim
@@ -98,6 +101,7 @@ class RecurrentDecoder(nn.Module):
             feed=hidden.new_zeros(hidden.shape[0], self.readout.dim if self.input_feeding else 0),
             attention=hidden.new_zeros(hidden.shape[0], 0),
             past=self.attention.start(keys),
+            kept=self.stack.draw(hidden),
             source=RecurrentSource(keys, self.context.summary(memory)),
         )
 
@@ -145,14 +149,14 @@ class RecurrentDecoder(nn.Module):
         return self.output(self.readouts(self.embed(target_input), memory))
 
     def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
-        outputs = static
+        below = static
         for layer, cell in enumerate(self.cells):
-            if layer:
-                outputs = F.dropout(outputs, self.dropout, self.training)
+            read = F.dropout(below, self.dropout, self.training) if layer else below
             one = slice(layer, layer + 1)
-            outputs, _ = cell.sequence(outputs, (state.hidden[:, one], state.cell[:, one]))
-        context, _ = self.attention.sequence(outputs, state.source.keys)
-        return self.readout(outputs, context, embedded)
+            outputs, _ = cell.sequence(read, (state.hidden[:, one], state.cell[:, one]))
+            below = self.stack(layer, outputs, below, state.kept[:, one])
+        context, _ = self.attention.sequence(below, state.source.keys)
+        return self.readout(below, context, embedded)
 
     def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
         projected, weight = self.cells[0].project(static), self._dynamic_weight()
@@ -187,20 +191,22 @@ class RecurrentDecoder(nn.Module):
 
     def _recur(
         self, projected: Tensor, dynamic: list[Tensor], state: RecurrentState, weight: Tensor
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Run all layers for one step."""
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Run all layers for one step: (top output, states h of all layers, states c)."""
         if self.dynamic_dim:
             projected = torch.addmm(projected, torch.cat(dynamic, dim=1), weight.t())
         hidden: list[Tensor] = []
         cells: list[Tensor] = []
+        below = projected
         for layer, cell in enumerate(self.cells):
             if layer:
-                below = F.dropout(hidden[-1].unsqueeze(1), self.dropout, self.training)[:, 0]
-                projected = cell.project(below)
+                read = F.dropout(below.unsqueeze(1), self.dropout, self.training)[:, 0]
+                projected = cell.project(read)
             new = cell.step(projected, (state.hidden[:, layer], state.cell[:, layer]))
+            below = self.stack(layer, new[0], below, state.kept[:, layer])
             hidden.append(new[0])
             cells.append(new[1])
-        return hidden, cells
+        return below, hidden, cells
 
     def _attend(self, query: Tensor, state: RecurrentState) -> tuple[Tensor, Tensor]:
         """Look with all hypotheses of a sentence at once: its keys are there only once."""
@@ -232,8 +238,8 @@ class BahdanauDecoder(RecurrentDecoder):
         self, projected: Tensor, state: RecurrentState, weight: Tensor
     ) -> tuple[Tensor, Tensor, RecurrentState]:
         context, weights = self._attend(state.hidden[:, -1], state)
-        hidden, cells = self._recur(projected, [context, state.feed], state, weight)
-        return hidden[-1], context, self._renewed(state, hidden, cells, weights)
+        top, hidden, cells = self._recur(projected, [context, state.feed], state, weight)
+        return top, context, self._renewed(state, hidden, cells, weights)
 
 
 class LuongDecoder(RecurrentDecoder):
@@ -242,6 +248,6 @@ class LuongDecoder(RecurrentDecoder):
     def _advance(
         self, projected: Tensor, state: RecurrentState, weight: Tensor
     ) -> tuple[Tensor, Tensor, RecurrentState]:
-        hidden, cells = self._recur(projected, [state.feed], state, weight)
-        context, weights = self._attend(hidden[-1], state)
-        return hidden[-1], context, self._renewed(state, hidden, cells, weights)
+        top, hidden, cells = self._recur(projected, [state.feed], state, weight)
+        context, weights = self._attend(top, state)
+        return top, context, self._renewed(state, hidden, cells, weights)

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from seq2seq_lab.batch import mask_from_lengths
 from seq2seq_lab.model.cell import Cell
 from seq2seq_lab.model.embedding import TokenEmbedding, check_positive
+from seq2seq_lab.model.stack import Stack, StackedCells
 from seq2seq_lab.model.state import Memory
 
 
@@ -28,6 +29,7 @@ class RecurrentEncoder(nn.Module):
     `dim` is the width of the output: a bidirectional encoder gives each direction half of it. Padding is packed
     away, so the backward direction starts at the last real token and the final states are those of the real text.
     With `reverse_source` the encoder reads right to left (Sutskever et al. 2014); the states keep the source order.
+    `stack` says what happens between the layers; all of them are one fused call where that is nothing.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class RecurrentEncoder(nn.Module):
         dim: int,
         num_layers: int = 1,
         dropout: float = 0.0,
+        stack: Callable[..., Stack] = Stack,
         *,
         bidirectional: bool = False,
         reverse_source: bool = False,
@@ -52,12 +55,17 @@ class RecurrentEncoder(nn.Module):
         self.dim, self.num_layers, self.reverse_source = dim, num_layers, reverse_source
         self.directions = 2 if bidirectional else 1
         self.embedding = embedding
-        self.rnn = cell(
-            embedding.dim,
-            dim // self.directions,
-            num_layers=num_layers,
-            dropout=dropout,
-            bidirectional=bidirectional,
+        self.rnn = self._layers(cell, stack(dim, num_layers), dropout)
+
+    def _layers(
+        self, cell: Callable[..., Cell], stack: Stack, dropout: float
+    ) -> Cell | StackedCells:
+        both = self.directions == 2
+        if not stack.is_plain:
+            return StackedCells(cell, self.embedding.dim, stack, dropout, bidirectional=both)
+        width, layers = self.dim // self.directions, self.num_layers
+        return cell(
+            self.embedding.dim, width, num_layers=layers, dropout=dropout, bidirectional=both
         )
 
     def forward(

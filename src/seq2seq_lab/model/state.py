@@ -32,7 +32,8 @@ class Memory:
     """What the encoder hands over.
 
     `states` is the top layer's output at every source position. `hidden` and `cell` are the final states of each
-    layer (forward and backward halves side by side); `cell` has width 0 for cells without one.
+    layer, forward and backward halves side by side, `hidden` as the layer above reads it; `cell` has width 0 for
+    cells without one.
     """
 
     states: Float[Tensor, "batch source dim"]
@@ -87,7 +88,8 @@ class RecurrentState(DecoderState):
     """All that a recurrent decoder carries from one step to the next.
 
     `feed` is the previous readout (width 0 without input feeding), `attention` the weights of the latest step (width
-    0 without attention), `past` what the attention remembers of earlier steps (width 0 for most).
+    0 without attention), `past` what the attention remembers of earlier steps (width 0 for most), `kept` the factor
+    of each layer's units under locked dropout, drawn once per sentence (width 0 where nothing drops).
     """
 
     hidden: Float[Tensor, "rows layers dim"]
@@ -95,4 +97,5 @@ class RecurrentState(DecoderState):
     feed: Float[Tensor, "rows feed"]
     attention: Float[Tensor, "rows weights"]
     past: Float[Tensor, "rows past"]
+    kept: Float[Tensor, "rows layers kept"]
     source: RecurrentSource
