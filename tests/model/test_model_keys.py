@@ -109,7 +109,7 @@ def is_alive(base: tuple[str, ...], key: str, value: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("base", "key", "value"), EVERY, ids=[f"{b[-3 if len(b) < 4 else -6]}-{k}" for b, k, _ in EVERY]
+    ("base", "key", "value"), EVERY, ids=[f"{' '.join(base)} {key}" for base, key, _ in EVERY]
 )
 def test_every_key_changes_the_model(base, key, value):
     assert is_alive(base, key, value)
