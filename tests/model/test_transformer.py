@@ -1,6 +1,6 @@
 """Transformers and mixed pairs keep the laws; encoder and decoder equal torch's own on unpadded sentences (O11)."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,11 +8,7 @@ from torch import Tensor, nn
 
 import laws
 from laws import assert_equal
-from seq2seq_lab.model import transformer, transformer_layer
 from seq2seq_lab.model.norm import PostNorm, PreNorm
-from seq2seq_lab.model.position import RotaryPosition
-from seq2seq_lab.model.state import Memory, TransformerState
-from seq2seq_lab.model.transformer import TransformerDecoder, TransformerEncoder
 from seq2seq_lab.training.feeding import rolled_out
 from tiny_models import make_batch
 from tiny_transformers import (
@@ -26,11 +22,6 @@ from tiny_transformers import (
 )
 
 EVERY = pytest.mark.parametrize("choice", transformer_choices(), ids=str)
-PURE = [c for c in pure() if c.embedding == 6]
-SINUSOIDAL = TransformerChoice("transformer", "sinusoidal", "pre", 3, (2, 2), (6, 12), 6)
-LEARNED, ROTARY = replace(SINUSOIDAL, position="learned"), replace(SINUSOIDAL, position="rotary")
-POST = replace(SINUSOIDAL, norm="post", layers=(1, 2))
-ATTENDING = pytest.mark.parametrize("choice", [SINUSOIDAL, LEARNED, ROTARY, POST], ids=str)
 BATCH = make_batch((4, 1, 2, 6), (2, 6, 4, 3))
 
 
@@ -111,9 +102,7 @@ def torch_layer(kind: type, ours: nn.Module, dim: int, heads: int) -> nn.Module:
                 three = [mine.query, mine.key, mine.value]
                 theirs.in_proj_weight.copy_(torch.cat([p.weight for p in three]))
                 key_bias = torch.randn(dim, dtype=torch.float64)
-                theirs.in_proj_bias.copy_(
-                    torch.cat([mine.query.bias, key_bias, mine.value.bias])
-                )
+                theirs.in_proj_bias.copy_(torch.cat([mine.query.bias, key_bias, mine.value.bias]))
                 theirs, mine = theirs.out_proj, mine.output
             theirs.load_state_dict(mine.state_dict())
     return layer.eval()
@@ -137,9 +126,18 @@ def equals_torch_on_each_sentence(choice: TransformerChoice) -> None:
     encoder, decoder = model.encoder, model.decoder
     whole = encoder(batch.source, batch.source_lengths)
     logits = model(batch.source, batch.source_lengths, batch.target_input)
-    below = [torch_layer(nn.TransformerEncoderLayer, x, encoder.dim, choice.heads) for x in encoder.layers]
-    above = [torch_layer(nn.TransformerDecoderLayer, x, decoder.dim, choice.heads) for x in decoder.layers]
-    last = [nn.LayerNorm(s.dim).double() if choice.norm == "pre" else nn.Identity() for s in (encoder, decoder)]
+    below = [
+        torch_layer(nn.TransformerEncoderLayer, x, encoder.dim, choice.heads)
+        for x in encoder.layers
+    ]
+    above = [
+        torch_layer(nn.TransformerDecoderLayer, x, decoder.dim, choice.heads)
+        for x in decoder.layers
+    ]
+    last = [
+        nn.LayerNorm(s.dim).double() if choice.norm == "pre" else nn.Identity()
+        for s in (encoder, decoder)
+    ]
     for one, ours in zip(last, (encoder, decoder), strict=True):
         one.load_state_dict(ours.last_norm.state_dict())
     targets = batch.target_mask.sum(dim=1).tolist()
@@ -160,10 +158,6 @@ def equals_torch_on_each_sentence(choice: TransformerChoice) -> None:
         assert_equal(logits[row, :m], decoder.output(last[1](vectors)[0]))
 
 
-def comparable(choice: TransformerChoice) -> bool:
-    return choice.position != "rotary" and len(set(choice.widths)) == 1 == len({choice.embedding, *choice.widths})
-
-
 @pytest.mark.parametrize("norm", options()["norm"])
 @pytest.mark.parametrize("position", ["sinusoidal", "learned"])
 @pytest.mark.parametrize("layers", [(1, 1), (2, 3)])
@@ -171,3 +165,45 @@ def test_padded_batch_equals_torch_on_each_sentence(norm, position, layers):
     equals_torch_on_each_sentence(
         TransformerChoice("transformer", position, norm, 3, layers, (6, 6), 6)
     )
+
+
+# planted bugs
+
+
+SAME = TransformerChoice("transformer", "sinusoidal", "pre", 3, (2, 2), (6, 6), 6)
+
+
+@pytest.mark.parametrize("norm", [PreNorm, PostNorm])
+@pytest.mark.parametrize("bug", ["before", "after"])
+def test_planted_wrong_place_of_the_norm_is_caught(norm, bug, monkeypatch):
+    choice = replace(SAME, norm="pre" if norm is PreNorm else "post")
+    other = PostNorm if norm is PreNorm else PreNorm
+    monkeypatch.setattr(norm, bug, getattr(other, bug))
+    with pytest.raises(AssertionError):
+        equals_torch_on_each_sentence(choice)
+
+
+def test_planted_missing_last_norm_is_caught(monkeypatch):
+    model = make(SAME)
+    model.encoder.last_norm.forward = lambda vectors: vectors
+    monkeypatch.setitem(globals(), "make", lambda _: model)
+    with pytest.raises(AssertionError):
+        equals_torch_on_each_sentence(SAME)
+
+
+def test_planted_unscaled_embedding_is_caught(monkeypatch):
+    model = make(SAME)
+    model.decoder.entrance.scale = 1.0
+    monkeypatch.setitem(globals(), "make", lambda _: model)
+    with pytest.raises(AssertionError):
+        equals_torch_on_each_sentence(SAME)
+
+
+def test_planted_positions_from_one_are_caught(monkeypatch):
+    model = make(SAME)
+    place = model.encoder.entrance.position
+    embed = place.embed
+    monkeypatch.setattr(place, "embed", lambda vectors, start: embed(vectors, start + 1))
+    monkeypatch.setitem(globals(), "make", lambda _: model)
+    with pytest.raises(AssertionError):
+        equals_torch_on_each_sentence(SAME)

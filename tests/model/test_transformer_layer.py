@@ -141,9 +141,7 @@ def test_a_bias_of_the_keys_would_change_nothing():
     queries, keys = torch.randn(2, 2, 3, 5, 2, dtype=torch.float64)
     mask = torch.ones(2, 5, dtype=torch.bool)
     biased = keys + torch.randn(1, 3, 1, 2, dtype=torch.float64)
-    assert_equal(
-        attention_weights(queries, keys, mask), attention_weights(queries, biased, mask)
-    )
+    assert_equal(attention_weights(queries, keys, mask), attention_weights(queries, biased, mask))
 
 
 def test_vectors_enter_scaled_by_the_root_of_their_width():

@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seq2seq_lab.model.state import Memory, DecoderState
+from seq2seq_lab.model.state import DecoderState, Memory
 
 
 class EncoderDecoder(nn.Module):

@@ -165,9 +165,7 @@ class DecoderLayer(nn.Module):
     def look_back(
         self,
         vectors: Float[Tensor, "rows steps dim"],
-        past: tuple[
-            Float[Tensor, "rows heads past width"], Float[Tensor, "rows heads past width"]
-        ],
+        past: tuple[Float[Tensor, "rows heads past width"], Float[Tensor, "rows heads past width"]],
         position: Position,
     ) -> tuple[
         Float[Tensor, "rows steps dim"],
