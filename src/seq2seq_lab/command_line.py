@@ -67,6 +67,10 @@ def _one_line_of_hydra(text: str) -> str:
         return f"{place}{found[2]}={found[3]}: no such option{closest(found[3], options)}{available}".replace(
             "?; ", "? "
         )
+    unused = re.search(r"Could not override '((.+)/.+?)'\.\s+No match in the defaults list", text)
+    if unused:
+        whole = unused[2]
+        return f"{unused[1]}: the chosen {whole} has no such part; leave it out or choose another {whole}"
     short = _NOISE.sub("", text)
     return re.sub(r"\s+", " ", one_line(short)).replace(" :", ":")
 

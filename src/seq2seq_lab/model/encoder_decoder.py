@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seq2seq_lab.model.state import Memory, RecurrentState
+from seq2seq_lab.model.state import DecoderState, Memory
 
 
 class EncoderDecoder(nn.Module):
@@ -49,13 +49,13 @@ class EncoderDecoder(nn.Module):
         """Return the memory of the padded source ids."""
         return self.encoder(source, lengths)
 
-    def initial_state(self, memory: Memory) -> RecurrentState:
+    def initial_state(self, memory: Memory) -> DecoderState:
         """Return the decoder's state before its first step."""
         return self.decoder.initial_state(memory)
 
     def step(
-        self, token: Int[Tensor, " batch"], state: RecurrentState
-    ) -> tuple[Float[Tensor, "batch vocab"], RecurrentState]:
+        self, token: Int[Tensor, " batch"], state: DecoderState
+    ) -> tuple[Float[Tensor, "batch vocab"], DecoderState]:
         """Read one target token; return the logits of the next one and the new state."""
         return self.decoder.step(token, state)
 

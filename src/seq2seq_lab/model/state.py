@@ -13,7 +13,9 @@ from torch import Tensor
 
 
 def select_rows(value: Any, rows: Int[Tensor, " rows"]) -> Any:
-    """Return the tensor, or a copy of the dataclass of tensors, with only the given rows in that order."""
+    """Return the tensor, or a copy of the dataclass or tuple of tensors, with only these rows in that order."""
+    if isinstance(value, tuple):
+        return tuple(select_rows(part, rows) for part in value)
     if is_dataclass(value) and not isinstance(value, type):
         parts = {f.name: select_rows(getattr(value, f.name), rows) for f in fields(value)}
         return replace(value, **parts)
@@ -99,3 +101,30 @@ class RecurrentState(DecoderState):
     past: Float[Tensor, "rows past"]
     kept: Float[Tensor, "rows layers kept"]
     source: RecurrentSource
+
+
+@dataclass(frozen=True)
+class TransformerSource:
+    """The sentence's share of a Transformer's state: keys and values of each layer's attention over the source."""
+
+    mask: Bool[Tensor, "batch source"]
+    keys: tuple[Float[Tensor, "batch heads source width"], ...]
+    values: tuple[Float[Tensor, "batch heads source width"], ...]
+
+
+@dataclass(frozen=True)
+class TransformerState(DecoderState):
+    """All that a Transformer decoder carries: each layer's self-attention keys and values of the steps so far.
+
+    `attention` holds the weights of the latest step over the source, width 0 before the first.
+    """
+
+    attention: Float[Tensor, "rows weights"]
+    keys: tuple[Float[Tensor, "rows heads past width"], ...]
+    values: tuple[Float[Tensor, "rows heads past width"], ...]
+    source: TransformerSource
+
+    @property
+    def num_steps(self) -> int:
+        """The number of steps so far, which is the position of the next one."""
+        return self.keys[0].shape[2]

@@ -1,0 +1,103 @@
+"""Positions: attention sees a set of vectors; these tell a Transformer their order.
+
+A position acts in one of two places: `embed` on the vectors that enter the first layer, or `turn` on the queries and
+keys of every self-attention. Steps are counted from `start`, so one step at a time gets what the whole target got.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seq2seq_lab.model.embedding import check_positive
+
+
+def angles(
+    start: int, steps: int, width: int, like: Float[Tensor, "..."]
+) -> Float[Tensor, "steps half"]:
+    """Return position / 10000^(2i / width) for i = 0, 1 ... below width / 2, in float32 or better."""
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    position = torch.arange(start, start + steps, device=like.device, dtype=dtype)
+    exponent = torch.arange(0, width, 2, device=like.device, dtype=dtype) / width
+    return position.unsqueeze(1) * 10000.0**-exponent
+
+
+def turned(
+    vectors: Float[Tensor, "batch heads steps width"], by: Float[Tensor, "steps half"]
+) -> Float[Tensor, "batch heads steps width"]:
+    """Rotate each pair of neighbouring components by its angle; lengths stay."""
+    cos, sin = by.cos().to(vectors), by.sin().to(vectors)
+    first, second = vectors[..., 0::2], vectors[..., 1::2]
+    pairs = torch.stack((first * cos - second * sin, first * sin + second * cos), dim=-1)
+    return pairs.flatten(-2)
+
+
+class Position(nn.Module):
+    """What the positions share: they leave alone what they do not act on."""
+
+    def __init__(self, dim: int, num_heads: int):
+        super().__init__()
+        check_positive(dim=dim, num_heads=num_heads)
+        self.dim = dim
+
+    def embed(
+        self,
+        vectors: Float[Tensor, "batch steps dim"],
+        start: int,  # noqa: ARG002
+    ) -> Float[Tensor, "batch steps dim"]:
+        """Return the vectors as they enter the first layer."""
+        return vectors
+
+    def turn(
+        self,
+        heads: Float[Tensor, "batch heads steps width"],
+        start: int,  # noqa: ARG002
+    ) -> Float[Tensor, "batch heads steps width"]:
+        """Return queries or keys as self-attention compares them."""
+        return heads
+
+
+class SinusoidalPosition(Position):
+    """Sines and cosines of falling frequency are added (Vaswani et al. 2017); no parameters, any length."""
+
+    def embed(
+        self, vectors: Float[Tensor, "batch steps dim"], start: int
+    ) -> Float[Tensor, "batch steps dim"]:
+        """Add sin at even components and cos at odd ones."""
+        by = angles(start, vectors.shape[1], self.dim, vectors)
+        waves = torch.stack((by.sin(), by.cos()), dim=-1).flatten(1)
+        return vectors + waves[:, : self.dim].to(vectors)
+
+
+class LearnedPosition(Position):
+    """A trained vector for each position is added; all positions from `max_positions` on share the last one."""
+
+    def __init__(self, dim: int, num_heads: int, max_positions: int = 256):
+        super().__init__(dim, num_heads)
+        check_positive(max_positions=max_positions)
+        self.vectors = nn.Parameter(torch.empty(max_positions, dim))
+        nn.init.normal_(self.vectors, std=dim**-0.5)
+
+    def embed(
+        self, vectors: Float[Tensor, "batch steps dim"], start: int
+    ) -> Float[Tensor, "batch steps dim"]:
+        """Add the vectors of the positions."""
+        position = torch.arange(start, start + vectors.shape[1], device=vectors.device)
+        return vectors + self.vectors[position.clamp(max=len(self.vectors) - 1)]
+
+
+class RotaryPosition(Position):
+    """Queries and keys are rotated, so that a score depends on the distance alone (Su et al. 2021)."""
+
+    def __init__(self, dim: int, num_heads: int):
+        super().__init__(dim, num_heads)
+        if dim // num_heads % 2:
+            raise ValueError(
+                f"dim={dim}, num_heads={num_heads}: rotary positions turn pairs, so dim / num_heads must be even; "
+                "change one of them or use model/position=sinusoidal"
+            )
+
+    def turn(
+        self, heads: Float[Tensor, "batch heads steps width"], start: int
+    ) -> Float[Tensor, "batch heads steps width"]:
+        """Rotate by the positions."""
+        return turned(heads, angles(start, heads.shape[2], heads.shape[3], heads))

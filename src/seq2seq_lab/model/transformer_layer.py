@@ -1,0 +1,207 @@
+"""One layer of a Transformer (Vaswani et al. 2017), for the encoder and for the decoder.
+
+Rows are sentences in the encoder and hypotheses in the decoder. Dropout stands where the paper has it: on what
+enters the first layer and on what each sub-layer made.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.norm import Norm
+from seq2seq_lab.model.position import Position
+
+
+def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
+    """Return a projection with Glorot's uniform weights and zero bias."""
+    made = nn.Linear(inputs, outputs, bias=bias)
+    nn.init.xavier_uniform_(made.weight)
+    if bias:
+        nn.init.zeros_(made.bias)
+    return made
+
+
+def feedforward(dim: int, inner_dim: int) -> nn.Sequential:
+    """Return the two position-wise layers with relu between them."""
+    return nn.Sequential(linear(dim, inner_dim), nn.ReLU(), linear(inner_dim, dim))
+
+
+class Entrance(nn.Module):
+    """Makes of token vectors what the first layer reads: scaled, brought to the width, placed, dropped out."""
+
+    def __init__(self, embedding_dim: int, dim: int, position: Position, dropout: float):
+        super().__init__()
+        self.scale = math.sqrt(embedding_dim)
+        # a factorised embedding (Lan et al. 2020) where the widths differ
+        self.widen = (
+            nn.Identity() if embedding_dim == dim else linear(embedding_dim, dim, bias=False)
+        )
+        self.position = position
+        self.dropout = nn.Dropout(check_probability("dropout", dropout))
+
+    def forward(
+        self, embedded: Float[Tensor, "rows steps embedding"], start: int
+    ) -> Float[Tensor, "rows steps dim"]:
+        """Return the vectors of the steps from `start` on."""
+        return self.dropout(self.position.embed(self.widen(self.scale * embedded), start))
+
+
+class Heads(nn.Module):
+    """The projections of multi-head attention: `dim` is shared equally by the heads.
+
+    Keys have no bias: it would add the same to all scores of a query, and softmax takes that away again.
+    """
+
+    def __init__(self, dim: int, memory_dim: int, num_heads: int):
+        super().__init__()
+        check_positive(dim=dim, memory_dim=memory_dim, num_heads=num_heads)
+        if dim % num_heads:
+            raise ValueError(
+                f"dim={dim}, num_heads={num_heads}: the heads share dim equally; choose a num_heads that divides it"
+            )
+        self.num_heads = num_heads
+        self.query, self.output = linear(dim, dim), linear(dim, dim)
+        self.key, self.value = linear(memory_dim, dim, bias=False), linear(memory_dim, dim)
+
+    def queries(
+        self, vectors: Float[Tensor, "rows steps dim"]
+    ) -> Float[Tensor, "rows heads steps width"]:
+        """Return what is looked for."""
+        return self._split(self.query(vectors))
+
+    def keys(
+        self, vectors: Float[Tensor, "rows source memory"]
+    ) -> Float[Tensor, "rows heads source width"]:
+        """Return what queries are compared with."""
+        return self._split(self.key(vectors))
+
+    def values(
+        self, vectors: Float[Tensor, "rows source memory"]
+    ) -> Float[Tensor, "rows heads source width"]:
+        """Return what is averaged."""
+        return self._split(self.value(vectors))
+
+    def joined(
+        self, read: Float[Tensor, "rows heads steps width"]
+    ) -> Float[Tensor, "rows steps dim"]:
+        """Return the output projection of all heads side by side."""
+        return self.output(read.transpose(1, 2).flatten(2))
+
+    def _split(self, vectors: Tensor) -> Tensor:
+        return vectors.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+def attention_weights(
+    queries: Float[Tensor, "rows heads steps width"],
+    keys: Float[Tensor, "rows heads source width"],
+    mask: Bool[Tensor, "rows source"],
+) -> Float[Tensor, "rows steps source"]:
+    """Return the mean over the heads of softmax(q . k / sqrt(width)); padding gets exactly 0."""
+    scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[-1])
+    return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1).mean(dim=1)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention over the real tokens, then the position-wise layers."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        feedforward_dim: int,
+        norm: Callable[..., Norm],
+        dropout: float,
+    ):
+        super().__init__()
+        self.attention, self.attention_norm = Heads(dim, dim, num_heads), norm(dim, dropout)
+        self.feedforward, self.feedforward_norm = (
+            feedforward(dim, feedforward_dim),
+            norm(dim, dropout),
+        )
+
+    def forward(
+        self,
+        vectors: Float[Tensor, "rows source dim"],
+        mask: Bool[Tensor, "rows source"],
+        position: Position,
+    ) -> Float[Tensor, "rows source dim"]:
+        """Return the layer's output at every source position."""
+        seen = self.attention_norm.before(vectors)
+        query = position.turn(self.attention.queries(seen), 0)
+        key = position.turn(self.attention.keys(seen), 0)
+        read = F.scaled_dot_product_attention(
+            query, key, self.attention.values(seen), attn_mask=mask[:, None, None]
+        )
+        vectors = self.attention_norm.after(vectors, self.attention.joined(read))
+        made = self.feedforward(self.feedforward_norm.before(vectors))
+        return self.feedforward_norm.after(vectors, made)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention over what was written, attention over the source, then the position-wise layers."""
+
+    def __init__(
+        self,
+        dim: int,
+        memory_dim: int,
+        num_heads: int,
+        feedforward_dim: int,
+        norm: Callable[..., Norm],
+        dropout: float,
+    ):
+        super().__init__()
+        self.attention, self.attention_norm = Heads(dim, dim, num_heads), norm(dim, dropout)
+        self.source, self.source_norm = Heads(dim, memory_dim, num_heads), norm(dim, dropout)
+        self.feedforward, self.feedforward_norm = (
+            feedforward(dim, feedforward_dim),
+            norm(dim, dropout),
+        )
+
+    def look_back(
+        self,
+        vectors: Float[Tensor, "rows steps dim"],
+        past: tuple[Float[Tensor, "rows heads past width"], Float[Tensor, "rows heads past width"]],
+        position: Position,
+    ) -> tuple[
+        Float[Tensor, "rows steps dim"],
+        Float[Tensor, "rows heads now width"],
+        Float[Tensor, "rows heads now width"],
+    ]:
+        """Look at all earlier steps and at itself; return also the keys and values of past and new steps.
+
+        Either all steps come at once, with an empty past, or one step comes after its past.
+        """
+        seen, start = self.attention_norm.before(vectors), past[0].shape[2]
+        query = position.turn(self.attention.queries(seen), start)
+        new = position.turn(self.attention.keys(seen), start), self.attention.values(seen)
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(past, new, strict=True))
+        read = F.scaled_dot_product_attention(query, keys, values, is_causal=vectors.shape[1] > 1)
+        return self.attention_norm.after(vectors, self.attention.joined(read)), keys, values
+
+    def look_at_source(
+        self,
+        vectors: Float[Tensor, "rows steps dim"],
+        keys: Float[Tensor, "sentences heads source width"],
+        values: Float[Tensor, "sentences heads source width"],
+        mask: Bool[Tensor, "sentences source"],
+    ) -> tuple[Float[Tensor, "rows steps dim"], Float[Tensor, "sentences heads queries width"]]:
+        """Look with all hypotheses of a sentence at once, its keys being there only once; return also the queries."""
+        rows, steps = vectors.shape[:2]
+        query = self.source.queries(
+            self.source_norm.before(vectors).reshape(len(mask), -1, vectors.shape[-1])
+        )
+        read = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask[:, None, None])
+        made = self.source.joined(read).reshape(rows, steps, -1)
+        return self.source_norm.after(vectors, made), query
+
+    def transformed(
+        self, vectors: Float[Tensor, "rows steps dim"]
+    ) -> Float[Tensor, "rows steps dim"]:
+        """Run the position-wise layers."""
+        made = self.feedforward(self.feedforward_norm.before(vectors))
+        return self.feedforward_norm.after(vectors, made)
