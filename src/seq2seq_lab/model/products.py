@@ -1,0 +1,86 @@
+"""Products of a loop: W x + b at every step, the gradients of W and b made once, over all steps.
+
+Autograd would make the gradient of W anew at each step, from a small product, and add it to what is there. Put off to the
+end it is one large product over all steps, which the same machine computes faster.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Product = Callable[[Tensor, Tensor | None], Tensor]
+"""(inputs, base or None) -> base + W inputs + b."""
+MakeProduct = Callable[[Tensor, Tensor | None], Product]
+"""(W, b or None) -> product."""
+
+
+def plain(weight: Tensor, bias: Tensor | None) -> Product:
+    """Return the product as autograd knows it: for a single step, and the reference for `put_off`."""
+
+    def product(inputs: Tensor, base: Tensor | None = None) -> Tensor:
+        if base is None:
+            return F.linear(inputs, weight, bias)
+        added = torch.addmm(base, inputs, weight.t())
+        return added if bias is None else added + bias
+
+    return product
+
+
+class _Weights(torch.autograd.Function):
+    """Stands for W and b in the graph: its backward runs when all steps have left their gradients in `steps`."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, steps: list) -> Tensor:
+        ctx.steps, ctx.has_bias = steps, bias is not None
+        return weight.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        inputs, gradients = (torch.cat(parts) for parts in zip(*ctx.steps, strict=True))
+        ctx.steps.clear()
+        return gradients.t() @ inputs, gradients.sum(0) if ctx.has_bias else None, None
+
+
+class _Step(torch.autograd.Function):
+    """One product; its backward keeps what the gradient of W needs."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        inputs: Tensor,
+        base: Tensor | None,
+        weights: Tensor,  # noqa: ARG004  # ties this step to `_Weights`
+        weight: Tensor,
+        bias: Tensor | None,
+        steps: list,
+    ) -> Tensor:
+        ctx.save_for_backward(inputs, weight)
+        ctx.steps, ctx.has_base = steps, base is not None
+        if base is None:
+            return F.linear(inputs, weight, bias)
+        added = torch.addmm(base, inputs, weight.t())
+        return added if bias is None else added.add_(bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, weight = ctx.saved_tensors
+        ctx.steps.append((inputs, gradient))
+        to_base = gradient if ctx.has_base else None
+        return gradient @ weight, to_base, gradient.new_zeros(()), None, None, None
+
+
+def put_off(weight: Tensor, bias: Tensor | None) -> Product:
+    """Return the product for a loop; equal to `plain` in values and gradients. Inputs are (rows, width)."""
+    if not (torch.is_grad_enabled() and weight.requires_grad):
+        return plain(weight, bias)
+    steps: list[tuple[Tensor, Tensor]] = []
+    weights = _Weights.apply(weight, bias, steps)
+    fixed, fixed_bias = weight.detach(), None if bias is None else bias.detach()
+
+    def product(inputs: Tensor, base: Tensor | None = None) -> Tensor:
+        return _Step.apply(inputs, base, weights, fixed, fixed_bias, steps)
+
+    return product
