@@ -20,10 +20,11 @@ from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import BOS, EOS
 from tiny_models import covering_choices, make_batch, make_model
+from tiny_transformers import make_any, transformer_choices
 
-CHOICES = covering_choices()
-ATTENDING = next(c for c in CHOICES if c.attention == "additive")
-DEAF = next(c for c in CHOICES if c.attention == "none")
+CHOICES = (*transformer_choices(), *covering_choices())
+ATTENDING = next(c for c in covering_choices() if c.attention == "additive")
+DEAF = next(c for c in covering_choices() if c.attention == "none")
 PENALTIES = [NoPenalty(), GnmtPenalty(0.6), PowerPenalty(1.0)]
 
 
@@ -48,7 +49,7 @@ def decode(model: EncoderDecoder, batch, search) -> list[list[Hypothesis]]:
 
 
 def beam_of_one_equals_greedy(seed: int) -> None:
-    model = make_model(CHOICES[seed % len(CHOICES)], seed=300 + seed)
+    model = make_any(CHOICES[seed % len(CHOICES)], seed=300 + seed)
     batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3), seed=seed)
     penalty = PENALTIES[seed % 3]
     narrow = decode(model, batch, Beam(beam_size=1, length_penalty=penalty, **SETTINGS))
@@ -90,7 +91,7 @@ EVERY = pytest.mark.parametrize("choice", CHOICES, ids=str)
 def test_scores_are_forced_scores(choice):
     batch = make_batch((4, 1, 2), (2, 6, 4))
     for search in SEARCHES.values():
-        scores_are_forced_scores(make_model(choice), batch, search)
+        scores_are_forced_scores(make_any(choice), batch, search)
 
 
 def batch_mates_have_no_effect(model, batch, search) -> None:
@@ -112,7 +113,7 @@ def batch_mates_have_no_effect(model, batch, search) -> None:
 def test_batch_mates_and_their_order_have_no_effect(choice):
     batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
     for name in ("beam", "gnmt"):
-        batch_mates_have_no_effect(make_model(choice), batch, SEARCHES[name])
+        batch_mates_have_no_effect(make_any(choice), batch, SEARCHES[name])
 
 
 @EVERY
@@ -120,7 +121,7 @@ def test_n_best_is_sorted_and_unique_and_every_limit_is_kept(choice):
     batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
     search = SEARCHES["beam"]
     for found, length in zip(
-        decode(make_model(choice), batch, search), batch.source_lengths.tolist(), strict=True
+        decode(make_any(choice), batch, search), batch.source_lengths.tolist(), strict=True
     ):
         assert [(f.finished, f.rank) for f in found] == sorted(
             ((f.finished, f.rank) for f in found), reverse=True
@@ -172,10 +173,11 @@ def lively_model(batch) -> EncoderDecoder:
 
 def test_a_wider_beam_finds_no_worse_score_in_the_mean():
     batch = laws.corpus_of(20, seed=7)
-    model, means = lively_model(batch), []
+    models, means = [make_model(ATTENDING, seed) for seed in range(8)], []
     for size in (1, 4, 16):
-        found = decode(model, batch, Beam(beam_size=size, max_ratio=0.0, max_extra=5))
-        means.append(sum(one.score for (one, *_) in found) / 20)
+        search = Beam(beam_size=size, max_ratio=0.0, max_extra=5)
+        found = [best for model in models for (best, *_) in decode(model, batch, search)]
+        means.append(sum(one.score for one in found) / len(found))
     assert means[0] < means[1] < means[2]
 
 

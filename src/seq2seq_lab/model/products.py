@@ -1,7 +1,7 @@
 """Products of a loop: W x + b at every step, the gradients of W and b made once, over all steps.
 
-Autograd would make the gradient of W anew at each step, from a small product, and add it to what is there. Put off to the
-end it is one large product over all steps, which the same machine computes faster.
+Autograd would make the gradient of W anew at each step, from a small product, and add it to what is there. Put off to
+the end it is one large product over all steps, which the same machine computes faster.
 """
 
 from collections.abc import Callable
