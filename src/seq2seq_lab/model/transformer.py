@@ -124,32 +124,46 @@ class TransformerDecoder(nn.Module):
         nothing = tuple(keys[:, :, :0] for keys in source.keys)
         return TransformerState(states.new_zeros(len(states), 0), nothing, nothing, source)
 
+    def embed(self, tokens: Int[Tensor, "batch target"]) -> Float[Tensor, "batch target embedding"]:
+        """Return what the decoder reads for these tokens, before it knows their places."""
+        return self.embedding(tokens)
+
+    def mix(self, weights: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows embedding"]:
+        """Return what the decoder reads for a distribution over tokens: the mean of their embeddings."""
+        return self.embedding.mix(weights)
+
     def step(
         self, token: Int[Tensor, " rows"], state: TransformerState
     ) -> tuple[Float[Tensor, "rows vocab"], TransformerState]:
         """Read one token per hypothesis; return the logits of the next one and the new state."""
-        vectors, state, queries = self._read(token.unsqueeze(1), state)
+        return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state)
+
+    def step_embedded(
+        self, embedded: Float[Tensor, "rows embedding"], state: TransformerState
+    ) -> tuple[Float[Tensor, "rows vocab"], TransformerState]:
+        """Do `step` from what `embed` gave, or from any mixture of embeddings."""
+        vectors, state, queries = self._read(embedded.unsqueeze(1), state)
         weights = attention_weights(queries, state.source.keys[-1], state.source.mask)
         return self.output(vectors[:, 0]), replace(state, attention=weights.flatten(0, 1))
 
     def readouts(
-        self, target_input: Int[Tensor, "batch target"], memory: Memory
+        self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
     ) -> Float[Tensor, "batch target readout"]:
-        """Return the vectors in front of the output layer for all steps, the target being given."""
-        return self._read(target_input, self.initial_state(memory))[0]
+        """Return the vectors in front of the output layer for all steps, the inputs being given."""
+        return self._read(embedded, self.initial_state(memory))[0]
 
     def forward(
         self, target_input: Int[Tensor, "batch target"], memory: Memory
     ) -> Float[Tensor, "batch target vocab"]:
         """Return the logits of all steps; equal to repeated `step`."""
-        return self.output(self.readouts(target_input, memory))
+        return self.output(self.readouts(self.embed(target_input), memory))
 
     def _read(
-        self, tokens: Tensor, state: TransformerState
+        self, embedded: Tensor, state: TransformerState
     ) -> tuple[Tensor, TransformerState, Tensor]:
         """Read some steps: (readouts, state with their keys and values, queries of the top layer to the source)."""
         source, keys, values = state.source, [], []
-        vectors = self.entrance(self.embedding(tokens), state.num_steps)
+        vectors = self.entrance(embedded, state.num_steps)
         for i, layer in enumerate(self.layers):
             past = state.keys[i], state.values[i]
             vectors, new_keys, new_values = layer.look_back(vectors, past, self.entrance.position)
