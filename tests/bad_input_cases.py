@@ -69,6 +69,13 @@ CONFIGS = {
     "backwards both ways": (
         ["model.encoder.bidirectional=true", "model.encoder.reverse_source=true"], 2, "reverse_source=true", "off"),
     "attention thrown away": (["model/readout=state"], 2, "model/readout=state", "use model/readout=state_context"),
+    "part of another model": (
+        ["model=transformer", "model/attention=dot"], 2, "model/attention: the chosen model has no such part"),
+    "heads that do not divide": (["model=transformer", "model.num_heads=5"], 2, "num_heads=5", "share dim equally"),
+    "odd heads turned": (
+        ["model=transformer", "model/position=rotary", "model.dim=12"], 2, "must be even", "position=sinusoidal"),
+    "last state of another depth": (
+        ["model=transformer_rnn", "model/bridge=last"], 2, "an encoder of 2 x", "use model/bridge=linear"),
     "unequal tied widths": (["model.tie_output=true"], 2, "model.tie_output=true", "make both equal"),
     "tied vocabularies": (["model.tie_source=true"], 2, "model.tie_source: needs data.joint=true"),
     "joint with own": (

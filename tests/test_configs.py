@@ -59,6 +59,11 @@ ALONE = {
     "model/readout/state": ["model/attention=none"],
     "model/attention/none": ["model/readout=state"],
     **{
+        f"model/{group}/{file.stem}": ["model=transformer"]
+        for group in ("norm", "position")
+        for file in (CONF / "model" / group).glob("*.yaml")
+    },
+    **{
         f"decoding/length_penalty/{file.stem}": ["decoding=beam"]
         for file in (CONF / "decoding" / "length_penalty").glob("*.yaml")
     },

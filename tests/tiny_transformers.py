@@ -98,7 +98,7 @@ def sides(choice: TransformerChoice, dropout: float) -> tuple[nn.Module, nn.Modu
 
 def make(choice: TransformerChoice, seed: int = 1, dropout: float = 0.0) -> EncoderDecoder:
     """Return the float64 model with random weights; refused combinations raise ValueError."""
-    return randomize(EncoderDecoder(*sides(choice, dropout)), seed)
+    return randomize(EncoderDecoder(*sides(choice, dropout)), seed).train(dropout > 0)
 
 
 def make_any(choice: Choice | TransformerChoice, seed: int = 1) -> EncoderDecoder:
