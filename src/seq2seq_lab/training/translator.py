@@ -53,6 +53,32 @@ NOTHING = Translation(
 )
 
 
+def translation_row(
+    number: int, source: str, found: list[Translation], *, with_attention: bool = False
+) -> dict[str, Any]:
+    """Return all that was found for one input as JSON values; `number` counts the inputs from 0."""
+    hypotheses = [
+        {
+            "text": one.text,
+            "score": one.score,
+            "rank": one.rank,
+            "finished": one.finished,
+            "tokens": one.target_tokens,
+            "ids": one.target_ids,
+            "token_scores": one.token_scores,
+            **({"attention": one.attention.tolist()} if with_attention else {}),
+        }
+        for one in found
+    ]
+    return {
+        "id": number,
+        "source": source,
+        "truncated": found[0].truncated,
+        "source_tokens": found[0].source_tokens,
+        "hypotheses": hypotheses,
+    }
+
+
 def words_looked_at(
     ids: list[int], attention: Float[Tensor, "target source"], pieces: list[str]
 ) -> list[str]:
