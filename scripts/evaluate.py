@@ -21,7 +21,8 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
         "--output",
         help="folder for metrics.json and hypotheses.jsonl (default: evaluation_<source file> in the working folder)",
     )
-    decoding_choice.add_arguments(parser)
+    decoding_choice.add_search_arguments(parser)
+    decoding_choice.add_model_arguments(parser)
     arguments = parser.parse_intermixed_args()
     return arguments, decoding_choice.take_overrides(arguments)
 

@@ -29,7 +29,8 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "file", nargs="?", help="UTF-8 text, one sentence per line; - is standard input"
     )
-    decoding_choice.add_arguments(parser)
+    decoding_choice.add_search_arguments(parser)
+    decoding_choice.add_model_arguments(parser)
     parser.add_argument("--text", help="translate this text and end")
     parser.add_argument("--output", help="write here and not to standard output")
     parser.add_argument("--prefix", metavar="TEXT", help="every output starts with this text")

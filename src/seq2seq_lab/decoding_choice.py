@@ -23,24 +23,28 @@ _OVERRIDE = re.compile(r"^[+~]{0,2}[A-Za-z_][\w./@]*=|^~[A-Za-z_]")
 _SEARCHES_WITH_N_BEST = "--beam N or decoding=sample"
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add what every command that decodes takes: more models, and the choice of the search."""
-    parser.add_argument(
-        "overrides", nargs="*", metavar="decoding.KEY=VALUE", help="as in train.py, e.g. decoding=beam"
-    )
+def add_model_arguments(parser: ArgumentParser) -> None:
+    """Add what every command that runs a trained model takes."""
     parser.add_argument(
         "--ensemble",
         nargs="+",
         default=[],
         metavar="CHECKPOINT",
-        help="decode with these as well, by the mean of all probabilities (give other arguments first)",
+        help="these models as well: the mean of all probabilities (give it after the files)",
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="decoding=beam decoding.beam_size=N")
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences")
     parser.add_argument(
-        "--batch-tokens", type=int, metavar="N", help="source tokens, in place of --batch-size"
+        "--batch-tokens", type=int, metavar="N", help="tokens with padding, in place of --batch-size"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
+
+
+def add_search_arguments(parser: ArgumentParser) -> None:
+    """Add what every command that decodes takes beside."""
+    parser.add_argument(
+        "overrides", nargs="*", metavar="decoding.KEY=VALUE", help="as in train.py, e.g. decoding=beam"
+    )
+    parser.add_argument("--beam", type=int, metavar="N", help="decoding=beam decoding.beam_size=N")
 
 
 def is_override(text: str) -> bool:
@@ -152,10 +156,8 @@ def _spelled(value: Any) -> str:
     return json.dumps(value)
 
 
-def open_trained(
-    arguments: Namespace, overrides: list[str], *, n_best: int | None = None
-) -> "Trained":
-    """Load what the arguments name, with the search that they choose."""
+def open_model(arguments: Namespace) -> "Trained":
+    """Load what the arguments of `add_model_arguments` name."""
     from seq2seq_lab.data.batching import BySentences, ByTokens
     from seq2seq_lab.trained import load
 
@@ -165,8 +167,16 @@ def open_trained(
     tokens = arguments.batch_tokens
     batching = BySentences(arguments.batch_size) if tokens is None else ByTokens(tokens)
     trained = load(arguments.checkpoint, device=arguments.device, ensemble=arguments.ensemble)
+    return replace(trained, translator=replace(trained.translator, batching=batching))
+
+
+def open_trained(
+    arguments: Namespace, overrides: list[str], *, n_best: int | None = None
+) -> "Trained":
+    """Load what the arguments name, with the search that they choose."""
+    trained = open_model(arguments)
     stored = trained.config[GROUP]
     chosen = with_shortcuts(stored, overrides, beam=arguments.beam, n_best=n_best)
     node = choose(stored, chosen)
-    translator = replace(trained.translator, decoding=config.build(node), batching=batching)
+    translator = replace(trained.translator, decoding=config.build(node))
     return replace(trained, translator=translator, config={**trained.config, GROUP: node})
