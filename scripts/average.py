@@ -18,7 +18,9 @@ from seq2seq_lab.command_line import Parser
 
 def parse() -> argparse.Namespace:
     parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("checkpoints", nargs="+", help="checkpoint files, or one run folder with --last")
+    parser.add_argument(
+        "checkpoints", nargs="+", help="checkpoint files, or one run folder with --last"
+    )
     parser.add_argument("--last", type=int, metavar="N", help="the N checkpoints with most steps")
     parser.add_argument("-o", "--output", required=True, help="the file to write")
     arguments = parser.parse_intermixed_args()
@@ -42,7 +44,9 @@ def main() -> None:
 
     paths = given if arguments.last is None else last_checkpoints(given[0], arguments.last)
     if any(output.exists() and path.samefile(output) for path in paths):
-        raise errors.ConfigError(f"--output {output}: is one of the checkpoints; choose another file")
+        raise errors.ConfigError(
+            f"--output {output}: is one of the checkpoints; choose another file"
+        )
     checkpoint = average(paths)
     from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 

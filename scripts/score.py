@@ -17,7 +17,6 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from seq2seq_lab import decoding_choice, errors
@@ -59,9 +58,7 @@ def from_texts(arguments: argparse.Namespace, translator: Any) -> list[Asked]:
     pairs, _ = read_parallel(arguments.source, arguments.target)
     targets = translator.target_tokenizer.encode_batch([pair.target for pair in pairs])
     both = zip(pairs, targets, strict=True)
-    return [
-        Asked(i, pair.source, ids, finished=True) for i, (pair, ids) in enumerate(both)
-    ]
+    return [Asked(i, pair.source, ids, finished=True) for i, (pair, ids) in enumerate(both)]
 
 
 def from_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
@@ -141,7 +138,10 @@ def summarize(scores: list[list[float]], cut: int, limit: int) -> None:
         file=sys.stderr,
     )
     if cut:
-        print(f"note: {cut} of {len(scores)} sources were over {limit} tokens and cut", file=sys.stderr)
+        print(
+            f"note: {cut} of {len(scores)} sources were over {limit} tokens and cut",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

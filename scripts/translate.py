@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -23,7 +23,7 @@ from seq2seq_lab.command_line import Parser
 def parse() -> tuple[argparse.Namespace, list[str]]:
     parser = Parser(
         description=__doc__.partition("\n")[0],
-        epilog="Reads standard input unless FILE or --text is given. Without decoding=NAME the search is that of the run.",
+        epilog="Reads standard input unless FILE or --text is given. Searches as the run did unless told otherwise.",
     )
     parser.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
     parser.add_argument(
@@ -88,9 +88,7 @@ def checked(text: str, flag: str) -> str:
     return text
 
 
-def with_prefixes(
-    lines: Iterator[str], arguments: argparse.Namespace
-) -> Iterator[tuple[str, str]]:
+def with_prefixes(lines: Iterator[str], arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """Yield (line, what its output starts with)."""
     from seq2seq_lab.data.text import iter_lines, open_text
 
@@ -100,20 +98,13 @@ def with_prefixes(
         return
     with open_text(Path(arguments.prefix_file)) as stream:
         prefixes = iter_lines(stream, arguments.prefix_file)
-        count = 0
-        for count, line in enumerate(lines, start=1):
-            prefix = next(prefixes, None)
-            if prefix is None:
-                break
+        for number, (line, prefix) in enumerate(zip_longest(lines, prefixes), start=1):
+            if line is None or prefix is None:
+                raise errors.DataError(
+                    f"--prefix-file {arguments.prefix_file}: has not as many lines as the input, one of them ends "
+                    f"before line {number}; give a line, which may be empty, for each input line"
+                )
             yield line, prefix
-        else:
-            if next(prefixes, None) is None:
-                return
-            count += 1
-        raise errors.DataError(
-            f"--prefix-file {arguments.prefix_file}: has not as many lines as the input: they part at line {count}; "
-            "give a line, which may be empty, for each input line"
-        )
 
 
 def chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

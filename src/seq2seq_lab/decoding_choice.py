@@ -34,7 +34,10 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences")
     parser.add_argument(
-        "--batch-tokens", type=int, metavar="N", help="tokens with padding, in place of --batch-size"
+        "--batch-tokens",
+        type=int,
+        metavar="N",
+        help="tokens with padding, in place of --batch-size",
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
 
@@ -42,7 +45,10 @@ def add_model_arguments(parser: ArgumentParser) -> None:
 def add_search_arguments(parser: ArgumentParser) -> None:
     """Add what every command that decodes takes beside."""
     parser.add_argument(
-        "overrides", nargs="*", metavar="decoding.KEY=VALUE", help="as in train.py, e.g. decoding=beam"
+        "overrides",
+        nargs="*",
+        metavar="decoding.KEY=VALUE",
+        help="as in train.py, e.g. decoding=beam",
     )
     parser.add_argument("--beam", type=int, metavar="N", help="decoding=beam decoding.beam_size=N")
 

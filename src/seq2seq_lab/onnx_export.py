@@ -91,7 +91,9 @@ def _examples(model: Any, vocabulary: int) -> list[_Example]:
     generator = torch.Generator().manual_seed(1)
     found = []
     for sizes in EXAMPLES:
-        draw = [torch.randint(NUM_SPECIAL_TOKENS, vocabulary, (n,), generator=generator) for n in sizes]
+        draw = [
+            torch.randint(NUM_SPECIAL_TOKENS, vocabulary, (n,), generator=generator) for n in sizes
+        ]
         source, lengths = pad_source([ids.tolist() for ids in draw])
         state = model.initial_state(model.encode(source, lengths))
         token = torch.full((len(sizes),), BOS)
@@ -149,7 +151,9 @@ def _export_and_compare(model: Any, vocabulary: int, folder: Path) -> dict[str, 
     inputs = (one.token, *states[1])
     _export(step, inputs, folder / STEP, before | made, logits | after)
     return {
-        ENCODER: _deviation(folder / ENCODER, encode, list(given), [(e.source, e.lengths) for e in examples]),
+        ENCODER: _deviation(
+            folder / ENCODER, encode, list(given), [(e.source, e.lengths) for e in examples]
+        ),
         STEP: _deviation(
             folder / STEP,
             step,
@@ -177,7 +181,9 @@ def _export(
     made: dict[str, dict[int, str]],
 ) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it advises the other exporter, and warns where shapes are constants
+        warnings.simplefilter(
+            "ignore"
+        )  # it advises the other exporter, and warns where shapes are constants
         try:
             torch.onnx.export(
                 module,
@@ -188,7 +194,11 @@ def _export(
                 output_names=list(made),
                 dynamic_axes=given | made,
             )
-        except (RuntimeError, ValueError, TypeError) as error:  # OnnxExporterError is a RuntimeError
+        except (
+            RuntimeError,
+            ValueError,
+            TypeError,
+        ) as error:  # OnnxExporterError is a RuntimeError
             raise ConfigError(
                 f"--onnx: PyTorch's exporter cannot express this model ({error}); {_WITHOUT}"
             ) from error
@@ -215,7 +225,9 @@ def _deviation(
             pairs = zip(module(*inputs), map(torch.from_numpy, found), strict=True)
             worst = max(worst, *(_gap(ours, theirs) for ours, theirs in pairs))
     except Exception as error:  # the runtime's errors have no common class
-        raise ConfigError(f"--onnx: onnxruntime cannot run {path.name} ({error}); {_WITHOUT}") from error
+        raise ConfigError(
+            f"--onnx: onnxruntime cannot run {path.name} ({error}); {_WITHOUT}"
+        ) from error
     return worst
 
 

@@ -62,7 +62,9 @@ def make_folder(folder: Path) -> None:
 def write_export(folder: Path, stored: StoredModel) -> None:
     """Write the four files and then the manifest."""
     # tied weights share memory, which safetensors refuses: each name gets its own copy
-    weights = {name: tensor.detach().clone().contiguous() for name, tensor in stored.weights.items()}
+    weights = {
+        name: tensor.detach().clone().contiguous() for name, tensor in stored.weights.items()
+    }
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
     names = ("config", "source_language", "target_language")
     write_json(

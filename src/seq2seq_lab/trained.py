@@ -1,4 +1,4 @@
-"""A trained model from disk: checkpoint, run folder or export -> `Translator`. Nothing but tensors and text is loaded."""
+"""A trained model from disk: checkpoint, run folder or export -> `Translator`; only tensors and text are loaded."""
 
 import pickle
 import warnings
@@ -122,9 +122,7 @@ def build_model(stored: StoredModel, path: str | Path) -> Any:
     return model.eval()
 
 
-def load(
-    path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path] = ()
-) -> Trained:
+def load(path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path] = ()) -> Trained:
     """Load a trained model with its tokenizers and search; with `ensemble`, several models as one.
 
     Raises `CheckpointError` if what is read is damaged, or the models of an ensemble do not share their tokenizers.

@@ -94,7 +94,9 @@ def test_planted_dropped_blank_lines_are_caught():
 def test_the_batch_size_does_not_matter(size):
     base = translator()
     expected = [t.text for t in base.translate(lines())]
-    assert [t.text for t in replace(base, batching=BySentences(size)).translate(lines())] == expected
+    assert [
+        t.text for t in replace(base, batching=BySentences(size)).translate(lines())
+    ] == expected
 
 
 # dropout

@@ -6,7 +6,6 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
 from typing import Any, ClassVar
 
 from seq2seq_lab.data.text_form import Normalization, check_normalization, text_form, visible
@@ -203,10 +202,15 @@ class VocabularyTokenizer(Tokenizer):
 
 def decode_runs(items: list[int | str], decode: Callable[[list[int]], str]) -> str:
     """Return the text where only runs of ids can be decoded: what is given stands between them as it is."""
-    parts = []
-    for given, run in groupby(items, key=lambda item: isinstance(item, str)):
-        parts += run if given else [decode(list(run))]  # type: ignore[arg-type]
-    return "".join(parts)  # type: ignore[arg-type]
+    parts: list[str] = []
+    run: list[int] = []
+    for item in items:
+        if isinstance(item, int):
+            run.append(item)
+        else:
+            parts += [decode(run), item]
+            run = []
+    return "".join([*parts, decode(run)])
 
 
 def checked_pieces(pieces: object) -> list[str]:

@@ -1,6 +1,6 @@
 """How likely a model finds given outputs: their log-probabilities, each token after the given ones before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ class Scorer:
     """Scores outputs step by step, exactly as a search would have: any length, in the memory of one step."""
 
     model: Any
-    batching: Batching = BySentences(64)
+    batching: Batching = field(default_factory=BySentences)
 
     @torch.inference_mode()
     def __call__(self, wanted: list[Wanted]) -> list[list[float]]:
@@ -59,12 +59,17 @@ class Scorer:
             [torch.tensor(one.steps) for one in wanted], batch_first=True, padding_value=PAD
         ).to(device)
         counts = torch.tensor([len(one.steps) for one in wanted], device=device)
-        rows, token = torch.arange(len(wanted), device=device), targets.new_full((len(wanted),), BOS)
+        rows, token = (
+            torch.arange(len(wanted), device=device),
+            targets.new_full((len(wanted),), BOS),
+        )
         found: list[list[float]] = [[] for _ in wanted]
         for step in range(targets.shape[1]):
             logits, state = self.model.step(token, state)
             token = targets[rows, step]
-            for row, score in zip(rows.tolist(), log_probability(logits, token).tolist(), strict=True):
+            for row, score in zip(
+                rows.tolist(), log_probability(logits, token).tolist(), strict=True
+            ):
                 found[row].append(score)
             going = counts[rows] > step + 1
             if not bool(going.all()):

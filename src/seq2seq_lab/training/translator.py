@@ -1,6 +1,6 @@
 """Text in, text out: encode, search and decode in batches of like length, with the order kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -112,7 +112,7 @@ class Translator:
     target_tokenizer: Tokenizer
     decoding: Search
     max_source_tokens: int
-    batching: Batching = BySentences(64)
+    batching: Batching = field(default_factory=BySentences)
 
     def __post_init__(self) -> None:
         """Refuse at once what would only show when the first unknown word is written."""
