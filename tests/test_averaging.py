@@ -31,7 +31,11 @@ def trained():
 
 
 def averages_by_hand(mean) -> None:
-    states = [{"w": torch.tensor([1.0, -2.0])}, {"w": torch.tensor([2.0, 0.0])}, {"w": torch.tensor([6.0, 5.0])}]
+    states = [
+        {"w": torch.tensor([1.0, -2.0])},
+        {"w": torch.tensor([2.0, 0.0])},
+        {"w": torch.tensor([6.0, 5.0])},
+    ]
     assert mean(states)["w"].tolist() == [3.0, 1.0]
 
 

@@ -37,7 +37,8 @@ def same_output(folder, other) -> None:
     stdin = text_of(LINES).encode()
     arguments = ("--beam", 3, "--jsonl", "--attention")
     some, others = (
-        run_script("scripts/translate.py", path, *arguments, stdin=stdin) for path in (folder, other)
+        run_script("scripts/translate.py", path, *arguments, stdin=stdin)
+        for path in (folder, other)
     )
     assert (some.returncode, some.stderr) == (others.returncode, others.stderr) == (0, b"")
     assert some.stdout.count(b"\n") == len(LINES)

@@ -66,7 +66,9 @@ def test_jsonl_holds_scores_tokens_and_attention(command):
 
 
 def test_n_best_lines_name_their_input_line(command):
-    code, out, _ = command("translate", learned(), "--beam", 3, "--n-best", 2, stdin=b"0 1 2\n\n4 4\n")
+    code, out, _ = command(
+        "translate", learned(), "--beam", 3, "--n-best", 2, stdin=b"0 1 2\n\n4 4\n"
+    )
     found = [line.split("\t") for line in out.split("\n")[:-1]]
     assert code == 0
     assert [row[0] for row in found] == ["1", "1", "2", "3", "3"]
@@ -108,7 +110,9 @@ def test_every_output_starts_with_the_prefix(command):
 
 def test_a_file_gives_each_line_its_prefix(command, tmp_path):
     (tmp_path / "p").write_text("3 3\n\n5\n")
-    code, out, _ = command("translate", learned(), "--prefix-file", tmp_path / "p", stdin=b"0\n1 2\n4\n")
+    code, out, _ = command(
+        "translate", learned(), "--prefix-file", tmp_path / "p", stdin=b"0\n1 2\n4\n"
+    )
     assert code == 0
     lines = out.split("\n")
     assert lines[0].startswith("3 3")
@@ -147,7 +151,9 @@ def test_an_ensemble_of_two_models_is_neither_of_them(command):
 
 
 def test_models_of_other_data_are_refused(command):
-    error = one_line_error(command("translate", learned(), "--ensemble", tiny_run(), stdin=STDIN), 6)
+    error = one_line_error(
+        command("translate", learned(), "--ensemble", tiny_run(), stdin=STDIN), 6
+    )
     assert "its source tokenizer" in error
     assert "same vocabularies" in error
 

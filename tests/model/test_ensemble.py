@@ -23,7 +23,9 @@ def three() -> list:
 
 
 def found_by(model, batch, search) -> list:
-    request = Request(batch.source_lengths, torch.arange(len(batch)), [[] for _ in range(len(batch))])
+    request = Request(
+        batch.source_lengths, torch.arange(len(batch)), [[] for _ in range(len(batch))]
+    )
     with torch.no_grad():
         state = model.initial_state(model.encode(batch.source, batch.source_lengths))
         return search(model.step, state, request)
@@ -70,7 +72,9 @@ def test_planted_state_that_stays_behind_is_caught():
 
     def laws() -> None:
         for seed in range(10):
-            mean_of_probabilities([make_model(choice, 3 * seed + k) for k, choice in enumerate(CHOICES)])
+            mean_of_probabilities(
+                [make_model(choice, 3 * seed + k) for k, choice in enumerate(CHOICES)]
+            )
 
     laws()
     with (

@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 import torch
+from test_translator import lines, translator
 
 from seq2seq_lab import config
 from seq2seq_lab.data.batching import BySentences, ByTokens
@@ -13,7 +14,6 @@ from seq2seq_lab.special_tokens import BOS, EOS
 from seq2seq_lab.training import scorer as module
 from seq2seq_lab.training.scorer import Scorer, Wanted
 from small_runs import small
-from test_translator import lines, translator
 
 PAIRS = [([4, 5, 6], [5, 4]), ([7], [6, 6, 6, 5, 4]), ([4, 4, 5, 5, 6], []), ([5, 4], [7])]
 

@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 import torch
+from test_translator import lines, translator
 
 from seq2seq_lab import config
 from seq2seq_lab.data.batching import ByTokens
@@ -13,7 +14,6 @@ from seq2seq_lab.model.ensemble import Ensemble
 from seq2seq_lab.special_tokens import UNK
 from seq2seq_lab.training import translator as module
 from seq2seq_lab.training.translator import Translator, translation_row, words_looked_at
-from test_translator import lines, translator
 
 
 def with_search(base: Translator, name: str, **settings) -> Translator:
@@ -159,7 +159,7 @@ def test_without_replacement_unknown_words_are_left_out():
 def test_a_model_without_attention_is_refused_before_it_decodes(ensemble):
     base = translator("model=gru")
     model = Ensemble([base.model]) if ensemble else base.model
-    with pytest.raises(ConfigError, match="decoding.replace_unknown=true: this model has no att"):
+    with pytest.raises(ConfigError, match="this model has no attention"):
         with_search(replace(base, model=model), "greedy", replace_unknown=True)
 
 

@@ -12,8 +12,6 @@ from seq2seq_lab.data.collate import pad_source
 from seq2seq_lab.data.tokenizer import Tokenizer
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search
 from seq2seq_lab.errors import ConfigError
-from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.model.ensemble import Ensemble
 from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
 
 
@@ -107,7 +105,7 @@ class Translator:
     Sentences of like length make a batch: so many, or as many as fit into a number of source tokens with padding.
     """
 
-    model: EncoderDecoder | Ensemble
+    model: Any  # an EncoderDecoder, or an Ensemble of them
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
     decoding: Search
