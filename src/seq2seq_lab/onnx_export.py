@@ -28,26 +28,32 @@ EXAMPLES = ([7, 3, 5], [4, 2], [1])
 STEPS = 5
 
 
+def _children(value: Any) -> dict[str, Any] | None:
+    """Return the parts of a dataclass or tuple by name; None for a tensor."""
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {str(i): part for i, part in enumerate(value)} if isinstance(value, tuple) else None
+
+
 def flatten(value: Any, name: str = "") -> list[tuple[str, Tensor]]:
-    """Return the tensors of nested dataclasses with their dotted names."""
-    if not is_dataclass(value):
+    """Return the tensors of nested dataclasses and tuples with their dotted names."""
+    children = _children(value)
+    if children is None:
         return [(name, value)]
-    parts = []
-    for field in fields(value):
-        inner = f"{name}.{field.name}" if name else field.name
-        parts += flatten(getattr(value, field.name), inner)
-    return parts
+    prefix = f"{name}." if name else ""
+    return [pair for key, part in children.items() for pair in flatten(part, prefix + key)]
 
 
 def unflatten(like: Any, tensors: Iterable[Tensor]) -> Any:
-    """Return a copy of nested dataclasses with these tensors in the order of `flatten`."""
+    """Return a copy of nested dataclasses and tuples with these tensors in the order of `flatten`."""
     queue = iter(tensors)
 
     def fill(value: Any) -> Any:
-        if not is_dataclass(value) or isinstance(value, type):
+        children = _children(value)
+        if children is None:
             return next(queue)
-        parts = {field.name: fill(getattr(value, field.name)) for field in fields(value)}
-        return replace(value, **parts)
+        parts = {key: fill(part) for key, part in children.items()}
+        return tuple(parts.values()) if isinstance(value, tuple) else replace(value, **parts)
 
     return fill(like)
 
