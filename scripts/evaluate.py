@@ -1,41 +1,43 @@
 """Score a trained model on any two parallel files; prints the metrics and stores them.
 
 python scripts/evaluate.py outputs/<name>/<run> test.de test.en --output scores/
+python scripts/evaluate.py outputs/<name>/<run> test.de test.en --beam 5 decoding.max_ratio=2
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from seq2seq_lab import errors
+from seq2seq_lab import decoding_choice, errors
 from seq2seq_lab.command_line import Parser
 
 
-def parse() -> argparse.Namespace:
+def parse() -> tuple[argparse.Namespace, list[str]]:
     parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("checkpoint", help="a checkpoint file or a run folder")
+    parser.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
     parser.add_argument("source", help="UTF-8 text or .gz, one sentence per line")
     parser.add_argument("reference", help="the translations, line by line")
     parser.add_argument(
         "--output",
         help="folder for metrics.json and hypotheses.jsonl (default: evaluation_<source file> in the working folder)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
-    return parser.parse_args()
+    decoding_choice.add_search_arguments(parser)
+    decoding_choice.add_model_arguments(parser)
+    arguments = parser.parse_intermixed_args()
+    return arguments, decoding_choice.take_overrides(arguments)
 
 
 def main() -> None:
-    arguments = parse()
+    arguments, overrides = parse()
     from seq2seq_lab.data.parallel import read_parallel
     from seq2seq_lab.files import write_json, write_json_lines
     from seq2seq_lab.metrics.scores import hypothesis_rows, score
-    from seq2seq_lab.trained import load
 
     source = Path(arguments.source)
     pairs, _ = read_parallel(source, Path(arguments.reference))
     if not pairs:
         raise errors.DataError(f"{source}: no line in it; a score needs one pair at least")
-    trained = load(arguments.checkpoint, device=arguments.device)
+    trained = decoding_choice.open_trained(arguments, overrides)
     folder = Path(arguments.output or f"evaluation_{source.name}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,9 +50,8 @@ def main() -> None:
     write_json_lines(
         folder / "hypotheses.jsonl", hypothesis_rows(pairs, texts, [t.score for t in found])
     )
-    write_json(
-        folder / "metrics.json", {**numbers, "signatures": signatures, "sentences": len(pairs)}
-    )
+    facts = {"sentences": len(pairs), "decoding": trained.config["decoding"]}
+    write_json(folder / "metrics.json", {**numbers, "signatures": signatures, **facts})
     for name, value in numbers.items():
         print(f"{name:24s} {value:8.2f}")
     print(f"{len(pairs)} sentences; stored in {folder}/")

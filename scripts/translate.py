@@ -2,45 +2,77 @@
 
 python scripts/translate.py outputs/lstm_attn_numbers/<run> --text "one hundred and five"
 python scripts/translate.py best.ckpt < input.txt > output.txt
-python scripts/translate.py best.ckpt input.txt --output output.txt
+python scripts/translate.py best.ckpt input.txt --beam 5 decoding.max_ratio=2 --output output.txt
+python scripts/translate.py best.ckpt input.txt --beam 5 --n-best 5 --jsonl --attention > hypotheses.jsonl
+python scripts/translate.py run_1 input.txt --ensemble run_2 run_3
 """
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from seq2seq_lab import errors
+from seq2seq_lab import decoding_choice, errors
 from seq2seq_lab.command_line import Parser
 
 
-def parse() -> argparse.Namespace:
+def parse() -> tuple[argparse.Namespace, list[str]]:
     parser = Parser(
         description=__doc__.partition("\n")[0],
-        epilog="Reads standard input unless FILE or --text is given.",
+        epilog="Reads standard input unless FILE or --text is given. Searches as the run did unless told otherwise.",
     )
-    parser.add_argument("checkpoint", help="a checkpoint file or a run folder")
+    parser.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
     parser.add_argument(
         "file", nargs="?", help="UTF-8 text, one sentence per line; - is standard input"
     )
+    decoding_choice.add_search_arguments(parser)
+    decoding_choice.add_model_arguments(parser)
     parser.add_argument("--text", help="translate this text and end")
     parser.add_argument("--output", help="write here and not to standard output")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
-    return parser.parse_args()
+    parser.add_argument("--prefix", metavar="TEXT", help="every output starts with this text")
+    parser.add_argument(
+        "--prefix-file", metavar="FILE", help="output i starts with line i of this file"
+    )
+    parser.add_argument(
+        "--n-best",
+        type=int,
+        metavar="N",
+        help="the N best outputs of each line (fewer if the search found fewer), as lines of: number of the input "
+        "line, rank value, text, with tabs between; or all in one object with --jsonl",
+    )
+    parser.add_argument(
+        "--jsonl", action="store_true", help="one JSON object per line, with scores and tokens"
+    )
+    parser.add_argument(
+        "--attention", action="store_true", help="with --jsonl: the attention matrix as well"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    arguments = parser.parse_intermixed_args()
+    overrides = decoding_choice.take_overrides(arguments, "file")
+    refuse_contradictions(arguments)
+    return arguments, overrides
+
+
+def refuse_contradictions(arguments: argparse.Namespace) -> None:
+    if arguments.text is not None and arguments.file is not None:
+        raise errors.ConfigError("give either FILE or --text, not both")
+    if arguments.prefix is not None and arguments.prefix_file is not None:
+        raise errors.ConfigError("give either --prefix or --prefix-file, not both")
+    if arguments.attention and not arguments.jsonl:
+        raise errors.ConfigError("--attention: text has no place for a matrix; add --jsonl")
+    if arguments.n_best is not None and arguments.n_best < 1:
+        raise errors.ConfigError(f"--n-best {arguments.n_best}: must be >= 1")
 
 
 def read(arguments: argparse.Namespace, stdin: BinaryIO) -> Iterator[str]:
     from seq2seq_lab.data.text import iter_lines, open_text
 
     if arguments.text is not None:
-        try:
-            arguments.text.encode()
-        except UnicodeEncodeError as error:
-            raise errors.DataError("--text: not UTF-8; check the terminal's encoding") from error
-        yield from arguments.text.split("\n")
+        yield from checked(arguments.text, "--text").split("\n")
     elif arguments.file in (None, "-"):
         yield from iter_lines(stdin, "standard input")
     else:
@@ -48,15 +80,42 @@ def read(arguments: argparse.Namespace, stdin: BinaryIO) -> Iterator[str]:
             yield from iter_lines(stream, arguments.file)
 
 
-def chunks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
-    """Yield lists of lines; where reading fails, first what was read before."""
+def checked(text: str, flag: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise errors.DataError(f"{flag}: not UTF-8; check the terminal's encoding") from error
+    return text
+
+
+def with_prefixes(lines: Iterator[str], arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Yield (line, what its output starts with)."""
+    from seq2seq_lab.data.text import iter_lines, open_text
+
+    if arguments.prefix_file is None:
+        prefix = checked(arguments.prefix or "", "--prefix")
+        yield from ((line, prefix) for line in lines)
+        return
+    with open_text(Path(arguments.prefix_file)) as stream:
+        prefixes = iter_lines(stream, arguments.prefix_file)
+        for number, (line, prefix) in enumerate(zip_longest(lines, prefixes), start=1):
+            if line is None or prefix is None:
+                raise errors.DataError(
+                    f"--prefix-file {arguments.prefix_file}: has not as many lines as the input, one of them ends "
+                    f"before line {number}; give a line, which may be empty, for each input line"
+                )
+            yield line, prefix
+
+
+def chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Yield lists of items; where reading fails, first what was read before."""
     done = False
     while not done:
-        chunk: list[str] = []
+        chunk: list[Any] = []
         failure = None
         try:
-            for line in islice(lines, size):
-                chunk.append(line)  # one by one, so that a failure keeps those before it
+            for item in islice(items, size):
+                chunk.append(item)  # one by one, so that a failure keeps those before it
         except errors.UserError as error:
             failure = error
         done = len(chunk) < size
@@ -64,15 +123,6 @@ def chunks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
             yield chunk
         if failure is not None:
             raise failure
-
-
-def load_translator(arguments: argparse.Namespace) -> Any:
-    from dataclasses import replace
-
-    from seq2seq_lab.trained import load
-
-    trained = load(arguments.checkpoint, device=arguments.device)
-    return replace(trained.translator, batch_size=arguments.batch_size)
 
 
 def open_output(arguments: argparse.Namespace) -> TextIO:
@@ -88,34 +138,76 @@ def open_output(arguments: argparse.Namespace) -> TextIO:
         raise errors.ResourceError(text) from error
 
 
+def written(number: int, line: str, found: list[Any], arguments: argparse.Namespace) -> str:
+    """Return what is written of one input line, counted from 0."""
+    from seq2seq_lab.training.translator import translation_row
+
+    if arguments.jsonl:
+        row = translation_row(number, line, found, with_attention=arguments.attention)
+        return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+    if arguments.n_best is None:
+        return found[0].text + "\n"
+    return "".join(f"{number + 1}\t{one.rank:.4f}\t{one.text}\n" for one in found)
+
+
+@contextmanager
+def progress(arguments: argparse.Namespace, *, interactive: bool) -> Iterator[Callable[[int], Any]]:
+    """Give a function that is told how many lines are done; on a terminal it moves a bar on standard error."""
+    if arguments.quiet or interactive or arguments.text is not None or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(file=sys.stderr)
+    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("", total=count_lines(arguments.file))
+        yield lambda lines: bar.advance(task, lines)
+
+
+def count_lines(name: str | None) -> int | None:
+    """Return the number of lines of a plain file; None where it takes unpacking or waiting to know."""
+    if name in (None, "-") or not Path(name).is_file():
+        return None
+    with Path(name).open("rb") as file:
+        if file.peek(2).startswith(b"\x1f\x8b"):
+            return None
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
 def translate(arguments: argparse.Namespace, translator: Any, output: TextIO) -> None:
     cut = count = 0
+    interactive = sys.stdin.isatty() and arguments.file is None and arguments.text is None
     # many batches are read at once, so that lines of like length meet; a terminal gets its answer at once
-    chunk = 1 if sys.stdin.isatty() and arguments.file is None else 50 * arguments.batch_size
-    for lines in chunks(read(arguments, sys.stdin.buffer), chunk):
-        for translation in translator.translate(lines):
-            output.write(translation.text + "\n")
-            cut += translation.truncated
-            count += 1
-        output.flush()
+    chunk = 1 if interactive else 50 * arguments.batch_size
+    pairs = with_prefixes(read(arguments, sys.stdin.buffer), arguments)
+    with progress(arguments, interactive=interactive) as advance:
+        for some in chunks(pairs, chunk):
+            lines, prefixes = [line for line, _ in some], [prefix for _, prefix in some]
+            forced = prefixes if any(prefixes) else None
+            for line, found in zip(
+                lines, translator.n_best(lines, first=count, prefixes=forced), strict=True
+            ):
+                output.write(written(count, line, found, arguments))
+                cut += found[0].truncated
+                count += 1
+            output.flush()
+            advance(len(lines))
     if cut:
         limit = translator.max_source_tokens
         print(f"note: {cut} of {count} lines were over {limit} tokens and cut", file=sys.stderr)
 
 
 def main() -> None:
-    arguments = parse()
-    if arguments.batch_size < 1:
-        raise errors.ConfigError(f"--batch-size {arguments.batch_size}: must be >= 1; 64 is usual")
-    if arguments.text is not None and arguments.file is not None:
-        raise errors.ConfigError("give either FILE or --text, not both")
-    translator = load_translator(arguments)  # first: a mistake leaves an older output as it was
+    arguments, overrides = parse()
+    # first: a mistake leaves an older output as it was
+    trained = decoding_choice.open_trained(arguments, overrides, n_best=arguments.n_best)
     if arguments.output:
         with open_output(arguments) as output:
-            translate(arguments, translator, output)
+            translate(arguments, trained.translator, output)
     else:
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        translate(arguments, translator, sys.stdout)
+        translate(arguments, trained.translator, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ CHECKPOINTS = {
 
 TRANSLATE = {
     "no checkpoint": ([], 2, "required: checkpoint", "see --help"),
-    "flag": (["RUN", "--beam", "4"], 2, "--beam", "see --help"),
+    "flag": (["RUN", "--bam", "4"], 2, "--bam", "see --help"),
     "text for a number": (["RUN", "--batch-size", "many"], 2, "--batch-size", "'many'", "see --help"),
     "batch size": (["RUN", "--batch-size", "0"], 2, "--batch-size 0: must be >= 1"),
     "file and text": (["RUN", "@/a.txt", "--text", "a"], 2, "either FILE or --text"),

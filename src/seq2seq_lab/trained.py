@@ -1,8 +1,9 @@
-"""A trained model from disk: checkpoint or run folder -> `Translator`. Nothing but tensors and text is loaded."""
+"""A trained model from disk: checkpoint, run folder or export -> `Translator`; only tensors and text are loaded."""
 
 import pickle
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from seq2seq_lab.config import build
 from seq2seq_lab.data.tokenizer import tokenizer_from_json
 from seq2seq_lab.errors import CheckpointError, ConfigError, UnsafeError
 from seq2seq_lab.files import verify
+from seq2seq_lab.model.ensemble import Ensemble
+from seq2seq_lab.stored_model import StoredModel, is_export, read_export
 from seq2seq_lab.training.translator import Translator
 
 _PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
@@ -87,28 +90,72 @@ def check_device(device: str) -> None:
         ) from error
 
 
-def load(path: str | Path, *, device: str = "cpu") -> Trained:
-    """Build the model of a checkpoint's own config and give it the stored weights."""
-    check_device(device)
-    file = find_checkpoint(Path(path))
+def read_model(path: str | Path) -> StoredModel:
+    """Read a checkpoint, the best one of a run folder, or an exported folder."""
+    path = Path(path)
+    if is_export(path):
+        return read_export(path)
+    file = find_checkpoint(path)
     checkpoint = read_checkpoint(file)
-    contents = checkpoint["seq2seq_lab"]
-    config = contents["config"]
-    model = build(config["model"])
     weights = {
         name.removeprefix("model."): tensor
         for name, tensor in checkpoint["state_dict"].items()
         if name.startswith("model.")
     }
+    contents = checkpoint["seq2seq_lab"]
+    names = [field.name for field in fields(StoredModel) if field.name != "weights"]
     try:
-        model.load_state_dict(weights)
+        return StoredModel(weights=weights, **{name: contents[name] for name in names})
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{file}: not a checkpoint of this version of seq2seq-lab ({error!r})"
+        ) from error
+
+
+def build_model(stored: StoredModel, path: str | Path) -> Any:
+    """Build the model of the stored config and give it the stored weights."""
+    model = build(stored.config["model"])
+    try:
+        model.load_state_dict(stored.weights)
     except RuntimeError as error:
-        raise CheckpointError(f"{file}: the weights do not fit the stored config") from error
+        raise CheckpointError(f"{path}: the weights do not fit the stored config") from error
+    return model.eval()
+
+
+def load(path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path] = ()) -> Trained:
+    """Load a trained model with its tokenizers and search; with `ensemble`, several models as one.
+
+    Raises `CheckpointError` if what is read is damaged, or the models of an ensemble do not share their tokenizers.
+    """
+    check_device(device)
+    first = read_model(path)
+    model, limit = build_model(first, path), first.max_source_tokens
+    if ensemble:
+        others = [(other, read_model(other)) for other in ensemble]
+        for name, other in others:
+            _check_same_vocabulary(path, first, name, other)
+        limit = min([limit, *(other.max_source_tokens for _, other in others)])
+        model = Ensemble([model, *(build_model(other, name) for name, other in others)])
     translator = Translator(
         model=model.to(device).eval(),
-        source_tokenizer=tokenizer_from_json(contents["source_tokenizer"]),
-        target_tokenizer=tokenizer_from_json(contents["target_tokenizer"]),
-        decoding=build(config["decoding"]),
-        max_source_tokens=config["data"]["length_filter"]["max_source_tokens"],
+        source_tokenizer=tokenizer_from_json(first.source_tokenizer),
+        target_tokenizer=tokenizer_from_json(first.target_tokenizer),
+        decoding=build(first.config["decoding"]),
+        max_source_tokens=limit,
     )
-    return Trained(translator, config, contents["source_language"], contents["target_language"])
+    return Trained(translator, first.config, first.source_language, first.target_language)
+
+
+def _check_same_vocabulary(
+    path: str | Path, first: StoredModel, name: str | Path, other: StoredModel
+) -> None:
+    for side in ("source", "target"):
+        prints = [
+            tokenizer_from_json(getattr(one, f"{side}_tokenizer")).fingerprint()
+            for one in (first, other)
+        ]
+        if prints[0] != prints[1]:
+            raise CheckpointError(
+                f"{name}: its {side} tokenizer ({prints[1][:12]}) is not that of {path} ({prints[0][:12]}); models of "
+                "an ensemble must have the same vocabularies, so train them on the same data"
+            )

@@ -119,3 +119,41 @@ def test_a_typed_end_token_is_a_word_of_its_own():
     tokenizer = _fitted(WordTokenizer(), ["<eos> a <eos>"])
     assert tokenizer.encode("<eos> a") == [4, 5]
     assert tokenizer.decode([4, EOS, 5]) == "<eos> a"
+
+
+# pieces in place of unknown tokens
+
+UNKNOWN = {
+    "words": (WordTokenizer(), ["the", UNK, "mat"], "the Zürich mat"),
+    "punctuation": (WordTokenizer(split_punctuation=True), ["the", UNK, "mat"], "the Zürich mat"),
+    "characters": (CharacterTokenizer(), ["t", UNK, "e"], "tZüriche"),
+    "bytes": (ByteTokenizer(), ["t", UNK, "e"], "tZüriche"),
+    "pieces": (BpeTokenizer(vocab_size=270), ["t", UNK, "e"], "tZüriche"),
+    "characters merged": (BpeTokenizer(vocab_size=30, byte_level=False), ["t", UNK], "tZürich"),
+    "unigram": (UnigramTokenizer(vocab_size=40), ["t", UNK, "e"], "tZüriche"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_given_piece_stands_where_a_token_is_unknown(name):
+    tokenizer, parts, expected = UNKNOWN[name]
+    if tokenizer.language is None:
+        tokenizer.fit(TEXTS, "en")
+    ids = {tokenizer.token(i): i for i in range(4, len(tokenizer))}
+    found = [part if part == UNK else ids[part] for part in parts]
+    assert tokenizer.decode(found, ["Zürich"]) == expected
+    without = tokenizer.decode(found)
+    assert without == tokenizer.decode(found, [""])
+    assert without == tokenizer.decode([i for i in found if i != UNK])
+
+
+@pytest.mark.parametrize("pieces", [[], ["a", "b"]])
+def test_there_is_a_piece_for_each_unknown_token(pieces):
+    with pytest.raises(ValueError, match="unknown tokens"):
+        _fitted(WordTokenizer()).decode([UNK, 4], pieces)
+
+
+def test_pieces_are_the_words_as_they_are_written():
+    tokenizer = _fitted(CharacterTokenizer())
+    assert tokenizer.pieces("a \t") == ["a", " ", "\t"]
+    assert tokenizer.tokens("a \t") == ["a", "▁", "\\t"]

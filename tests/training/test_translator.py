@@ -4,6 +4,7 @@ from unittest import mock
 import pytest
 import torch
 
+from seq2seq_lab.data.batching import BySentences
 from seq2seq_lab.training import translator as module
 from seq2seq_lab.training.translator import Translator
 from small_runs import small
@@ -33,7 +34,7 @@ def translator(*overrides, scale=6.0) -> Translator:
     with torch.no_grad():
         for parameter in parts.module.model.parameters():
             parameter.mul_(scale)
-    return replace(parts.module.translator, batch_size=8)
+    return replace(parts.module.translator, batching=BySentences(8))
 
 
 def lines() -> list[str]:
@@ -93,7 +94,9 @@ def test_planted_dropped_blank_lines_are_caught():
 def test_the_batch_size_does_not_matter(size):
     base = translator()
     expected = [t.text for t in base.translate(lines())]
-    assert [t.text for t in replace(base, batch_size=size).translate(lines())] == expected
+    assert [
+        t.text for t in replace(base, batching=BySentences(size)).translate(lines())
+    ] == expected
 
 
 # dropout

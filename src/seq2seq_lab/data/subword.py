@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Any
 
 from seq2seq_lab.data.text_form import Normalization
-from seq2seq_lab.data.vocabulary import Tokenizer, checked_pieces
+from seq2seq_lab.data.vocabulary import Tokenizer, checked_pieces, decode_runs
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, UNK
 
@@ -138,8 +138,11 @@ class BpeTokenizer(Tokenizer):
         spaced = [_with_space(text) for text in texts]
         return [encoding.ids for encoding in self._encoder.encode_batch_fast(spaced)]
 
-    def _decode(self, ids: list[int]) -> str:
-        return self._text([self._pieces[i - NUM_SPECIAL_TOKENS] for i in ids]).removeprefix(" ")
+    def _decode(self, items: list[int | str]) -> str:
+        def run(ids: list[int]) -> str:
+            return self._text([self._pieces[i - NUM_SPECIAL_TOKENS] for i in ids])
+
+        return decode_runs(items, run).removeprefix(" ")
 
     def _text(self, pieces: list[str]) -> str:
         return "".join(pieces) if self._bytes is None else self._bytes.decode(pieces)
@@ -220,8 +223,11 @@ class UnigramTokenizer(Tokenizer):
     def _encode(self, texts: list[str]) -> list[list[int]]:
         return self._processor.encode([_safe(text) for text in texts], num_threads=1)
 
-    def _decode(self, ids: list[int]) -> str:
-        return _plain("".join(self._pieces[i] for i in ids)).removeprefix(" ")
+    def _decode(self, items: list[int | str]) -> str:
+        def run(ids: list[int]) -> str:
+            return _plain("".join(self._pieces[i] for i in ids))
+
+        return decode_runs(items, run).removeprefix(" ")
 
     def _cut(self, text: str) -> list[str]:
         return [_plain(piece) for piece in self._processor.encode(_safe(text), out_type=str)]

@@ -130,8 +130,12 @@ class ByteTokenizer(Tokenizer):
     def _encode(self, texts: list[str]) -> list[list[int]]:
         return [[byte + NUM_SPECIAL_TOKENS for byte in text.encode()] for text in texts]
 
-    def _decode(self, ids: list[int]) -> str:
-        return bytes(i - NUM_SPECIAL_TOKENS for i in ids).decode(errors="replace")
+    def _decode(self, items: list[int | str]) -> str:
+        written = (
+            item.encode() if isinstance(item, str) else bytes([item - NUM_SPECIAL_TOKENS])
+            for item in items
+        )
+        return b"".join(written).decode(errors="replace")
 
     def _cut(self, text: str) -> list[str]:
         return [self._piece(byte + NUM_SPECIAL_TOKENS) for byte in text.encode()]

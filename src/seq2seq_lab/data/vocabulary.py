@@ -5,7 +5,7 @@ import inspect
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from seq2seq_lab.data.text_form import Normalization, check_normalization, text_form, visible
@@ -42,8 +42,8 @@ class Tokenizer(ABC):
         """Return the ids of normalised texts."""
 
     @abstractmethod
-    def _decode(self, ids: list[int]) -> str:
-        """Return the text of ids that are not special."""
+    def _decode(self, items: list[int | str]) -> str:
+        """Return the text of ids that are not special, with given pieces between them."""
 
     @abstractmethod
     def _cut(self, text: str) -> list[str]:
@@ -71,15 +71,27 @@ class Tokenizer(ABC):
         self._require_fit()
         return self._encode([self.normalize(text) for text in texts])
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of the ids; the special tokens, UNK included, are left out."""
+    def decode(self, ids: Iterable[int], unknown: Sequence[str] | None = None) -> str:
+        """Return the text of the ids; the special tokens are left out.
+
+        `unknown` has a piece for each UNK, in order, to stand in its place (an empty one leaves it out).
+        """
         self._require_fit()
-        return self._decode([i for i in ids if i >= NUM_SPECIAL_TOKENS])
+        kept = [i for i in ids if i >= NUM_SPECIAL_TOKENS or (i == UNK and unknown is not None)]
+        pieces = iter(unknown or ())
+        if unknown is not None and len(unknown) != kept.count(UNK):
+            raise ValueError(f"{len(unknown)} pieces for {kept.count(UNK)} unknown tokens")
+        items = [next(pieces) if i == UNK else i for i in kept]
+        return self._decode([item for item in items if item != ""])
+
+    def pieces(self, text: str) -> list[str]:
+        """Return the pieces of a text as they are written, one for each id of `encode`."""
+        self._require_fit()
+        return self._cut(self.normalize(text))
 
     def tokens(self, text: str) -> list[str]:
         """Return the pieces of a text for display, one for each id of `encode`."""
-        self._require_fit()
-        return [visible(piece) for piece in self._cut(self.normalize(text))]
+        return [visible(piece) for piece in self.pieces(text)]
 
     def token(self, id_: int) -> str:
         """Return the display string of an id."""
@@ -181,11 +193,24 @@ class VocabularyTokenizer(Tokenizer):
     def _encode(self, texts: list[str]) -> list[list[int]]:
         return [[self._ids.get(piece, UNK) for piece in self._cut(text)] for text in texts]
 
-    def _decode(self, ids: list[int]) -> str:
-        return self._join([self._piece(i) for i in ids])
+    def _decode(self, items: list[int | str]) -> str:
+        return self._join([self._piece(i) if isinstance(i, int) else i for i in items])
 
     def _piece(self, id_: int) -> str:
         return self._vocabulary[id_ - NUM_SPECIAL_TOKENS]
+
+
+def decode_runs(items: list[int | str], decode: Callable[[list[int]], str]) -> str:
+    """Return the text where only runs of ids can be decoded: what is given stands between them as it is."""
+    parts: list[str] = []
+    run: list[int] = []
+    for item in items:
+        if isinstance(item, int):
+            run.append(item)
+        else:
+            parts += [decode(run), item]
+            run = []
+    return "".join([*parts, decode(run)])
 
 
 def checked_pieces(pieces: object) -> list[str]:

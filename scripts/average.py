@@ -1,0 +1,60 @@
+"""Average checkpoints of one run: the mean of each weight, as one checkpoint that translates like any other.
+
+python train.py +training/callback=recent_checkpoints    # keeps the last five beside best.ckpt and last.ckpt;
+                                                         # training.callback.recent_checkpoints.save_top_k=8: eight
+python scripts/average.py outputs/<name>/<run> --last 5 --output average.ckpt
+python scripts/average.py a.ckpt b.ckpt c.ckpt --output average.ckpt
+
+Training cannot go on from it: optimizer and schedule are not averaged.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from seq2seq_lab import errors
+from seq2seq_lab.command_line import Parser
+
+
+def parse() -> argparse.Namespace:
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "checkpoints", nargs="+", help="checkpoint files, or one run folder with --last"
+    )
+    parser.add_argument("--last", type=int, metavar="N", help="the N checkpoints with most steps")
+    parser.add_argument("-o", "--output", required=True, help="the file to write")
+    arguments = parser.parse_intermixed_args()
+    if arguments.last is not None and arguments.last < 1:
+        raise errors.ConfigError(f"--last {arguments.last}: must be >= 1")
+    if arguments.last is not None and len(arguments.checkpoints) > 1:
+        raise errors.ConfigError("--last: needs one run folder; name files without it")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse()
+    given = [Path(name) for name in arguments.checkpoints]
+    output = Path(arguments.output)
+    for path in given:
+        if not path.exists():
+            raise errors.CheckpointError(f"{path}: no such checkpoint or run folder")
+        if path.is_dir() and arguments.last is None:
+            raise errors.ConfigError(f"{path}: a folder; add --last N for its last checkpoints")
+    from seq2seq_lab.averaging import average, last_checkpoints
+
+    paths = given if arguments.last is None else last_checkpoints(given[0], arguments.last)
+    if any(output.exists() and path.samefile(output) for path in paths):
+        raise errors.ConfigError(
+            f"--output {output}: is one of the checkpoints; choose another file"
+        )
+    checkpoint = average(paths)
+    from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
+
+    contents = checkpoint.pop("seq2seq_lab")
+    AtomicCheckpointIO(contents).save_checkpoint(checkpoint, output)
+    steps = ", ".join(map(str, checkpoint["averaged_steps"]))
+    print(f"mean of {len(paths)} checkpoints (steps {steps}) in {output}")
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

@@ -1,0 +1,55 @@
+"""Export a trained model: safetensors, JSON and checksums, without pickle; with --onnx also as two ONNX graphs.
+
+python scripts/export.py outputs/<name>/<run> my_model
+python scripts/translate.py my_model --text "..."
+python scripts/export.py outputs/<name>/<run> my_model --onnx
+
+The graphs are compared with the model before they are kept. Recurrent decoders can be expressed, with most kinds of
+attention; Transformer decoders, location-aware and uniform attention are refused.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from seq2seq_lab import errors
+from seq2seq_lab.command_line import Parser
+
+
+def parse() -> argparse.Namespace:
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument("checkpoint", help="a checkpoint file or a run folder")
+    parser.add_argument("folder", help="an empty folder, or one that does not exist")
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help="encoder.onnx (source ids, lengths -> first state) and step.onnx (tokens, state -> logits, new state)",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the exporter warns on stderr of its own
+    from seq2seq_lab.stored_model import FILES, make_folder, write_export, write_manifest
+    from seq2seq_lab.trained import build_model, read_model
+
+    stored = read_model(arguments.checkpoint)
+    model = build_model(stored, arguments.checkpoint)
+    folder, names = Path(arguments.folder), FILES
+    make_folder(folder)
+    write_export(folder, stored)
+    if arguments.onnx:
+        from seq2seq_lab import onnx_export
+
+        vocabulary = stored.config["model"]["source_vocab_size"]
+        for name, gap in onnx_export.export_onnx(model, vocabulary, folder).items():
+            print(f"{name}: at most {gap:.2g} from the model, in onnxruntime")
+        names = (*FILES, *onnx_export.FILES)
+        write_manifest(folder, names)
+    print(f"exported to {folder}/: {', '.join(names)}, export.json")
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

@@ -1,0 +1,148 @@
+"""Score given translations with a trained model: the log-probability of each, and the perplexity of all.
+
+python scripts/score.py outputs/<name>/<run> test.de test.en > scores.txt
+python scripts/score.py outputs/<name>/<run> test.de test.en --jsonl > scores.jsonl
+python scripts/score.py outputs/<name>/<run> --hypotheses hypotheses.jsonl
+
+The score is the natural logarithm of p(target, end of sentence | source), teacher forced. Of what translate.py wrote
+it is the score that the search gave (in 32 bits within 1e-4, or 1e-5 of a large score), if the text leads back to the
+same tokens: a search may cut a word into other pieces, write what normalises to another spelling, or an unknown word.
+`--hypotheses` reads the output of `translate.py --jsonl` and scores its tokens as they are, and without the end token
+where an output was cut at its limit. An empty output for an empty source has no tokens and the score 0.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from seq2seq_lab import decoding_choice, errors
+from seq2seq_lab.command_line import Parser
+
+
+def parse() -> argparse.Namespace:
+    parser = Parser(
+        description=__doc__.partition("\n")[0],
+        epilog="Writes one line per translation to standard output, the perplexity to standard error.",
+    )
+    parser.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
+    parser.add_argument("source", nargs="?", help="UTF-8 text or .gz, one sentence per line")
+    parser.add_argument("target", nargs="?", help="the translations, line by line")
+    parser.add_argument("--hypotheses", metavar="FILE", help="output of translate.py --jsonl")
+    parser.add_argument("--jsonl", action="store_true", help="tokens and their scores as well")
+    decoding_choice.add_model_arguments(parser)
+    arguments = parser.parse_intermixed_args()
+    if arguments.hypotheses is None and arguments.target is None:
+        raise errors.ConfigError("give SOURCE and TARGET, or --hypotheses FILE; see --help")
+    if arguments.hypotheses is not None and arguments.source is not None:
+        raise errors.ConfigError("give either SOURCE and TARGET or --hypotheses, not both")
+    return arguments
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One translation to score: the number of its line (from 0), the source, and the output as ids."""
+
+    number: int
+    source: str
+    ids: list[int]
+    finished: bool
+
+
+def from_texts(arguments: argparse.Namespace, translator: Any) -> list[Asked]:
+    from seq2seq_lab.data.parallel import read_parallel
+
+    pairs, _ = read_parallel(arguments.source, arguments.target)
+    targets = translator.target_tokenizer.encode_batch([pair.target for pair in pairs])
+    both = zip(pairs, targets, strict=True)
+    return [Asked(i, pair.source, ids, finished=True) for i, (pair, ids) in enumerate(both)]
+
+
+def from_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
+    from seq2seq_lab.data.text import read_lines
+
+    for number, line in enumerate(read_lines(path).lines):
+        try:
+            row = json.loads(line)
+            source = row["source"]
+            found = [(h["ids"], h["finished"]) for h in row["hypotheses"]]
+            fits = isinstance(source, str) and all(
+                isinstance(ids, list) and all(type(i) is int for i in ids) for ids, _ in found
+            )
+        except (ValueError, TypeError, KeyError, RecursionError):
+            fits = False
+        if not fits:
+            raise errors.DataError(
+                f"{path}:{number + 1}: not a line of translate.py --jsonl; give texts as SOURCE and TARGET"
+            )
+        for ids, finished in found:
+            if not all(0 <= i < vocabulary for i in ids):
+                raise errors.DataError(
+                    f"{path}:{number + 1}: a token beyond the {vocabulary} of this model; score with the model that "
+                    "wrote the file"
+                )
+            yield Asked(number, source, ids, finished is True)
+
+
+def rows(asked: list[Asked], scores: list[list[float]], translator: Any) -> Iterator[dict]:
+    from seq2seq_lab.special_tokens import EOS
+
+    for one, found in zip(asked, scores, strict=True):
+        tokens = [*map(translator.target_tokenizer.token, one.ids)]
+        if len(found) > len(tokens):
+            tokens.append(translator.target_tokenizer.token(EOS))
+        yield {
+            "id": one.number,
+            "score": sum(found, 0.0),
+            "finished": one.finished,
+            "tokens": tokens,
+            "ids": one.ids,
+            "token_scores": found,
+        }
+
+
+def main() -> None:
+    arguments = parse()
+    translator = decoding_choice.open_model(arguments).translator
+    from seq2seq_lab.training.scorer import Scorer, Wanted
+
+    if arguments.hypotheses is None:
+        asked = from_texts(arguments, translator)
+    else:
+        vocabulary = len(translator.target_tokenizer)
+        asked = list(from_hypotheses(arguments.hypotheses, vocabulary))
+    if not asked:
+        where = arguments.hypotheses or arguments.source
+        raise errors.DataError(f"{where}: no line in it; a score needs one translation at least")
+    sources = translator.source_tokenizer.encode_batch([one.source for one in asked])
+    limit = translator.max_source_tokens
+    both = zip(asked, sources, strict=True)
+    wanted = [Wanted(source[:limit], one.ids, one.finished) for one, source in both]
+    scores = Scorer(translator.model, translator.batching)(wanted)
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    for row in rows(asked, scores, translator):
+        line = json.dumps(row, ensure_ascii=False) if arguments.jsonl else f"{row['score']:.6f}"
+        print(line)
+    sys.stdout.flush()
+    summarize(scores, sum(len(source) > limit for source in sources), limit)
+
+
+def summarize(scores: list[list[float]], cut: int, limit: int) -> None:
+    total, tokens = math.fsum(sum(one) for one in scores), sum(map(len, scores))
+    perplexity = math.exp(min(-total / max(tokens, 1), 700.0))
+    print(
+        f"perplexity {perplexity:.6g}  log-probability {total:.4f}  {tokens:,} tokens  {len(scores):,} translations",
+        file=sys.stderr,
+    )
+    if cut:
+        print(
+            f"note: {cut} of {len(scores)} sources were over {limit} tokens and cut",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

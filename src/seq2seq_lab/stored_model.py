@@ -1,0 +1,125 @@
+"""A trained model as files: what a checkpoint holds of it, and the exported folder of safetensors and JSON.
+
+An export is made for other people and programs: no pickle, no optimizer, every file with its SHA-256 in export.json,
+which is written last, so that a folder without it is not an export.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
+from seq2seq_lab.files import sha256_of, write_atomically, write_json, write_text
+
+MANIFEST, WEIGHTS, CONFIG = "export.json", "model.safetensors", "config.json"
+TOKENIZERS = ("source_tokenizer", "target_tokenizer")
+FORMAT = "seq2seq-lab model 1"
+FILES = (WEIGHTS, CONFIG, *(f"{name}.json" for name in TOKENIZERS))
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """Weights by name, the resolved config of the run, and the tokenizers as JSON texts."""
+
+    weights: dict[str, Tensor]
+    config: dict[str, Any]
+    source_tokenizer: str
+    target_tokenizer: str
+    source_language: str
+    target_language: str
+
+    @property
+    def max_source_tokens(self) -> int:
+        """The length at which a source is cut."""
+        return self.config["data"]["length_filter"]["max_source_tokens"]
+
+
+def is_export(path: Path) -> bool:
+    """Tell whether this is an exported folder."""
+    return (path / MANIFEST).is_file()
+
+
+def make_folder(folder: Path) -> None:
+    """Make an empty folder; one with something in it is refused."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = next(folder.iterdir(), None)
+    except OSError as error:
+        raise ResourceError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder"
+        ) from error
+    if taken is not None:
+        raise ConfigError(
+            f"{folder}: there is something in it already ({taken.name}); choose an empty folder"
+        )
+
+
+def write_export(folder: Path, stored: StoredModel) -> None:
+    """Write the four files and then the manifest."""
+    # tied weights share memory, which safetensors refuses: each name gets its own copy
+    weights = {
+        name: tensor.detach().clone().contiguous() for name, tensor in stored.weights.items()
+    }
+    write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
+    names = ("config", "source_language", "target_language")
+    write_json(
+        folder / CONFIG, {"format": FORMAT, **{name: getattr(stored, name) for name in names}}
+    )
+    for name in TOKENIZERS:
+        write_text(folder / f"{name}.json", getattr(stored, name))
+    write_manifest(folder, FILES)
+
+
+def write_manifest(folder: Path, names: tuple[str, ...]) -> None:
+    """Write size and SHA-256 of these files."""
+    facts = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
+        for name in names
+    }
+    write_json(folder / MANIFEST, {"format": FORMAT, "files": facts})
+
+
+def read_export(folder: Path) -> StoredModel:
+    """Read an exported folder, after every checksum was compared."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        expected = {name: manifest["files"][name]["sha256"] for name in FILES}
+        found_format = manifest["format"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CheckpointError(
+            f"{folder / MANIFEST}: not the manifest of an export; export the model again"
+        ) from error
+    if found_format != FORMAT:
+        raise CheckpointError(
+            f"{folder}: its format is {found_format!r}, known is {FORMAT!r}; use the version that wrote it"
+        )
+    for name in FILES:
+        _check_sum(folder / name, expected[name])
+    try:
+        facts = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        texts = {n: (folder / f"{n}.json").read_text(encoding="utf-8") for n in TOKENIZERS}
+        return StoredModel(
+            weights=load_file(folder / WEIGHTS),
+            config=facts["config"],
+            source_language=facts["source_language"],
+            target_language=facts["target_language"],
+            **texts,
+        )
+    except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder}: not an exported model; export it again") from error
+
+
+def _check_sum(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: missing, but {MANIFEST} names it; copy the whole folder again"
+        )
+    if sha256_of(path) != expected:
+        raise CheckpointError(
+            f"{path}: damaged, its SHA-256 differs from {MANIFEST}; copy or export it again"
+        )
