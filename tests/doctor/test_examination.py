@@ -14,7 +14,7 @@ from seq2seq_lab.decoding import greedy
 from seq2seq_lab.decoding.closing import Closing
 from seq2seq_lab.doctor.examination import FAIL, LAWS, NOT_APPLICABLE, PASS, Law, examine
 from seq2seq_lab.doctor.patient import Patient, admit
-from seq2seq_lab.model import attention, encoder, state
+from seq2seq_lab.model import encoder, normalizer, state
 from seq2seq_lab.model.attention import Attention, GeneralAttention
 from seq2seq_lab.model.encoder import RecurrentEncoder
 from seq2seq_lab.training import coins, module
@@ -59,12 +59,14 @@ def test_every_named_model_is_sound(name):
         ("decoding=sample", "decoding.n_best=2"),
         ("data.joint=true", "model.tie_output=true", "model.tie_source=true", "model.dim=64"),
         ("model=bilstm_attn", "model.num_layers=2", "model/order=before", "model.dropout=0.5"),
+        ("model.num_layers=2", "model.residual=true", "model.layer_norm=true"),
+        ("model.locked_dropout=0.4", "model/attention=multi_head", "model/normalizer=sparsemax"),
     ],
     ids=" ".join,
 )
 def test_other_ways_to_decode_tie_and_stack_are_sound(overrides):
     patient = replace(patient_of("model=lstm_attn", *overrides), seeds=(1,))
-    outcomes = found(patient, *IDS[:7], "O11", "O12")
+    outcomes = found(patient, *IDS[:7], "O9", "O10", "O11", "O12")
     assert set(outcomes.values()) == {PASS}, outcomes
 
 
@@ -156,14 +158,14 @@ def dropout_in_decoding(patch):
 
 
 def no_mask(patch):
-    patch.setattr(attention, "masked_softmax", lambda scores, mask: torch.softmax(scores, dim=-1))
+    patch.setattr(normalizer, "only_real", lambda scores, mask: scores)
 
 
 def mask_after_softmax(patch):
-    def after(scores, mask):
+    def after(self, scores, mask):
         return torch.softmax(scores, dim=-1).masked_fill(~mask.unsqueeze(1), 0.0)
 
-    patch.setattr(attention, "masked_softmax", after)
+    patch.setattr(normalizer.Normalizer, "__call__", after)
 
 
 def cut_gradient(patch):

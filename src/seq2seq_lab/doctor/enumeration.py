@@ -75,7 +75,7 @@ def every_string(model: EncoderDecoder, one: Batch) -> list[String]:
 
 
 def full_beam_is_enumeration(model: EncoderDecoder, batch: Batch, search: Any) -> float:
-    """O2: all strings come out of a beam of full width, in order, under each length penalty."""
+    """O2: the best string, and all of them in order, come out of a beam of full width under each length penalty."""
     composed = getattr(search, "length_penalty", None)
     penalties = [
         NoPenalty(),
@@ -84,15 +84,16 @@ def full_beam_is_enumeration(model: EncoderDecoder, batch: Batch, search: Any) -
         *([composed] if composed else []),
     ]
     one, worst = rows_of(batch, [0]), 0.0
+    every = every_string(model, one)
 
     def step(token: Tensor, state: Any) -> tuple[Tensor, Any]:
         logits, state = model.step(token, state)
         return narrowed(logits), state
 
-    for penalty in penalties:
+    for penalty, n_best in product(penalties, (1, STRINGS)):
         beam = Beam(
             beam_size=STRINGS,
-            n_best=STRINGS,
+            n_best=n_best,
             length_penalty=penalty,
             max_ratio=0.0,
             max_extra=LONGEST,
@@ -100,10 +101,10 @@ def full_beam_is_enumeration(model: EncoderDecoder, batch: Batch, search: Any) -
         with torch.no_grad():
             state = model.initial_state(model.encode(one.source, one.source_lengths))
             found = beam(step, state, request_of(one.source_lengths))[0]
-        by_rank = [((s.finished, s.rank(penalty.divisor)), s) for s in every_string(model, one)]
-        strings = [s for _, s in sorted(by_rank, key=itemgetter(0), reverse=True)]
+        by_rank = [((s.finished, s.rank(penalty.divisor)), s) for s in every]
+        strings = [s for _, s in sorted(by_rank, key=itemgetter(0), reverse=True)][:n_best]
         tokens = [(tuple(f.tokens.tolist()), f.finished) for f in found]
-        what = f"with {type(penalty).__name__}"
+        what = f"{n_best} best with {type(penalty).__name__}"
         same = tokens == [(s.tokens, s.finished) for s in strings]
         demand(same, f"{what}: not the strings of the enumeration in its order")
         worst = max(worst, agree([f.score for f in found], [s.score for s in strings], what))
