@@ -64,6 +64,7 @@ def validate(patient: Patient, module: Any, batches: list[Batch]) -> dict[str, f
 
 def fit(patient: Patient, module: Any, batches: list[Batch], accumulate: int) -> dict[str, Any]:
     """Train for one epoch over these batches and return the weights."""
+    module.train()  # the loss is a module too, and may come from a validation
     with tempfile.TemporaryDirectory() as folder:
         settings = {
             **QUIET,
