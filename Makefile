@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train test check slow coverage clean
+.PHONY: train test check slow mutation doctor coverage clean
 
 train: .venv/ready
 	$(BIN)/python train.py model=lstm_attn $(ARGS)
@@ -19,6 +19,14 @@ check: .venv/ready-dev
 
 slow: .venv/ready-dev
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# plants every bug of tests/mutations.toml in a copy of the checkout: each must be caught
+mutation: .venv/ready-dev
+	$(BIN)/python tests/mutation.py $(ARGS)
+
+# make doctor ARGS="model=lstm decoding=beam": the laws, proved on that model
+doctor: .venv/ready
+	$(BIN)/python scripts/doctor.py $(ARGS)
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attention_formulas import Formula
 from laws import assert_equal
+from seq2seq_lab.doctor.attention_formulas import Formula
 from seq2seq_lab.model.attention import Attention, NoAttention
 from seq2seq_lab.model.state import AttentionKeys, Memory
 from seq2seq_lab.signature import signature_of

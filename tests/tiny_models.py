@@ -15,16 +15,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 import yaml
 
 from seq2seq_lab.batch import Batch
-from seq2seq_lab.data.collate import EncodedPairs
+from seq2seq_lab.doctor.batches import random_batch
+from seq2seq_lab.doctor.random_weights import randomize
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.encoder import RecurrentEncoder
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.stack import Stack
-from seq2seq_lab.special_tokens import EOS, NUM_SPECIAL_TOKENS, PAD
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "model"
 SOURCE_VOCAB, TARGET_VOCAB = 11, 13
@@ -171,20 +170,6 @@ def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDe
 nodes_of = cache(nodes)
 
 
-@torch.no_grad()
-def randomize(model: EncoderDecoder, seed: int) -> EncoderDecoder:
-    """Give the model random float64 weights that are large enough to make its choices differ."""
-    generator = torch.Generator().manual_seed(seed)
-    model.double()
-    for parameter in model.parameters():
-        parameter.normal_(0.0, 0.6, generator=generator)
-    for module in model.modules():
-        if isinstance(module, TokenEmbedding):
-            module.lookup.weight[PAD] = 0.0
-    model.decoder.output.bias[EOS] += 1.5  # so that some sentences end and some do not
-    return model
-
-
 @cache
 def is_legal(choice: Choice) -> bool:
     try:
@@ -235,13 +220,4 @@ def make_batch(
     sources: tuple[int, ...] = (4, 1, 2), targets: tuple[int, ...] = (2, 6, 4), seed: int = 1
 ) -> Batch:
     """Return random sentences of these lengths, the end token not counted."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def sentences(lengths: tuple[int, ...], vocab: int) -> list[list[int]]:
-        return [
-            torch.randint(NUM_SPECIAL_TOKENS, vocab, (n,), generator=generator).tolist()
-            for n in lengths
-        ]
-
-    pairs = EncodedPairs(sentences(sources, SOURCE_VOCAB), sentences(targets, TARGET_VOCAB))
-    return pairs[torch.arange(len(pairs))]
+    return random_batch(sources, targets, (SOURCE_VOCAB, TARGET_VOCAB), seed)

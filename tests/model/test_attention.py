@@ -5,11 +5,6 @@ import torch
 from torch import Tensor
 
 import seq2seq_lab.model
-from attention_formulas import (
-    FORMULAS,
-    ONE_PAIR_AT_A_TIME,
-    has_only_a_score,
-)
 from attention_laws import (
     ATTENDING,
     EVERY,
@@ -30,6 +25,11 @@ from attention_laws import (
     weights_are_a_distribution_over_real_positions,
 )
 from laws import assert_equal
+from seq2seq_lab.doctor.attention_formulas import (
+    FORMULAS,
+    ONE_PAIR_AT_A_TIME,
+    has_only_a_score,
+)
 from seq2seq_lab.model import normalizer as normalizer_module
 from seq2seq_lab.model.attention import Attention, DotAttention, NoAttention, ScaledDotAttention
 from seq2seq_lab.model.normalizer import Normalizer

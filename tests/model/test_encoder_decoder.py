@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import laws
+from seq2seq_lab.doctor import roads
 from seq2seq_lab.model import (
     attention,
     bridge,
@@ -163,7 +164,7 @@ def test_planted_padding_in_the_loss_is_caught(monkeypatch):
         logits = model(batch.source, batch.source_lengths, batch.target_input)
         return (logits * 1.0)[batch.target_mask] + logits.mean()
 
-    monkeypatch.setattr(laws, "teacher_forced", forced)
+    monkeypatch.setattr(roads, "teacher_forced", forced)
     with pytest.raises(AssertionError):
         laws.padding_has_no_effect(make_model(PLAIN), make_batch())
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from attention_formulas import FORMULAS
 from torch import Tensor
 
-from attention_formulas import FORMULAS
 from attention_laws import (
     WIDTH,
     equals_the_formula,

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+from attention_formulas import FORMULAS
 from torch import Tensor
 
-from attention_formulas import FORMULAS
 from attention_laws import (
     LENGTHS,
     STEPS,

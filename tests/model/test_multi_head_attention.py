@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from attention_formulas import FORMULAS
 from torch import Tensor, nn
 
-from attention_formulas import FORMULAS
 from attention_laws import WIDTH, equals_the_formula, make_memory, queries, randomized
 from laws import assert_equal
 from seq2seq_lab.model.multi_head_attention import MultiHeadAttention

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from attention_formulas import NORMALIZED
 
 import laws
-from attention_formulas import NORMALIZED
 from laws import assert_equal
 from seq2seq_lab.model import normalizer as normalizer_module
 from seq2seq_lab.model.normalizer import Entmax15, Normalizer, Softmax, Sparsemax

@@ -3,6 +3,7 @@ import torch
 
 import laws
 from seq2seq_lab.decoding.limits import most_likely
+from seq2seq_lab.doctor import forcing
 from seq2seq_lab.training import coins as coins_module
 from seq2seq_lab.training import feeding
 from seq2seq_lab.training.coins import Sequence, Token, WholeBatch
@@ -48,7 +49,7 @@ def test_planted_token_one_step_late_is_caught(monkeypatch, dropout):
         batch.target_input[:, 1:] = batch.target_input[:, :-1].clone()
         return rolled_out(model, batch, coins)
 
-    monkeypatch.setattr(laws, "rolled_out", late)
+    monkeypatch.setattr(forcing, "rolled_out", late)
     with pytest.raises(AssertionError):
         laws.loop_equals_parallel_road(make_model(FEEDING, dropout=dropout), make_batch())
 

@@ -1,0 +1,108 @@
+"""Laws O9 and O10: attention is a distribution over the real source tokens, and the one that its formula says."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.doctor.agreement import LawBroken, NotApplicable, agree, demand
+from seq2seq_lab.doctor.attention_formulas import FORMULAS, Formula
+from seq2seq_lab.doctor.roads import by_steps
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.model.state import Memory
+
+WITHOUT = "this model has no attention"
+
+
+def attention_is_a_distribution(model: EncoderDecoder, batch: Batch) -> float:
+    """O9: weights sum to 1, are exactly 0 on padding, and a source of one token gets all of them."""
+    with torch.no_grad():
+        logits, weights = by_steps(model, batch)
+    if not weights.shape[-1]:
+        raise NotApplicable(WITHOUT)
+    demand(logits.isfinite().all(), "logits that are not finite")
+    demand((weights >= 0).all(), "negative weights")
+    padding = ~batch.source_mask.unsqueeze(1).expand_as(weights)
+    demand(not weights[padding].any(), "weight on padding")
+    worst = agree(weights.sum(dim=-1), torch.ones_like(weights[..., 0]), "sum of weights")
+    single = weights[batch.source_lengths == 1][..., 0]
+    worst = max(worst, agree(single, torch.ones_like(single), "weight of an only token"))
+    _refuses_a_row_without_tokens(model, batch)
+    return worst
+
+
+def _refuses_a_row_without_tokens(model: EncoderDecoder, batch: Batch) -> None:
+    memory = model.encode(batch.source, batch.source_lengths)
+    first = torch.arange(len(batch)).unsqueeze(1) == 0
+    try:
+        model.initial_state(replace(memory, mask=memory.mask & ~first))
+    except ValueError:
+        return
+    raise LawBroken("a source without any real token is not refused")
+
+
+def attention_equals_its_formula(model: EncoderDecoder, batch: Batch) -> float:
+    """O10: every weight is what a loop over floats gives, where the formula is known, and gradients are right."""
+    with torch.no_grad():
+        memory = model.encode(batch.source, batch.source_lengths)
+        state = model.initial_state(memory)
+        _, state = model.step(batch.target_input[:, 0], state)
+    if not state.attention.shape[-1]:
+        raise NotApplicable(WITHOUT)
+    gradients_are_right(model, memory, batch.target_input[:, :2])
+    attention: Any = getattr(model.decoder, "attention", None)
+    formula = FORMULAS.get(type(attention).__name__)
+    if formula is None:
+        return 0.0
+    generator = torch.Generator().manual_seed(7)
+    size = (len(batch), 3, model.decoder.dim)
+    query = torch.randn(*size, dtype=torch.float64, generator=generator)
+    with torch.no_grad():
+        return equals_the_formula(attention, formula, memory, query)
+
+
+def equals_the_formula(
+    attention: Any, formula: Formula, memory: Memory, query: Float[Tensor, "batch steps query"]
+) -> float:
+    """Compare weights and contexts with a loop over floats, sentence by sentence."""
+    contexts, weights = attention.sequence(query, attention.prepare(memory))
+    worst = 0.0
+    for row, length in enumerate(memory.mask.sum(dim=1).tolist()):
+        looks = formula(attention, query[row].tolist(), memory.states[row, :length].tolist())
+        for step, look in enumerate(looks):
+            found = (weights[row, step, :length].tolist(), contexts[row, step].tolist())
+            worst = max(worst, agree(found, look, "weights and context"))
+    return worst
+
+
+class _FromStates(nn.Module):
+    """All readouts as a function of the encoder's states, the rest of the memory being fixed."""
+
+    def __init__(self, decoder: nn.Module, memory: Memory, target_input: Tensor):
+        super().__init__()
+        self.decoder: Any = decoder
+        self.memory, self.target_input = memory, target_input
+
+    def forward(self, states: Tensor) -> Tensor:
+        embedded = self.decoder.embed(self.target_input)
+        return self.decoder.readouts(embedded, replace(self.memory, states=states))
+
+
+def gradients_are_right(model: EncoderDecoder, memory: Memory, target_input: Tensor) -> None:
+    """Compare the gradients of the decoder's parameters and of the encoder's states with finite differences."""
+    module = _FromStates(model.decoder, memory, target_input)
+    names = [name for name, _ in module.named_parameters()]
+
+    def function(states: Tensor, *values: Tensor) -> Tensor:
+        chosen = dict(zip(names, values, strict=True))
+        return torch.func.functional_call(module, chosen, (states,))
+
+    inputs = [memory.states, *(p for _, p in module.named_parameters())]
+    leaves = [x.detach().clone().requires_grad_() for x in inputs]
+    try:
+        torch.autograd.gradcheck(function, leaves, fast_mode=True)
+    except RuntimeError as error:  # torch.autograd.gradcheck.GradcheckError
+        raise LawBroken(f"a wrong gradient: {str(error).splitlines()[0]}") from error

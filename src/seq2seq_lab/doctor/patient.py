@@ -1,0 +1,81 @@
+"""What the doctor examines: the composed model and the parts that train and decode it, at tiny sizes in float64."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from seq2seq_lab import config
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.doctor.batches import random_batch
+from seq2seq_lab.doctor.random_weights import randomize
+from seq2seq_lab.doctor.shrink import shrink, tiny_widths, without_dropout
+from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+
+SOURCE_VOCAB, TARGET_VOCAB = 11, 13
+SOURCES, TARGETS = (4, 0, 2, 6), (2, 5, 0, 3)
+"""Words of each sentence; with the end token the second source and the third target have one token."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A composed config, ready to be examined; `node` is the model's, `sizes` says what became of its widths."""
+
+    node: dict[str, Any]
+    vocabularies: tuple[int, int]
+    sizes: dict[int, int]
+    search: Any
+    loss: nn.Module
+    feeding: Callable[..., Any]
+    teacher_forcing: Callable[[int, int], float]
+    make_trainer: Callable[..., Any]
+    seeds: tuple[int, ...]
+
+    def model(self, seed: int) -> EncoderDecoder:
+        """Return the model with random weights, as it decodes: no dropout."""
+        return randomize(config.build(self.node), seed).eval()
+
+    def training_model(self, seed: int, *, dropout: bool) -> EncoderDecoder:
+        """Return the model with random weights, as it trains, with its dropout or without."""
+        node = self.node if dropout else without_dropout(self.node)
+        return randomize(config.build(node), seed).train()
+
+    def batch(self, seed: int) -> Batch:
+        """Return random sentences of very different lengths."""
+        return random_batch(SOURCES, TARGETS, self.vocabularies, seed)
+
+
+def admit(overrides: list[str], seeds: tuple[int, ...]) -> Patient:
+    """Compose a config as train.py does and shrink it. Raises `ConfigError` for a mistake; reads no data."""
+    cfg = config.compose_config(overrides)
+    config.check(cfg)
+    tied = cfg.data.get("joint", False)
+    sizes = (TARGET_VOCAB if tied else SOURCE_VOCAB, TARGET_VOCAB)
+    cfg.model.source_vocab_size, cfg.model.target_vocab_size = sizes
+    run = config.resolve(cfg)
+    node, widths = _tiny(run["model"])
+    training = run["training"]
+    trainer = {"_target_": training["trainer"]["_target_"]}
+    return Patient(
+        node=node,
+        vocabularies=sizes,
+        sizes=widths,
+        search=config.build(run["decoding"]),
+        loss=config.build(training["loss"]),
+        feeding=config.build(training["feeding"]),
+        teacher_forcing=config.build(training["teacher_forcing"]),
+        make_trainer=lambda **settings: config.build({**trainer, **settings}),
+        seeds=seeds,
+    )
+
+
+def _tiny(node: dict[str, Any]) -> tuple[dict[str, Any], dict[int, int]]:
+    """Return the node with tiny widths, or as it is where a constructor refuses those."""
+    small = shrink(node)
+    try:
+        config.build(small)
+    except ConfigError:
+        return node, {}
+    return small, tiny_widths(node)
