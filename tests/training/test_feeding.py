@@ -11,6 +11,7 @@ from seq2seq_lab.training.fed_token import Argmax, Mixture, Sample, StraightThro
 from seq2seq_lab.training.feeding import Parallel, Sequential, rolled_out, teacher_forced
 from seq2seq_lab.training.loss import negative_log_likelihood
 from tiny_models import covering_choices, make_batch, make_model
+from tiny_transformers import make_any, transformer_choices
 
 CHOICES = covering_choices()
 EVERY = pytest.mark.parametrize("choice", CHOICES, ids=str)
@@ -147,7 +148,7 @@ def test_a_false_coin_feeds_the_own_choice_and_a_true_one_the_data():
 
 # the parallel road
 
-SEVERAL = CHOICES[::3]
+SEVERAL = (*CHOICES[::3], *transformer_choices()[::4])
 
 
 def with_gradients(model, batch, feed, ratio: float):
@@ -161,7 +162,7 @@ def as_many_passes_as_steps_equal_sequential(ratio: float) -> None:
     batch = make_batch()
     parallel = Parallel(passes=batch.target_input.shape[1] + 1)
     for seed, choice in enumerate(SEVERAL):
-        model = make_model(choice, seed)
+        model = make_any(choice, seed)
         one = with_gradients(model, batch, parallel, ratio)
         laws.assert_equal(one, with_gradients(model, batch, Sequential(), ratio))
 
@@ -174,7 +175,7 @@ def test_as_many_passes_as_steps_feed_what_sequential_feeds(ratio):
 def test_two_passes_feed_what_the_teacher_forced_run_predicted():
     batch = make_batch()
     for seed, choice in enumerate(SEVERAL):
-        model = make_model(choice, seed)
+        model = make_any(choice, seed)
         own = torch.zeros_like(batch.target_input)
         whole = model(batch.source, batch.source_lengths, batch.target_input)
         own[:, 1:] = most_likely(whole)[:, :-1]
@@ -218,8 +219,8 @@ def test_padding_has_no_effect_at_any_ratio(road, fed):
     batch = make_batch()
     wide = laws.widened(batch, source=2, target=0)
     feed = road(fed_token=fed)
-    for choice in SEVERAL[:8]:
-        model = make_model(choice)
+    for choice in SEVERAL[::4]:
+        model = make_any(choice)
         expected = with_gradients(model, batch, feed, 0.0)
         laws.assert_equal(with_gradients(model, wide, feed, 0.0), expected)
 
