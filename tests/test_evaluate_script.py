@@ -8,7 +8,7 @@ import test_scripts
 from small_runs import rows
 from test_scripts import learned, one_line_error, text_of
 
-command = test_scripts.command
+command, trained = test_scripts.command, test_scripts.trained
 
 
 @pytest.fixture

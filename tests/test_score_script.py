@@ -4,20 +4,12 @@ import json
 import math
 
 import pytest
-import torch
 
 import test_scripts
-from seq2seq_lab.trained import load
 from small_runs import rows, run_script
 from test_scripts import LINES, learned, one_line_error, text_of
 
-command = test_scripts.command
-
-
-@pytest.fixture(scope="module", autouse=True)
-def trained():
-    """Train before any output is captured."""
-    return learned()
+command, trained = test_scripts.command, test_scripts.trained
 
 
 def scores_of_a_decoded_file(command, tmp_path, *search) -> None:
@@ -173,9 +165,3 @@ def test_a_mistake_is_one_line(command, tmp_path, name):
     arguments, code, says = WRONG[name]
     found = command("score", learned(), *(a.replace("@", str(tmp_path)) for a in arguments))
     assert says in one_line_error(found, code)
-
-
-def test_the_test_run_decodes_like_its_translator():
-    translator = load(learned()).translator
-    assert translator.translate(["0 1"])[0].score < 0
-    assert torch.is_inference_mode_enabled() is False

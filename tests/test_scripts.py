@@ -26,6 +26,12 @@ def learned() -> Path:
     return run_folder(*few, *model, *small)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trained():
+    """Train before any output is captured."""
+    return learned()
+
+
 @pytest.fixture
 def command(monkeypatch, capfdbinary):
     """Run a script's main in this process: arguments and standard input -> (exit code, output, errors)."""
