@@ -19,11 +19,13 @@ from seq2seq_lab.decoding.length_penalty import (
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import BOS, EOS
-from tiny_models import covering_choices, make_batch, make_model
+from tiny_models import Choice, covering_choices, make_batch, make_model
 from tiny_transformers import make_any, transformer_choices
 
 CHOICES = (*transformer_choices(), *covering_choices())
-ATTENDING = next(c for c in covering_choices() if c.attention == "additive")
+# named, not the first of the design, which changes with every new part; its outputs are of many lengths
+PARTS = ("rnn", "additive", "last", "initial_state", "before", "state")
+ATTENDING = Choice(*PARTS, True, "bidirectional", (2, 2), (6, 6))
 DEAF = next(c for c in covering_choices() if c.attention == "none")
 PENALTIES = [NoPenalty(), GnmtPenalty(0.6), PowerPenalty(1.0)]
 
