@@ -158,9 +158,10 @@ def divide(
     closing.add(found, ends, live, step)
     found = found.pick(survivors(found.token, found.score, closing.rules.width))
     at_limit = (longest == step + 1).view(-1, 1, 1)
-    score = found.score.masked_fill(found.token == EOS, -inf)
+    score = _close(found.score.masked_fill(found.token == EOS, -inf), live, closing, longest)
+    # after closing, so that a group that ended in time is not cut as well
     closing.add(found, at_limit & torch.isfinite(score), live, step)
-    return found, _close(score.masked_fill(at_limit, -inf), live, closing, longest)
+    return found, score.masked_fill(at_limit, -inf)
 
 
 def _covered(live: Live, state: Any, rules: Rules) -> Tensor:
