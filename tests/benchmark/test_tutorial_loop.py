@@ -11,6 +11,7 @@ from seq2seq_lab.benchmark.measure import agreement_with_sequential, sizes_of
 from seq2seq_lab.benchmark.timing import Competitor, Rate, interleaved, ratio
 from seq2seq_lab.benchmark.tutorial_loop import tutorial_logits
 from seq2seq_lab.training.feeding import rolled_out, teacher_forced
+from seq2seq_lab.training.loss import negative_log_likelihood
 
 SMALL = {"EMBEDDING": 6, "DIM": 8, "SOURCE_VOCAB": 23, "TARGET_VOCAB": 19, "DROPOUT": 0.0}
 
@@ -28,7 +29,7 @@ def batch():
 def with_gradients(model, one, logits):
     found = logits(model, one)
     targets = one.target_output[one.target_mask]
-    return found.detach(), laws.gradients(model, laws.negative_log_likelihood(found, targets))
+    return found.detach(), laws.gradients(model, negative_log_likelihood(found, targets))
 
 
 def loop_equals_the_fast_road(name: str) -> None:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.products import MakeProduct, Product, plain
 
 State = tuple[Tensor, Tensor]
 T = TypeVar("T", Tensor, PackedSequence)
@@ -77,8 +78,23 @@ class Cell(nn.RNNBase):
         outputs, final = self(inputs, None if state is None else self._to_torch(state))
         return outputs, self._from_torch(final)
 
-    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
-        """One step of a one-layer cell from the projected input."""
+    def recurrent(self, make: MakeProduct) -> Product:
+        """Return the product with the recurrent weights, for one step or for a loop."""
+        return make(self.weight_hh_l0, self.bias_hh_l0)
+
+    def step(
+        self,
+        projected: Float[Tensor, "batch gates"],
+        state: State,
+        recurrent: Product | None = None,
+    ) -> State:
+        """One step of a one-layer cell from the projected input; a loop gives its own `recurrent`."""
+        return self.advance(projected, state, recurrent or self.recurrent(plain))
+
+    def advance(
+        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
+    ) -> State:
+        """Return the state after one step."""
         raise NotImplementedError
 
     def _to_torch(self, state: State) -> Any:
@@ -92,10 +108,11 @@ class Cell(nn.RNNBase):
 class TanhCell(Cell, nn.RNN):
     """The simple recurrent network of Elman (1990): h' = tanh(W x + U h + b)."""
 
-    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
-        """One step of a one-layer cell from the projected input."""
-        hidden = torch.tanh(projected + F.linear(state[0], self.weight_hh_l0, self.bias_hh_l0))
-        return hidden, state[1]
+    def advance(
+        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
+    ) -> State:
+        """Return the state after one step."""
+        return torch.tanh(recurrent(state[0], projected)), state[1]
 
 
 class ReluCell(Cell, nn.RNN):
@@ -103,22 +120,25 @@ class ReluCell(Cell, nn.RNN):
 
     torch_settings: ClassVar[dict[str, Any]] = {"nonlinearity": "relu"}
 
-    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
-        """One step of a one-layer cell from the projected input."""
-        hidden = torch.relu(projected + F.linear(state[0], self.weight_hh_l0, self.bias_hh_l0))
-        return hidden, state[1]
+    def advance(
+        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
+    ) -> State:
+        """Return the state after one step."""
+        return torch.relu(recurrent(state[0], projected)), state[1]
 
 
 class GruCell(Cell, nn.GRU):
     """The gated recurrent unit of Cho et al. (2014), in the variant that cuDNN and torch compute."""
 
-    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
-        """One step of a one-layer cell from the projected input."""
+    def advance(
+        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
+    ) -> State:
+        """Return the state after one step."""
         hidden, empty = state
-        recurrent = F.linear(hidden, self.weight_hh_l0, self.bias_hh_l0)
+        own = recurrent(hidden, None)
         both = 2 * self.hidden_size
-        reset, update = torch.sigmoid(projected[:, :both] + recurrent[:, :both]).chunk(2, dim=1)
-        new = torch.tanh(torch.addcmul(projected[:, both:], reset, recurrent[:, both:]))
+        reset, update = torch.sigmoid(projected[:, :both] + own[:, :both]).chunk(2, dim=1)
+        new = torch.tanh(torch.addcmul(projected[:, both:], reset, own[:, both:]))
         return torch.lerp(new, hidden, update), empty
 
 
@@ -157,11 +177,12 @@ class LstmCell(Cell, nn.LSTM):
                 if name.startswith("bias_ih"):
                     bias[dim : 2 * dim] += forget_bias
 
-    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
-        """One step of a one-layer cell from the projected input."""
+    def advance(
+        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
+    ) -> State:
+        """Return the state after one step."""
         hidden, cell = state
-        gates = projected + F.linear(hidden, self.weight_hh_l0, self.bias_hh_l0)
-        enter, forget, new, leave = gates.chunk(4, dim=1)
+        enter, forget, new, leave = recurrent(hidden, projected).chunk(4, dim=1)
         cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(new)
         return torch.sigmoid(leave) * torch.tanh(cell), cell
 

@@ -19,6 +19,7 @@ from seq2seq_lab.model.bridge import Bridge
 from seq2seq_lab.model.cell import Cell
 from seq2seq_lab.model.context import Context
 from seq2seq_lab.model.embedding import TokenEmbedding, check_positive, check_probability
+from seq2seq_lab.model.products import MakeProduct, Products, plain, put_off
 from seq2seq_lab.model.readout import Readout
 from seq2seq_lab.model.stack import Stack
 from seq2seq_lab.model.state import Memory, RecurrentSource, RecurrentState
@@ -126,8 +127,9 @@ class RecurrentDecoder(nn.Module):
     ) -> tuple[Float[Tensor, "rows vocab"], RecurrentState]:
         """Do `step` from what `embed` gave, or from any mixture of embeddings."""
         projected = self.cells[0].project(self._static(embedded.unsqueeze(1), state))
-        top, context, state = self._advance(projected[:, 0], state, self._dynamic_weight())
-        vector = self.readout(top, context, embedded)
+        products = self._products(plain)
+        top, context, state = self._advance(projected[:, 0], state, products)
+        vector = self.readout(top, context, embedded, products.readout)
         if self.input_feeding:
             state = replace(state, feed=vector)
         return self.output(vector), state
@@ -159,12 +161,12 @@ class RecurrentDecoder(nn.Module):
         return self.readout(below, context, embedded)
 
     def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
-        projected, weight = self.cells[0].project(static), self._dynamic_weight()
+        projected, products = self.cells[0].project(static), self._products(put_off)
         tops, contexts, vectors = [], [], []
         for now, word in zip(projected.unbind(1), embedded.unbind(1), strict=True):
-            top, context, state = self._advance(now, state, weight)
+            top, context, state = self._advance(now, state, products)
             if self.input_feeding:
-                state = replace(state, feed=self.readout(top, context, word))
+                state = replace(state, feed=self.readout(top, context, word, products.readout))
                 vectors.append(state.feed)
             else:
                 tops.append(top)
@@ -180,21 +182,26 @@ class RecurrentDecoder(nn.Module):
         summary = summary.unsqueeze(1).expand(-1, embedded.shape[1], -1)
         return torch.cat([embedded, summary], dim=-1) if self.context.feeds_output else summary
 
-    def _dynamic_weight(self) -> Tensor:
-        return self.cells[0].weight_ih_l0[:, self.static_dim :]
+    def _products(self, make: MakeProduct) -> Products:
+        dynamic = self.cells[0].weight_ih_l0[:, self.static_dim :]
+        return Products(
+            dynamic=make(dynamic, None),
+            recurrent=tuple(cell.recurrent(make) for cell in self.cells),
+            readout=self.readout.product(make),
+        )
 
     def _advance(
-        self, projected: Tensor, state: RecurrentState, weight: Tensor
+        self, projected: Tensor, state: RecurrentState, products: Products
     ) -> tuple[Tensor, Tensor, RecurrentState]:
         """One step from the projected static input: (top state, what attention read, new state)."""
         raise NotImplementedError
 
     def _recur(
-        self, projected: Tensor, dynamic: list[Tensor], state: RecurrentState, weight: Tensor
+        self, projected: Tensor, dynamic: list[Tensor], state: RecurrentState, products: Products
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Run all layers for one step: (top output, states h of all layers, states c)."""
         if self.dynamic_dim:
-            projected = torch.addmm(projected, torch.cat(dynamic, dim=1), weight.t())
+            projected = products.dynamic(torch.cat(dynamic, dim=1), projected)
         hidden: list[Tensor] = []
         cells: list[Tensor] = []
         below = projected
@@ -202,7 +209,8 @@ class RecurrentDecoder(nn.Module):
             if layer:
                 read = F.dropout(below.unsqueeze(1), self.dropout, self.training)[:, 0]
                 projected = cell.project(read)
-            new = cell.step(projected, (state.hidden[:, layer], state.cell[:, layer]))
+            before = (state.hidden[:, layer], state.cell[:, layer])
+            new = cell.step(projected, before, products.recurrent[layer])
             below = self.stack(layer, new[0], below, state.kept[:, layer])
             hidden.append(new[0])
             cells.append(new[1])
@@ -235,10 +243,10 @@ class BahdanauDecoder(RecurrentDecoder):
     attends_before = True
 
     def _advance(
-        self, projected: Tensor, state: RecurrentState, weight: Tensor
+        self, projected: Tensor, state: RecurrentState, products: Products
     ) -> tuple[Tensor, Tensor, RecurrentState]:
         context, weights = self._attend(state.hidden[:, -1], state)
-        top, hidden, cells = self._recur(projected, [context, state.feed], state, weight)
+        top, hidden, cells = self._recur(projected, [context, state.feed], state, products)
         return top, context, self._renewed(state, hidden, cells, weights)
 
 
@@ -246,8 +254,8 @@ class LuongDecoder(RecurrentDecoder):
     """The cell runs first; attention looks with the new state (Luong et al. 2015)."""
 
     def _advance(
-        self, projected: Tensor, state: RecurrentState, weight: Tensor
+        self, projected: Tensor, state: RecurrentState, products: Products
     ) -> tuple[Tensor, Tensor, RecurrentState]:
-        top, hidden, cells = self._recur(projected, [state.feed], state, weight)
+        top, hidden, cells = self._recur(projected, [state.feed], state, products)
         context, weights = self._attend(top, state)
         return top, context, self._renewed(state, hidden, cells, weights)

@@ -5,6 +5,7 @@ the end it is one large product over all steps, which the same machine computes 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +16,15 @@ Product = Callable[[Tensor, Tensor | None], Tensor]
 """(inputs, base or None) -> base + W inputs + b."""
 MakeProduct = Callable[[Tensor, Tensor | None], Product]
 """(W, b or None) -> product."""
+
+
+@dataclass(frozen=True)
+class Products:
+    """Those of a recurrent decoder's step: with what the loop makes, with each layer's state, in the readout."""
+
+    dynamic: Product
+    recurrent: tuple[Product, ...]
+    readout: Product | None
 
 
 def plain(weight: Tensor, bias: Tensor | None) -> Product:
@@ -40,8 +50,12 @@ class _Weights(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, _: Tensor) -> tuple[Tensor, Tensor | None, None]:
         inputs, gradients = (torch.cat(parts) for parts in zip(*ctx.steps, strict=True))
-        ctx.steps.clear()
-        return gradients.t() @ inputs, gradients.sum(0) if ctx.has_bias else None, None
+        ctx.steps.clear()  # a second backward through the same graph fills it again
+        return (
+            gradients.t() @ inputs.to(gradients.dtype),
+            gradients.sum(0) if ctx.has_bias else None,
+            None,
+        )
 
 
 class _Step(torch.autograd.Function):
@@ -69,7 +83,15 @@ class _Step(torch.autograd.Function):
         inputs, weight = ctx.saved_tensors
         ctx.steps.append((inputs, gradient))
         to_base = gradient if ctx.has_base else None
-        return gradient @ weight, to_base, gradient.new_zeros(()), None, None, None
+        # under autocast the gradient is of half precision and W is not; autograd casts what is returned
+        return (
+            gradient @ weight.to(gradient.dtype),
+            to_base,
+            gradient.new_zeros(()),
+            None,
+            None,
+            None,
+        )
 
 
 def put_off(weight: Tensor, bias: Tensor | None) -> Product:

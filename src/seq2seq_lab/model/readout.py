@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.products import MakeProduct, Product
 
 
 class Readout(nn.Module):
@@ -28,10 +29,17 @@ class Readout(nn.Module):
         state: Float[Tensor, "*shape state"],
         context: Float[Tensor, "*shape context"],
         embedded: Float[Tensor, "*shape embedding"],
+        product: Product | None = None,
     ) -> Float[Tensor, "*shape dim"]:
-        """Return tanh(W [state; context] + b), after dropout."""
+        """Return tanh(W [state; context] + b), after dropout; a loop gives its own `product` with W and b."""
         parts = (state, context, embedded) if self.uses_embedding else (state, context)
-        return self.dropout(torch.tanh(self.layer(torch.cat(parts, dim=-1))))
+        joined = torch.cat(parts, dim=-1)
+        made = self.layer(joined) if product is None else product(joined, None)
+        return self.dropout(torch.tanh(made))
+
+    def product(self, make: MakeProduct) -> Product | None:
+        """Return the product with W and b, where there is one."""
+        return make(self.layer.weight, self.layer.bias)
 
 
 class StateReadout(Readout):
@@ -52,9 +60,14 @@ class StateReadout(Readout):
         state: Float[Tensor, "*shape state"],
         context: Float[Tensor, "*shape context"],  # noqa: ARG002
         embedded: Float[Tensor, "*shape embedding"],  # noqa: ARG002
+        product: Product | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "*shape state"]:
         """Return the state, after dropout."""
         return self.dropout(state)
+
+    def product(self, make: MakeProduct) -> Product | None:  # noqa: ARG002
+        """Return nothing: there is no layer."""
+        return None
 
 
 class StateContextReadout(Readout):
