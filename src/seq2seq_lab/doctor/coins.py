@@ -14,9 +14,9 @@ from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 
 Feeding = Callable[..., Tensor]
 RATIOS = (0.1, 0.5, 0.9)
-UNITS = {"Sequence": (150, 5, 2), "WholeBatch": (2, 5, 100)}
+UNITS = {"Sequence": (150, 4, 1), "WholeBatch": (2, 4, 60)}
 """Coins that decide more than a token: (sentences, steps, batches) that give enough of them."""
-PER_TOKEN = (150, 40, 1)
+PER_TOKEN = (200, 20, 1)
 
 
 def certain(model: EncoderDecoder, token: int) -> EncoderDecoder:
