@@ -42,7 +42,7 @@ def test_run_dir_chooses_the_folder_and_everything_is_in_it():
     names = {p.name for p in tiny_run().iterdir()}
     assert names == {
         "config.yaml", "manifest.json", "data_report.json", "metrics.csv", "result.json",
-        "hypotheses", "attention", "checkpoints",
+        "hypotheses", "attention", "exposure_bias", "checkpoints",
     }  # fmt: skip
 
 

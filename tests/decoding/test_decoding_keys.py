@@ -36,7 +36,7 @@ def others(value: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
-        yield from (value + 1, value + 3, value * 2, 1, 2)
+        yield from (value + 3, value + 1, value * 2, 1, 2)
     else:
         yield from (value + 0.5, value * 0.5, value + 5.0, 0.3)
 

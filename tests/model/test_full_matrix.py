@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from laws import loss_and_gradients
 from matrix_laws import (
     bad_padding_has_no_effect,
     trained_parameters_are_as_declared,
@@ -58,6 +59,16 @@ def tiny_batch():
     return make_batch(sources=(2, 1), targets=(1, 3))
 
 
+def awake(choice: Choice) -> EncoderDecoder:
+    """Return the first random model in which no unit that is cut off at zero sleeps through the whole batch."""
+    for seed in range(1, 20):
+        model = make_model(choice, seed)
+        gradients = loss_and_gradients(model, tiny_batch())[2].values()
+        if all(g is not None and g.any() for g in gradients):
+            break
+    return model
+
+
 def keeps_the_laws(model: EncoderDecoder, without: frozenset[str] = frozenset()) -> None:
     batch = tiny_batch()
     found = training_pass(model, batch)
@@ -83,7 +94,8 @@ def test_every_cell_keeps_the_laws_or_is_refused_with_the_reason(cell, attention
             refused += 1
             continue
         try:
-            keeps_the_laws(make_model(choice), WITHOUT_GRADIENT.get(attention, frozenset()))
+            model = awake(choice) if choice.cell == "rnn_relu" else make_model(choice)
+            keeps_the_laws(model, WITHOUT_GRADIENT.get(attention, frozenset()))
         except (AssertionError, ValueError) as error:
             raise AssertionError(f"{choice}: {error}") from error
         built += 1
@@ -96,7 +108,9 @@ def test_the_matrix_is_whole():
     refused = sum(map(hears_nothing, cells))
     print(f"{len(cells)} cells: {len(cells) - refused} built, {refused} refused")
     assert len(set(cells)) == len(cells) > 2000
-    assert refused == 2 * 1 * 2 * 2 * 3  # bridges x structures x orders x feeding x cells
+    assert refused == 2 * 1 * 2 * 2 * len(
+        axes()["cell"]
+    )  # bridges x structures x orders x feeding x cells
     if len(COUNTED) == len(GROUPS):
         built, turned_away = (sum(column) for column in zip(*COUNTED.values(), strict=True))
         assert (built, turned_away) == (len(cells) - refused, refused)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from attention_formulas import FORMULAS
 from torch import Tensor
 
 from attention_laws import (
@@ -16,6 +15,7 @@ from attention_laws import (
     randomized,
 )
 from laws import assert_equal
+from seq2seq_lab.doctor.attention_formulas import FORMULAS
 from seq2seq_lab.model.history_attention import CoverageAttention, LocationAttention
 
 PAIRS = [("location", "LocationAttention"), ("coverage", "CoverageAttention")]

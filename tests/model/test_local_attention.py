@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from attention_formulas import FORMULAS
 from torch import Tensor
 
 from attention_laws import (
@@ -18,6 +17,7 @@ from attention_laws import (
     queries,
 )
 from laws import assert_equal
+from seq2seq_lab.doctor.attention_formulas import FORMULAS
 from seq2seq_lab.model import local_attention
 from seq2seq_lab.model.local_attention import LocalMonotonicAttention, window_bias
 

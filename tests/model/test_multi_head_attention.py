@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from attention_formulas import FORMULAS
 from torch import Tensor, nn
 
 from attention_laws import WIDTH, equals_the_formula, make_memory, queries, randomized
 from laws import assert_equal
+from seq2seq_lab.doctor.attention_formulas import FORMULAS
 from seq2seq_lab.model.multi_head_attention import MultiHeadAttention
 
 FORMULA = FORMULAS["MultiHeadAttention"]

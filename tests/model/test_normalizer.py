@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from attention_formulas import NORMALIZED
 
 import laws
 from laws import assert_equal
+from seq2seq_lab.doctor.attention_formulas import NORMALIZED
 from seq2seq_lab.model import normalizer as normalizer_module
 from seq2seq_lab.model.normalizer import Entmax15, Normalizer, Softmax, Sparsemax
 from tiny_models import (

@@ -112,7 +112,7 @@ def location(
 def coverage(
     a: Any, query: Vector, states: list[Vector], place: int, before: list[Vector]
 ) -> float:
-    covered = sum(weights[place] for weights in before)
+    covered = sum((weights[place] for weights in before), start=0.0)
     return additive(a, query, states[place], times(a.coverage.weight, [covered]))
 
 
@@ -125,7 +125,7 @@ def window(centre: float, place: int, half_width: int) -> float:
 def around_the_step(
     a: Any, query: Vector, states: list[Vector], place: int, before: list[Vector]
 ) -> float:
-    return window(min(len(before), len(states) - 1), place, a.half_width)
+    return window(float(min(len(before), len(states) - 1)), place, a.half_width)
 
 
 def around_the_prediction(
