@@ -110,8 +110,12 @@ def beam_equals_enumeration(seed: int, n_best: int = 20, penalties=PENALTIES) ->
         assert [f.finished for f in found] == [s.finished for s in strings[:n_best]]
 
 
-@pytest.mark.parametrize("start", range(0, 200, 20))
+TWENTIES = [pytest.param(n, marks=[pytest.mark.slow] if n % 60 else []) for n in range(0, 200, 20)]
+
+
+@pytest.mark.parametrize("start", TWENTIES)
 def test_full_width_beam_equals_enumeration_on_200_models(start):
+    """`make test` runs 80 of them: Transformers first, then some of every part of the list; `make slow` the others."""
     for seed in range(start, start + 20):
         name = list(PENALTIES)[seed % 3]
         beam_equals_enumeration(seed, penalties={name: PENALTIES[name]})

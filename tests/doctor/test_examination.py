@@ -72,7 +72,12 @@ def test_other_ways_to_decode_tie_and_stack_are_sound(overrides):
 
 @pytest.mark.parametrize("feeding", ["sequential", "parallel"])
 @pytest.mark.parametrize(
-    ("coins", "fed_token"), [("sequence", "argmax"), ("batch", "sample"), ("token", "mixture")]
+    ("coins", "fed_token"),
+    [
+        ("sequence", "argmax"),
+        pytest.param("batch", "sample", marks=pytest.mark.slow),
+        pytest.param("token", "mixture", marks=pytest.mark.slow),
+    ],
 )
 def test_every_feeding_is_sound_and_own_choices_but_the_likeliest_are_left_out(
     feeding, coins, fed_token

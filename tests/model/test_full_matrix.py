@@ -83,7 +83,18 @@ def _fast(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-@pytest.mark.parametrize(("cell", "attention"), GROUPS)
+def runs_by_default(cell: str) -> bool:
+    """The relu cell differs from tanh in one function only: its part of the matrix is among the slow ones."""
+    return cell != "rnn_relu"
+
+
+BY_SPEED = [
+    pytest.param(*group, marks=[] if runs_by_default(group[0]) else [pytest.mark.slow])
+    for group in GROUPS
+]
+
+
+@pytest.mark.parametrize(("cell", "attention"), BY_SPEED)
 @pytest.mark.usefixtures("_fast")
 def test_every_cell_keeps_the_laws_or_is_refused_with_the_reason(cell, attention):
     built = refused = 0
@@ -111,9 +122,12 @@ def test_the_matrix_is_whole():
     assert refused == 2 * 1 * 2 * 2 * len(
         axes()["cell"]
     )  # bridges x structures x orders x feeding x cells
-    if len(COUNTED) == len(GROUPS):
-        built, turned_away = (sum(column) for column in zip(*COUNTED.values(), strict=True))
-        assert (built, turned_away) == (len(cells) - refused, refused)
+    ran = [choice for group in COUNTED for choice in choices(*group)]
+    built, turned_away = (sum(column[i] for column in COUNTED.values()) for i in (0, 1))
+    assert (built, turned_away) == (
+        len(ran) - sum(map(hears_nothing, ran)),
+        sum(map(hears_nothing, ran)),
+    )
 
 
 REFUSED = [choice for group in GROUPS for choice in choices(*group) if hears_nothing(choice)]

@@ -148,7 +148,7 @@ def test_a_false_coin_feeds_the_own_choice_and_a_true_one_the_data():
 
 # the parallel road
 
-SEVERAL = (*CHOICES[::3], *transformer_choices()[::4])
+SEVERAL = (*CHOICES[::6], *transformer_choices()[::4])
 
 
 def with_gradients(model, batch, feed, ratio: float):
