@@ -93,7 +93,10 @@ def test_every_parameter_gets_a_gradient_and_the_padding_row_none(choice):
 def test_float32_forward_equals_repeated_step(choice):
     model, batch = make_model(choice).float(), make_batch()
     whole = model(batch.source, batch.source_lengths, batch.target_input)
-    torch.testing.assert_close(whole, laws.by_steps(model, batch)[0], rtol=1e-5, atol=1e-5)
+    steps = laws.by_steps(model, batch)[0]
+    # rounding grows with what is summed, and a relu cell's states have no bound: its unit is the largest logit
+    unit = max(1.0, float(whole.abs().max())) if choice.cell == "rnn_relu" else 1.0
+    torch.testing.assert_close(whole / unit, steps / unit, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.slow
