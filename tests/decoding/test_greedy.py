@@ -221,8 +221,8 @@ def test_planted_batch_statistics_are_caught(monkeypatch):
     model = make_model(ATTENDING)
     original = model.decoder.readout.forward
 
-    def centred(state, context, embedded):
-        vector = original(state, context, embedded)
+    def centred(state, context, embedded, product=None):
+        vector = original(state, context, embedded, product)
         return vector - vector.mean(dim=0, keepdim=True)
 
     model.decoder.readout.forward = centred
