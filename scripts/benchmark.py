@@ -2,6 +2,9 @@
 
 python scripts/benchmark.py train               # training: our roads against the tutorial loop and the matrix product
 python scripts/benchmark.py feeding             # scheduled sampling: parallel and sequential against teacher forcing
+python scripts/benchmark.py overhead            # what Lightning, callbacks and loggers cost
+python scripts/benchmark.py peers --joeynmt PYTHON --opennmt PYTHON   # whole commands, with start-up and memory
+python scripts/benchmark.py peer_decoding --joeynmt PYTHON --opennmt PYTHON
 python scripts/benchmark.py decode              # greedy and beam 5, rows per second
 python scripts/benchmark.py agreement RUN FILE FILE   # how often parallel feeding feeds what sequential would
 """
@@ -14,16 +17,28 @@ from typing import Any
 from seq2seq_lab import errors
 from seq2seq_lab.command_line import Parser
 
+MEASURES = {
+    "train": "measure",
+    "feeding": "measure",
+    "decode": "measure",
+    "agreement": "measure",
+    "overhead": "framework",
+    "peers": "peers",
+    "peer_decoding": "peer_decoding",
+}
+
 
 def parse() -> argparse.Namespace:
     parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("train", "feeding", "decode", "agreement"))
+    parser.add_argument("what", choices=tuple(MEASURES))
     parser.add_argument("run", nargs="?", help="agreement: a run folder or checkpoint")
     parser.add_argument("source", nargs="?", help="agreement: source text, one sentence per line")
     parser.add_argument("target", nargs="?", help="agreement: target text, one sentence per line")
     parser.add_argument("--threads", type=int, default=0, help="0 = what torch takes")
     parser.add_argument("--rounds", type=int, default=6, help="blocks per competitor")
     parser.add_argument("--steps", type=int, default=4, help="batches per block")
+    parser.add_argument("--joeynmt", help="train, peers: the python of an environment with joeynmt")
+    parser.add_argument("--opennmt", help="train, peers: the python of one with OpenNMT-py")
     parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
     parser.add_argument("--json", help="write the figures here as well")
     return parser.parse_args()
@@ -62,6 +77,16 @@ def report(title: str, rates: dict[str, Any], base: str, unit: str) -> dict[str,
     return ratios
 
 
+def run_measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure, and print what the tables do not say."""
+    from importlib import import_module
+
+    module = import_module(f"seq2seq_lab.benchmark.{MEASURES[name]}")
+    found = getattr(module, name)(arguments, report)
+    print("\n".join(found.pop("says", [])))
+    return found
+
+
 def main() -> None:
     arguments = parse()
     if min(arguments.rounds, arguments.steps) < 1:
@@ -79,9 +104,10 @@ def main() -> None:
     check_device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    found = getattr(measure, arguments.what)(arguments, report)
+    found = run_measure(arguments.what, arguments)
+    if arguments.what == "train" and (arguments.joeynmt or arguments.opennmt):
+        found |= run_measure("peers", arguments)
     found["machine"] = measure.machine(arguments.device)
-    print("\n".join(found.pop("says", [])))
     print("; ".join(f"{name}: {value}" for name, value in found["machine"].items()))
     if arguments.json:
         write_json(Path(arguments.json), found)

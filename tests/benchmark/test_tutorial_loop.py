@@ -9,7 +9,7 @@ import laws
 from seq2seq_lab.benchmark import work
 from seq2seq_lab.benchmark.measure import agreement_with_sequential, sizes_of
 from seq2seq_lab.benchmark.timing import Competitor, Rate, interleaved, ratio
-from seq2seq_lab.benchmark.tutorial_loop import tutorial_logits
+from seq2seq_lab.benchmark.tutorial_loop import tutorial_loss, tutorial_outputs
 from seq2seq_lab.training.feeding import rolled_out, teacher_forced
 from seq2seq_lab.training.loss import negative_log_likelihood
 
@@ -26,6 +26,10 @@ def batch():
     return work.make_batches(work.make_pairs(7), bucketed=False)[0]
 
 
+def tutorial_logits(model, one, coins=None):
+    return tutorial_outputs(model, one, coins)[one.target_mask]
+
+
 def with_gradients(model, one, logits):
     found = logits(model, one)
     targets = one.target_output[one.target_mask]
@@ -38,12 +42,18 @@ def loop_equals_the_fast_road(name: str) -> None:
     laws.assert_equal(slow, with_gradients(model, one, teacher_forced))
 
 
-@pytest.mark.parametrize("name", work.NAMES)
+@pytest.mark.parametrize("name", [*work.NAMES, work.TUTORIAL])
 def test_the_tutorial_loop_equals_the_fast_road(name):
     loop_equals_the_fast_road(name)
 
 
-@pytest.mark.parametrize("name", work.NAMES)
+def test_the_loss_of_the_tutorial_loop_leaves_padding_out():
+    model, one = work.make_model("lstm").double(), batch()
+    fast = work.mean_loss(teacher_forced)(model, one)
+    torch.testing.assert_close(tutorial_loss(model, one), fast, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("name", [*work.NAMES, work.TUTORIAL])
 def test_the_tutorial_loop_feeds_what_the_coins_say(name):
     model, one = work.make_model(name).double(), batch()
     coins = torch.arange(one.target_input.shape[1]) % 2 == 0

@@ -1,7 +1,7 @@
 """The command lines whose speed is compared: ours and those of installed peers, for the same work.
 
-Every command trains one model of the sizes of `work` on the same two text files, and tells its own speed in its own log;
-`Command.read` finds it there. Peers live in environments of their own and are driven by their own programs.
+Every command trains one model of the sizes of `work` on the same two text files and tells its own speed in its own
+log, where `Command.read` finds it. Peers live in environments of their own and are driven by their own programs.
 """
 
 import csv
@@ -49,19 +49,26 @@ def write_work(folder: Path, pairs: EncodedPairs) -> None:
         write_text(folder / f"joey.{side}", "\n".join(["<unk>", "<pad>", "<s>", "</s>", *words]))
 
 
-def ours(name: str, train: Path, text: Path, *overrides: str) -> Command:
-    """Return `train.py` for one model."""
+def work_overrides(text: Path) -> list[str]:
+    """Return the overrides that make train.py do the work; the model is `lstm_attn` of its sizes."""
     both = ",".join(str(text / f"text.{side}") for side in ("source", "target"))
     few = ",".join(str(text / f"few.{side}") for side in ("source", "target"))
-    words = (
-        sys.executable, str(train), "data=text_files", "data/tokenizer=word", "model=lstm_attn",
+    return [
+        "model=lstm_attn", "data=text_files", "data/tokenizer=word",
         f"data.train=[{both}]", f"data.val=[{few}]", f"data.test=[{few}]",
         f"data.batching.batch_size={BATCH}", f"model.dim={DIM}", f"model.embedding_dim={EMBEDDING}",
         f"model.dropout={DROPOUT}", "model.encoder.bidirectional=true", "training.optimizer.lr=1e-3",
-        f"training.trainer.max_epochs={UNENDING}", "training.callback.early_stopping=null",
-        "training.trainer.log_every_n_steps={every}", "training.callback.throughput.window={every}",
-        "run_dir=run", *overrides,
-    )  # fmt: skip
+        f"training.trainer.max_epochs={UNENDING}",
+    ]  # fmt: skip
+
+
+def ours(name: str, train: Path, text: Path, *overrides: str) -> Command:
+    """Return `train.py` for one model."""
+    every = (
+        "training.trainer.log_every_n_steps={every}",
+        "+training.callback.throughput.window={every}",
+    )
+    words = (sys.executable, str(train), *work_overrides(text), *every, "run_dir=run", *overrides)
     return Command(name, words, read_ours)
 
 

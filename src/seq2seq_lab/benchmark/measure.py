@@ -12,15 +12,18 @@ import torch
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.benchmark.timing import Competitor, Rate, interleaved, product_competitor, ratio
-from seq2seq_lab.benchmark.tutorial_loop import tutorial_logits
+from seq2seq_lab.benchmark.tutorial_loop import tutorial_loss
 from seq2seq_lab.benchmark.work import (
+    BATCH,
     NAMES,
+    TUTORIAL,
     Sizes,
     Trainer,
     flops_per_target_token,
     make_batches,
     make_model,
     make_pairs,
+    mean_loss,
 )
 from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.decoding.beam import Beam
@@ -35,6 +38,14 @@ from seq2seq_lab.training.feeding import Parallel, Sequential, teacher_forced
 Report = Callable[[str, dict[str, Rate], str, str], dict[str, float]]
 PRODUCT = "matrix product"
 PAIRS = 2048
+FORCED = mean_loss(teacher_forced)
+FEEDING_RATIOS = {
+    "parallel_to_tutorial_loop": ("parallel, 2 passes", "tutorial loop"),
+    "sequential_to_tutorial_loop_same_batches": (
+        "sequential",
+        "tutorial loop, same model and batches",
+    ),
+}
 
 
 def machine(device: str) -> dict[str, str]:
@@ -55,15 +66,15 @@ def tokens(batch: Batch) -> float:
     return float(batch.num_target_tokens)
 
 
-def batches_on(device: str, *, bucketed: bool) -> list[Batch]:
+def batches_on(device: str, *, bucketed: bool, size: int = BATCH) -> list[Batch]:
     """Return the work's batches on the device."""
-    made = make_batches(make_pairs(PAIRS), bucketed=bucketed)
+    made = make_batches(make_pairs(PAIRS), size, bucketed=bucketed)
     return [batch.to(torch.device(device)) for batch in made]
 
 
-def trainer(name: str, logits: Any, device: str, *, fused: bool = True) -> Trainer:
+def trainer(name: str, loss: Any, device: str, *, fused: bool = True) -> Trainer:
     """Return the loop over a fresh model."""
-    return Trainer(make_model(name).to(device), logits, fused=fused)
+    return Trainer(make_model(name).to(device), loss, fused=fused)
 
 
 def sizes_of(batches: list[Batch]) -> Sizes:
@@ -77,27 +88,28 @@ def train(arguments: Any, report: Report) -> dict[str, Any]:
     """Compare training roads: tokens per second, ratio to the tutorial loop, share of the machine's peak."""
     device = arguments.device
     bucketed = batches_on(device, bucketed=True)
-    shuffled = batches_on(device, bucketed=False)
-    tutorial = "tutorial loop"
-    loop = trainer("lstm_attn_input_feed", tutorial_logits, device, fused=False)
-    plain = trainer("lstm_attn_input_feed", tutorial_logits, device, fused=False)
+    shuffled = batches_on(device, bucketed=False, size=2 * BATCH)
+    loops = {"tutorial loop": shuffled, "tutorial loop, bucketed": bucketed}
+    names = (*NAMES, TUTORIAL)
     runs = [
-        Competitor(tutorial, loop, shuffled, tokens),
-        Competitor("tutorial loop, bucketed", plain, bucketed, tokens),
-        *(Competitor(n, trainer(n, teacher_forced, device), bucketed, tokens) for n in NAMES),
+        *(
+            Competitor(name, trainer(TUTORIAL, tutorial_loss, device, fused=False), items, tokens)
+            for name, items in loops.items()
+        ),
+        *(Competitor(n, trainer(n, FORCED, device), bucketed, tokens) for n in names),
         product_competitor(device=device),
     ]
     rates = interleaved(runs, arguments.rounds, arguments.steps)
     product = rates.pop(PRODUCT)
-    ratios = report("Training", rates, tutorial, "target tokens/s")
+    ratios = report("Training", rates, "tutorial loop", "target tokens/s")
     sizes = sizes_of(bucketed)
     used = {
         name: ratio(rates[name], product).median * flops_per_target_token(name, sizes)
-        for name in NAMES
+        for name in names
     }
     return {
         "says": [f"{n}: {s:.2f} of the machine's own matrix product" for n, s in used.items()],
-        "ratio_to_tutorial_loop": {name: ratios[name] for name in NAMES},
+        "ratio_to_tutorial_loop": {name: ratios[name] for name in names},
         "flops_used_over_peak": used,
         "target_tokens_per_second": {name: rate.median for name, rate in rates.items()},
         "peak_gflops": product.median / 1e9,
@@ -105,47 +117,49 @@ def train(arguments: Any, report: Report) -> dict[str, Any]:
 
 
 def with_ratio(feeding: Any, generator: torch.Generator) -> Any:
-    """Return logits of a feeding at ratio 1/2."""
-    return lambda model, batch: feeding(model, batch, 0.5, generator)
+    """Return the loss of a feeding at ratio 1/2."""
+    return mean_loss(lambda model, batch: feeding(model, batch, 0.5, generator))
 
 
 def tutorial_with_coins(generator: torch.Generator) -> Any:
     """Return the tutorial loop at ratio 1/2: one coin per step for all rows, as tutorials throw it."""
 
-    def logits(model: EncoderDecoder, batch: Batch) -> torch.Tensor:
+    def loss(model: EncoderDecoder, batch: Batch) -> torch.Tensor:
         coins = torch.rand(batch.target_input.shape[1], generator=generator) < 0.5
-        return tutorial_logits(model, batch, coins)
+        return tutorial_loss(model, batch, coins)
 
-    return logits
+    return loss
 
 
 def feeding(arguments: Any, report: Report) -> dict[str, Any]:
-    """Compare the ways to carry out a teacher-forcing ratio of 1/2, for each model."""
+    """Compare the ways to carry out a teacher-forcing ratio of 1/2, for each model.
+
+    The tutorial loop runs the tutorials' own model (shuffled batches of 128), and the measured model in the same
+    batches.
+    """
     device = arguments.device
-    bucketed, shuffled = (batches_on(device, bucketed=b) for b in (True, False))
+    bucketed = batches_on(device, bucketed=True)
+    shuffled = batches_on(device, bucketed=False, size=2 * BATCH)
     generator = partial(torch.Generator().manual_seed, 1)
     found: dict[str, Any] = {"parallel_sampling_to_teacher_forcing": {}}
-    for name in NAMES[:2]:
-        loop = trainer(name, tutorial_with_coins(generator()), device, fused=False)
-        same = trainer(name, tutorial_with_coins(generator()), device, fused=False)
+    for name in (*NAMES[:2], TUTORIAL):
+        slow = {n: tutorial_with_coins(generator()) for n in ("same", "tutorial")}
         fast = trainer(name, with_ratio(Parallel(), generator()), device)
         exact = trainer(name, with_ratio(Sequential(), generator()), device)
-        forced = trainer(name, teacher_forced, device)
+        forced = trainer(name, FORCED, device)
+        same = trainer(name, slow["same"], device, fused=False)
+        loop = trainer(TUTORIAL, slow["tutorial"], device, fused=False)
         runs = [
             Competitor("teacher forcing", forced, bucketed, tokens),
             Competitor("parallel, 2 passes", fast, bucketed, tokens),
             Competitor("sequential", exact, bucketed, tokens),
-            Competitor("tutorial loop, bucketed", same, bucketed, tokens),
+            Competitor("tutorial loop, same model and batches", same, bucketed, tokens),
             Competitor("tutorial loop", loop, shuffled, tokens),
         ]
         rates = interleaved(runs, arguments.rounds, arguments.steps)
         ratios = report(f"{name}, ratio 0.5", rates, "teacher forcing", "target tokens/s")
         found["parallel_sampling_to_teacher_forcing"][name] = ratios["parallel, 2 passes"]
-        pairs = {
-            "parallel_to_tutorial_loop": ("parallel, 2 passes", "tutorial loop"),
-            "sequential_to_tutorial_loop_same_batches": ("sequential", "tutorial loop, bucketed"),
-        }
-        for key, (one, other) in pairs.items():
+        for key, (one, other) in FEEDING_RATIOS.items():
             found.setdefault(key, {})[name] = ratio(rates[one], rates[other]).median
     return found
 

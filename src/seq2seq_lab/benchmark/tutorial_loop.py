@@ -1,22 +1,48 @@
 """The loop that tutorials teach, over our own model's weights: the slow road that speed is measured against.
 
-Everything is inside the step: the keys are projected again each time, the cell is called for one step, the output layer
-runs for every position, padding included, and the loss ignores padding afterwards. Same weights, same mathematics, so
-a test can say that it equals the fast road.
+Everything is inside the step: the keys are projected again each time (for additive attention from the state, repeated
+for every source position, side by side with the memory), the cell is called for one step, the output layer runs for
+every position, padding included, and the loss ignores padding afterwards. Same weights, same mathematics, so a test can
+say that it equals the fast road.
 """
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from seq2seq_lab.batch import Batch
+from seq2seq_lab.model.attention import AdditiveAttention, Attention
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.model.state import Memory
+from seq2seq_lab.special_tokens import PAD
 
 
-def tutorial_logits(
+def look(
+    attention: Attention, state: Float[Tensor, "rows 1 dim"], memory: Memory
+) -> Float[Tensor, "rows 1 context"]:
+    """Return what attention reads, from the memory as the encoder left it."""
+    if not isinstance(attention, AdditiveAttention):
+        return attention.sequence(state, attention.prepare(memory))[0]
+    both = torch.cat([state.expand_as(memory.states), memory.states], dim=2)
+    weight = torch.cat([attention.query.weight, attention.key.weight], dim=1)
+    energy = torch.tanh(F.linear(both, weight, attention.key.bias)) @ attention.vector
+    weights = F.softmax(energy.masked_fill(~memory.mask, -1e10), dim=1)
+    return torch.bmm(weights.unsqueeze(1), memory.states)
+
+
+def tutorial_loss(
     model: EncoderDecoder, batch: Batch, coins: Bool[Tensor, " target"] | None = None
-) -> Float[Tensor, "tokens vocab"]:
-    """Return the logits of the real positions. A coin per step (None: all True) feeds the data's token to all rows."""
+) -> Float[Tensor, ""]:
+    """Return the mean loss per real token."""
+    outputs = tutorial_outputs(model, batch, coins).flatten(0, 1)
+    return F.cross_entropy(outputs, batch.target_output.flatten(), ignore_index=PAD)
+
+
+def tutorial_outputs(
+    model: EncoderDecoder, batch: Batch, coins: Bool[Tensor, " target"] | None = None
+) -> Float[Tensor, "batch target vocab"]:
+    """Return the logits of all positions. A coin per step (None: all True) feeds the data's token to all rows."""
     decoder = model.decoder
     memory = model.encode(batch.source, batch.source_lengths)
     rows, steps = batch.target_input.shape
@@ -31,11 +57,14 @@ def tutorial_logits(
             token = batch.target_input[:, step] if forced else outputs[:, step - 1].argmax(1)
         embedded = decoder.embedding(token.unsqueeze(1))
         inputs = torch.cat([embedded, feed.unsqueeze(1)], dim=2)
+        if decoder.attends_before:
+            context = look(decoder.attention, hidden[:, -1:], memory)
+            inputs = torch.cat([embedded, context, feed.unsqueeze(1)], dim=2)
         top, (hidden, cell) = decoder.cells[0].sequence(inputs, (hidden, cell))
-        keys = decoder.attention.prepare(memory)
-        context, _ = decoder.attention.sequence(top, keys)
+        if not decoder.attends_before:
+            context = look(decoder.attention, top, memory)
         vector = decoder.readout(top, context, embedded)
         outputs[:, step] = decoder.output(vector[:, 0])
         if decoder.input_feeding:
             feed = vector[:, 0]
-    return outputs[batch.target_mask]
+    return outputs

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.data.collate import EncodedPairs
-from seq2seq_lab.model.attention import Attention, GeneralAttention, NoAttention
+from seq2seq_lab.model.attention import AdditiveAttention, Attention, GeneralAttention, NoAttention
 from seq2seq_lab.model.bridge import LinearBridge
 from seq2seq_lab.model.cell import LstmCell
 from seq2seq_lab.model.context import InitialStateContext
-from seq2seq_lab.model.decoder import LuongDecoder
+from seq2seq_lab.model.decoder import BahdanauDecoder, LuongDecoder
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.encoder import RecurrentEncoder
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
@@ -31,6 +31,8 @@ SOURCE_VOCAB, TARGET_VOCAB = 7859, 5921
 BATCH = 64
 MEAN_LENGTH, SPREAD, LONGEST = 13.0, 4.0, 40
 NAMES = ("lstm_attn_input_feed", "lstm_attn", "lstm")
+TUTORIAL = "lstm_attn_additive"
+"""The model of tutorials: additive attention looks before the cell (Bahdanau et al. 2015)."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +80,18 @@ def make_batches(
 
 
 def make_model(name: str, seed: int = 1) -> EncoderDecoder:
-    """Return one of the three models of `NAMES`."""
+    """Return one of the models of `NAMES`, or `TUTORIAL`."""
     torch.manual_seed(seed)
     attends = name != "lstm"
     attention: Attention = GeneralAttention(DIM, DIM) if attends else NoAttention(DIM, DIM)
+    if name == TUTORIAL:
+        attention = AdditiveAttention(DIM, DIM, DIM)
     readout: Readout = StateContextReadout(DIM, DROPOUT) if attends else StateReadout(DIM, DROPOUT)
     encoder = RecurrentEncoder(
         TokenEmbedding(SOURCE_VOCAB, EMBEDDING, DROPOUT), LstmCell, DIM, bidirectional=True
     )
-    decoder = LuongDecoder(
+    order = BahdanauDecoder if name == TUTORIAL else LuongDecoder
+    decoder = order(
         TARGET_VOCAB,
         TokenEmbedding(TARGET_VOCAB, EMBEDDING, DROPOUT),
         LstmCell,
@@ -108,29 +113,40 @@ def flops_per_target_token(name: str, sizes: Sizes) -> float:
     half = DIM // 2
     encoder = 2 * 4 * half * (EMBEDDING + half) * sizes.source_per_target
     step = float(4 * DIM * (EMBEDDING + DIM) + DIM * TARGET_VOCAB)
-    if name == "lstm_attn_input_feed":
+    if name in ("lstm_attn_input_feed", TUTORIAL):
         step += 4 * DIM * DIM
+    if name == TUTORIAL:
+        step += DIM * DIM
     if name != "lstm":
         keys = DIM * DIM * sizes.source_per_target
         step += keys + 2 * sizes.source_length * DIM + 2 * DIM * DIM
     return 3 * 2 * (encoder + step)
 
 
+Loss = Callable[[EncoderDecoder, Batch], Tensor]
 Logits = Callable[[EncoderDecoder, Batch], Tensor]
 
 
-class Trainer:
-    """The bare loop over a model: logits, loss, backward, clip, Adam."""
+def mean_loss(logits: Logits) -> Loss:
+    """Return the mean loss per real token of what gives the logits of the real positions."""
 
-    def __init__(self, model: EncoderDecoder, logits: Logits, *, fused: bool = True):
-        self.model, self.logits = model.train(), logits
+    def loss(model: EncoderDecoder, batch: Batch) -> Tensor:
+        targets = batch.target_output[batch.target_mask]
+        return negative_log_likelihood(logits(model, batch), targets) / len(targets)
+
+    return loss
+
+
+class Trainer:
+    """The bare loop over a model: loss, backward, clip, Adam."""
+
+    def __init__(self, model: EncoderDecoder, loss: Loss, *, fused: bool = True):
+        self.model, self.loss = model.train(), loss
         self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
 
     def __call__(self, batch: Batch) -> None:
         """Take one step."""
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.logits(self.model, batch)
-        targets = batch.target_output[batch.target_mask]
-        (negative_log_likelihood(logits, targets) / len(targets)).backward()
+        self.loss(self.model, batch).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq_lab.model.embedding import check_positive
+from seq2seq_lab.model.linear import Linear
 from seq2seq_lab.model.normalizer import Normalizer, Softmax
 from seq2seq_lab.model.state import AttentionKeys, Memory
 
@@ -192,7 +193,7 @@ class GeneralAttention(Attention):
         normalizer: Normalizer | None = None,
     ):
         super().__init__(query_dim, memory_dim, temperature, normalizer)
-        self.key = nn.Linear(memory_dim, query_dim, bias=False)
+        self.key = Linear(memory_dim, query_dim, bias=False)
 
     def keys(self, values: Float[Tensor, "batch source dim"]) -> Float[Tensor, "batch source key"]:
         """Return W k."""
@@ -218,8 +219,8 @@ class AdditiveAttention(Attention):
     ):
         super().__init__(query_dim, memory_dim, temperature, normalizer)
         check_positive(dim=dim)
-        self.query = nn.Linear(query_dim, dim, bias=False)
-        self.key = nn.Linear(memory_dim, dim)
+        self.query = Linear(query_dim, dim, bias=False)
+        self.key = Linear(memory_dim, dim)
         self.vector = nn.Parameter(torch.empty(dim).uniform_(-(dim**-0.5), dim**-0.5))
 
     def keys(self, values: Float[Tensor, "batch source dim"]) -> Float[Tensor, "batch source key"]:

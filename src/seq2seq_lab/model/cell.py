@@ -10,10 +10,10 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.linear import linear
 from seq2seq_lab.model.products import MakeProduct, Product, plain
 
 State = tuple[Tensor, Tensor]
@@ -71,7 +71,7 @@ class Cell(nn.RNNBase):
     ) -> Float[Tensor, "*shape gates"]:
         """Return the part of the gates that the inputs give; they fill the input columns from `start` on."""
         weight = self.weight_ih_l0[:, start : start + inputs.shape[-1]]
-        return F.linear(inputs, weight, self.bias_ih_l0)
+        return linear(inputs, weight, self.bias_ih_l0)
 
     def sequence(self, inputs: T, state: State | None = None) -> tuple[T, State]:
         """Run over all time steps. States are (batch, layers x directions, dim), batch first."""

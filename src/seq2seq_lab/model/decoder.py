@@ -19,6 +19,7 @@ from seq2seq_lab.model.bridge import Bridge
 from seq2seq_lab.model.cell import Cell
 from seq2seq_lab.model.context import Context
 from seq2seq_lab.model.embedding import TokenEmbedding, check_positive, check_probability
+from seq2seq_lab.model.linear import Linear
 from seq2seq_lab.model.products import MakeProduct, Products, plain, put_off
 from seq2seq_lab.model.readout import Readout
 from seq2seq_lab.model.stack import Stack
@@ -76,7 +77,7 @@ class RecurrentDecoder(nn.Module):
         readout.connect(
             state_dim=dim, context_dim=attention.context_dim, embedding_dim=embedding.dim
         )
-        self.output = nn.Linear(readout.dim, vocab_size)
+        self.output = Linear(readout.dim, vocab_size)
 
     def _refuse_what_reads_nothing(self) -> None:
         attends = self.attention.context_dim > 0

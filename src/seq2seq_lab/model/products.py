@@ -1,7 +1,8 @@
 """Products of a loop: W x + b at every step, the gradients of W and b made once, over all steps.
 
 Autograd would make the gradient of W anew at each step, from a small product, and add it to what is there. Put off to
-the end it is one large product over all steps, which the same machine computes faster.
+the end it is one large product over all steps, which the same machine computes faster. And since W stays the same
+through the loop, it is laid out once for the kernel that multiplies it.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from seq2seq_lab.model.linear import laid_out, onednn, prefers_onednn
 
 Product = Callable[[Tensor, Tensor | None], Tensor]
 """(inputs, base or None) -> base + W inputs + b."""
@@ -37,6 +40,35 @@ def plain(weight: Tensor, bias: Tensor | None) -> Product:
         return added if bias is None else added + bias
 
     return product
+
+
+class Matrix:
+    """W of a loop, outside the graph. It is laid out for both directions, each when first needed."""
+
+    def __init__(self, weight: Tensor):
+        self.weight, self.is_laid_out = weight, prefers_onednn(weight)
+        self._forward: Tensor | None = None
+        self._backward: Tensor | None = None
+
+    def times(self, inputs: Tensor, base: Tensor | None, bias: Tensor | None) -> Tensor:
+        """Return base + W inputs + b."""
+        if self.is_laid_out:
+            if self._forward is None:
+                self._forward = laid_out(self.weight, len(inputs))
+            return onednn(inputs, self._forward, bias, base)
+        if base is None:
+            return F.linear(inputs, self.weight, bias)
+        added = torch.addmm(base, inputs, self.weight.t())
+        return added if bias is None else added.add_(bias)
+
+    def to_inputs(self, gradient: Tensor) -> Tensor:
+        """Return the gradient of the inputs from that of the product."""
+        if self.is_laid_out:
+            if self._backward is None:
+                self._backward = laid_out(self.weight.t(), len(gradient))
+            return onednn(gradient, self._backward, None, None)
+        # under autocast the gradient is of half precision and W is not; autograd casts what is returned
+        return gradient @ self.weight.to(gradient.dtype)
 
 
 class _Weights(torch.autograd.Function):
@@ -67,31 +99,21 @@ class _Step(torch.autograd.Function):
         inputs: Tensor,
         base: Tensor | None,
         weights: Tensor,  # noqa: ARG004  # ties this step to `_Weights`
-        weight: Tensor,
+        matrix: Matrix,
         bias: Tensor | None,
         steps: list,
     ) -> Tensor:
-        ctx.save_for_backward(inputs, weight)
-        ctx.steps, ctx.has_base = steps, base is not None
-        if base is None:
-            return F.linear(inputs, weight, bias)
-        added = torch.addmm(base, inputs, weight.t())
-        return added if bias is None else added.add_(bias)
+        ctx.save_for_backward(inputs)
+        ctx.matrix, ctx.steps, ctx.has_base = matrix, steps, base is not None
+        return matrix.times(inputs, base, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, weight = ctx.saved_tensors
+        (inputs,) = ctx.saved_tensors
         ctx.steps.append((inputs, gradient))
         to_base = gradient if ctx.has_base else None
-        # under autocast the gradient is of half precision and W is not; autograd casts what is returned
-        return (
-            gradient @ weight.to(gradient.dtype),
-            to_base,
-            gradient.new_zeros(()),
-            None,
-            None,
-            None,
-        )
+        to_inputs = ctx.matrix.to_inputs(gradient)
+        return to_inputs, to_base, gradient.new_zeros(()), None, None, None
 
 
 def put_off(weight: Tensor, bias: Tensor | None) -> Product:
@@ -100,9 +122,9 @@ def put_off(weight: Tensor, bias: Tensor | None) -> Product:
         return plain(weight, bias)
     steps: list[tuple[Tensor, Tensor]] = []
     weights = _Weights.apply(weight, bias, steps)
-    fixed, fixed_bias = weight.detach(), None if bias is None else bias.detach()
+    matrix, fixed_bias = Matrix(weight.detach()), None if bias is None else bias.detach()
 
     def product(inputs: Tensor, base: Tensor | None = None) -> Tensor:
-        return _Step.apply(inputs, base, weights, fixed, fixed_bias, steps)
+        return _Step.apply(inputs, base, weights, matrix, fixed_bias, steps)
 
     return product

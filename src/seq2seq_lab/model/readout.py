@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.linear import Linear
 from seq2seq_lab.model.products import MakeProduct, Product
 
 
@@ -22,7 +23,7 @@ class Readout(nn.Module):
     def connect(self, *, state_dim: int, context_dim: int, embedding_dim: int) -> None:
         """Make the layer for the widths of the decoder's parts; the decoder calls this once."""
         width = state_dim + context_dim + (embedding_dim if self.uses_embedding else 0)
-        self.layer = nn.Linear(width, self.dim)
+        self.layer = Linear(width, self.dim)
 
     def forward(
         self,

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.linear import Linear
 from seq2seq_lab.model.norm import Norm
 from seq2seq_lab.model.position import Position
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     """Return a projection with Glorot's uniform weights and zero bias."""
-    made = nn.Linear(inputs, outputs, bias=bias)
+    made = Linear(inputs, outputs, bias=bias)
     nn.init.xavier_uniform_(made.weight)
     if bias:
         nn.init.zeros_(made.bias)

@@ -1,0 +1,91 @@
+"""What the framework costs: training by `train.py`'s parts against the bare loop over the same model and batches."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from seq2seq_lab import config
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.benchmark.commands import work_overrides, write_work
+from seq2seq_lab.benchmark.timing import Rate
+from seq2seq_lab.benchmark.work import Trainer, make_pairs, mean_loss
+from seq2seq_lab.training.feeding import teacher_forced
+
+PAIRS = 8192
+
+
+class Framework:
+    """The composed run on the work's text, as train.py puts it together, for a few batches at a time."""
+
+    def __init__(self, folder: Path, steps: int, overrides: list[str]):
+        from seq2seq_lab.training import session  # Lightning: seconds to import
+
+        write_work(folder, make_pairs(PAIRS))
+        self.folder, self.steps, self.session = folder, steps, session
+        chosen = [*work_overrides(folder), "training.trainer.max_epochs=1", *overrides]
+        chosen += [f"+training.trainer.limit_train_batches={steps}"]
+        chosen += ["+training.trainer.limit_val_batches=0", "training.callback.early_stopping=null"]
+        cfg = config.compose(chosen)
+        session.start(1)
+        self.data = config.build(cfg["data"])
+        self.data.setup()
+        cfg["model"] |= {"source_vocab_size": len(self.data.source_tokenizer)}
+        cfg["model"] |= {"target_vocab_size": len(self.data.target_tokenizer)}
+        self.config = cfg
+        self.model = config.build(cfg["model"])
+
+    def batches(self) -> list[Batch]:
+        """Return the batches of every block."""
+        return list(islice(iter(self.data.train_dataloader()), self.steps))
+
+    def block(self, number: int) -> float:
+        """Train one block with all callbacks and loggers; return target tokens per second."""
+        run, session = self.config, self.session
+        training = {name: config.build(run["training"][name]) for name in session.PARTS}
+        translator = session.make_translator(self.model, self.data, config.build(run["decoding"]))
+        module = session.Seq2SeqModule(self.model, **training, translator=translator, seed=1)
+        run_dir = self.folder / f"run{number}"
+        run_dir.mkdir()
+        parts = [config.build(node) for node in run["training"]["callback"].values()]
+        with session.loggers(config.build(run["logger"]), run, run_dir) as loggers:
+            callbacks = session.callbacks(parts, run_dir)
+            trainer = config.build(
+                run["training"]["trainer"],
+                callbacks=callbacks,
+                logger=loggers,
+                plugins=[session.checkpoint_io(run, self.data)],
+                default_root_dir=str(run_dir),
+            )
+            session.fit(trainer, module, self.data)
+        return next(one.epoch_speed for one in callbacks if hasattr(one, "epoch_speed"))
+
+
+def bare_block(trainer: Trainer, batches: list[Batch]) -> float:
+    """Train the same batches in the bare loop; return target tokens per second."""
+    begin = time.perf_counter()
+    for batch in batches:
+        trainer(batch)
+    return sum(batch.num_target_tokens for batch in batches) / (time.perf_counter() - begin)
+
+
+def overhead(
+    arguments: Any, report: Callable[[str, dict[str, Rate], str, str], dict[str, float]]
+) -> dict[str, Any]:
+    """Compare in turn; the share of a step that the framework takes is 1 - framework / bare loop."""
+    with tempfile.TemporaryDirectory() as name:
+        framework = Framework(Path(name), max(arguments.steps, 20), [])
+        bare = Trainer(framework.model, mean_loss(teacher_forced))
+        batches = framework.batches()
+        bare_block(bare, batches)
+        speeds: dict[str, list[float]] = {"bare loop": [], "framework": []}
+        for turn in range(arguments.rounds):
+            order = list(speeds) if turn % 2 == 0 else list(speeds)[::-1]
+            for one in order:
+                speed = framework.block(turn) if one == "framework" else bare_block(bare, batches)
+                speeds[one].append(speed)
+    rates = {one: Rate.of(found) for one, found in speeds.items()}
+    ratios = report("The framework's price", rates, "bare loop", "target tokens/s")
+    return {"framework_share_of_a_step": 1 - ratios["framework"]}
