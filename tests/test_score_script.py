@@ -108,9 +108,10 @@ def test_empty_lines_are_scored(command, tmp_path):
     assert found[2] == 0
 
 
-def test_very_long_lines_are_scored_and_told(command, tmp_path):
+@pytest.mark.parametrize("words", [2_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_very_long_lines_are_scored_and_told(command, tmp_path, words):
     (tmp_path / "s").write_text("0 " * 300 + "\n1\n")
-    (tmp_path / "t").write_text("3\n" + "5 " * 20_000 + "\n")
+    (tmp_path / "t").write_text("3\n" + "5 " * words + "\n")
     code, out, err = command("score", learned(), tmp_path / "s", tmp_path / "t")
     assert (code, out.count("\n")) == (0, 2)
     assert "note: 1 of 2 sources were over 200 tokens and cut" in err
