@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 import yaml
 
 from seq2seq_lab.batch import Batch
@@ -214,6 +215,13 @@ def covering_choices(times: int = 2) -> tuple[Choice, ...]:
                 rows.append(chosen)
                 met.update(pairs(chosen))
     return tuple(dict.fromkeys(rows))
+
+
+def every_choice() -> pytest.MarkDecorator:
+    """Parametrize by combinations in which any two options meet: once by default, twice more in `make slow`."""
+    once = covering_choices(1)
+    more = [pytest.param(c, marks=pytest.mark.slow) for c in covering_choices() if c not in once]
+    return pytest.mark.parametrize("choice", [*once, *more], ids=str)
 
 
 def make_batch(

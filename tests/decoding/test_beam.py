@@ -86,8 +86,9 @@ SEARCHES = {
     ),
     "ruled": Beam(beam_size=3, n_best=3, no_repeat_ngram=2, min_length=3, allow_unknown=False),
 }
-HALF = pytest.mark.parametrize("choice", CHOICES[::2], ids=str)
-OTHER_HALF = pytest.mark.parametrize("choice", CHOICES[1::2], ids=str)
+ONCE = (*transformer_choices(), *covering_choices(1))
+HALF = pytest.mark.parametrize("choice", ONCE[::2], ids=str)
+OTHER_HALF = pytest.mark.parametrize("choice", ONCE[1::2], ids=str)
 
 
 @HALF

@@ -11,10 +11,10 @@ from seq2seq_lab.decoding.hypotheses import Hypothesis
 from seq2seq_lab.decoding.limits import Limits
 from seq2seq_lab.special_tokens import BOS, EOS
 from seq2seq_lab.training.feeding import rolled_out
-from tiny_models import covering_choices, make_batch, make_model
+from tiny_models import covering_choices, every_choice, make_batch, make_model
 
 CHOICES = covering_choices()
-EVERY = pytest.mark.parametrize("choice", CHOICES, ids=str)
+EVERY = every_choice()
 ATTENDING = next(c for c in CHOICES if c.attention == "additive" and c.context != "every_step")
 SOURCES, TARGETS = (4, 1, 2, 7, 4), (2, 6, 4, 1, 3)
 

@@ -16,9 +16,17 @@ from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.stack import Stack
 from seq2seq_lab.model.state import Memory
 from stack_formulas import norm_first, plain_layer, redrawn, sum_twice
-from tiny_models import Choice, covering_choices, make_batch, make_model, public_subclasses, targets
+from tiny_models import (
+    Choice,
+    covering_choices,
+    every_choice,
+    make_batch,
+    make_model,
+    public_subclasses,
+    targets,
+)
 
-EVERY = pytest.mark.parametrize("choice", covering_choices(), ids=str)
+EVERY = every_choice()
 FULL = ("additive", "linear", "every_step_and_output")
 LOCKED = [c for c in covering_choices() if c.stack in ("locked", "all")]
 BEFORE = Choice("lstm", *FULL, "before", "deep", True, "bidirectional", (2, 2), (6, 5))

@@ -23,12 +23,13 @@ from tiny_models import (
     all_choices,
     axes,
     covering_choices,
+    every_choice,
     is_legal,
     make_batch,
     make_model,
 )
 
-EVERY = pytest.mark.parametrize("choice", covering_choices(), ids=str)
+EVERY = every_choice()
 LOCKED = pytest.mark.parametrize(
     "choice", [c for c in covering_choices() if c.stack in ("locked", "all")], ids=str
 )

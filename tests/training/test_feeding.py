@@ -10,11 +10,11 @@ from seq2seq_lab.training.coins import Sequence, Token, WholeBatch
 from seq2seq_lab.training.fed_token import Argmax, Mixture, Sample, StraightThroughGumbel, TopK
 from seq2seq_lab.training.feeding import Parallel, Sequential, rolled_out, teacher_forced
 from seq2seq_lab.training.loss import negative_log_likelihood
-from tiny_models import covering_choices, make_batch, make_model
+from tiny_models import covering_choices, every_choice, make_batch, make_model
 from tiny_transformers import make_any, transformer_choices
 
 CHOICES = covering_choices()
-EVERY = pytest.mark.parametrize("choice", CHOICES, ids=str)
+EVERY = every_choice()
 FEEDING = next(
     c for c in CHOICES if c.context == "initial_state" and c.input_feeding and c.layers == (2, 2)
 )

@@ -2,7 +2,7 @@
 
 The sizes are those of Multi30k German-English as word models train on it: 14 tokens a side, 7,859 and 5,921 words,
 batches of 64. Words are drawn at random, since no product of matrices asks what they mean; lengths have the same mean,
-spread and tail (of 128 drawn at random the longest has 28 words). Model: bidirectional LSTM 256 + 256, decoder LSTM 512,
+spread and tail (of 128 drawn at random the longest has 28 words). Model: bidirectional LSTM 256 + 256, decoder 512,
 embeddings 256, general attention, an attentional vector of 512, dropout 0.3; Adam 1e-3, gradient norm 1.
 """
 
