@@ -45,7 +45,7 @@ def main() -> None:
     from seq2seq_lab.training.wandb_study import log_study, offline_runs
 
     if needs_report_run(folder) and not arguments.dry_run:
-        log_study(folder, project=arguments.project, entity=arguments.entity)
+        log_study(folder, "offline", arguments.project, arguments.entity)
     runs = offline_runs(folder)
     if not runs:
         raise errors.DataError(

@@ -155,6 +155,14 @@ def test_a_table_with_text_in_a_column_keeps_it(tmp_path):
     assert read_table(tmp_path / "t.csv") == (["a", "b"], [[1.0, "x"], [2.0, "3"]])
 
 
+def test_a_study_without_wandb_gets_no_run(tmp_path):
+    folder = make_study(tmp_path / "two")
+    (folder / "cells" / CELL).mkdir(parents=True)
+    (folder / "cells" / CELL / "config.yaml").write_text("logger:\n  _target_: OnlyCsv\nseed: 1\n")
+    log_study(folder)
+    assert offline_runs(folder) == []
+
+
 def test_a_folder_without_a_report_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"no report/table.csv"):
         log_study(tmp_path)

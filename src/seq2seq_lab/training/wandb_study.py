@@ -15,15 +15,15 @@ REPORT_FILES = ("index.html", "report.md", "table.csv", "table.tex", "cells.csv"
 
 def log_study(
     study_dir: Path,
-    mode: Literal["offline", "online", "disabled"] = "offline",
+    mode: Literal["offline", "online", "disabled"] | None = None,
     project: str | None = None,
     entity: str | None = None,
 ) -> None:
     """Make the study's own W&B run (job type `report`): its table, and the files of its report as one artifact.
 
     The run lies in <study_dir>/wandb. Online, a workspace with the study's charts is made too where the package
-    wandb-workspaces is installed. Project and entity are those of the cells unless given. Raises `ConfigError` for a
-    folder without a report.
+    wandb-workspaces is installed. Mode, project and entity are those of the cells unless given: cells that ran without
+    W&B get no such run. Raises `ConfigError` for a folder without a report.
     """
     study_dir = Path(study_dir).resolve()
     table = study_dir / "report" / "table.csv"
@@ -33,6 +33,9 @@ def log_study(
     name = str(plan.get("name") or study_dir.name)
     columns, rows = read_table(table)
     where = _logger_of(study_dir)
+    mode = mode or where.get("mode")
+    if mode is None:
+        return
     project, entity = project or where.get("project"), entity or where.get("entity")
     run = WandbRun(
         project or "seq2seq-lab",
