@@ -125,7 +125,7 @@ def test_scores_are_written_chunk_by_chunk(command, parallel):
         path.write_text(path.read_text(encoding="utf-8") * 6, encoding="utf-8")
     whole = command("score", learned(), *files)
     parts = command("score", learned(), *files, "--batch-size", 1)
-    assert len(whole[1].split()) > 150
+    assert len(whole[1].split()) > 50
     assert [float(x) for x in parts[1].split()] == pytest.approx(
         [float(x) for x in whole[1].split()], abs=1e-4
     )
