@@ -12,11 +12,13 @@ where an output was cut at its limit. An empty output for an empty source has no
 """
 
 import argparse
+import itertools
 import json
 import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from seq2seq_lab import decoding_choice, errors
@@ -52,19 +54,19 @@ class Asked:
     finished: bool
 
 
-def from_texts(arguments: argparse.Namespace, translator: Any) -> list[Asked]:
-    from seq2seq_lab.data.parallel import read_parallel
+def from_texts(arguments: argparse.Namespace, translator: Any) -> Iterator[Asked]:
+    """Give the pairs one by one; that both files are as long is known before the first."""
+    from seq2seq_lab.data.parallel import iter_parallel
 
-    pairs, _ = read_parallel(arguments.source, arguments.target)
-    targets = translator.target_tokenizer.encode_batch([pair.target for pair in pairs])
-    both = zip(pairs, targets, strict=True)
-    return [Asked(i, pair.source, ids, finished=True) for i, (pair, ids) in enumerate(both)]
+    for number, pair in enumerate(iter_parallel(arguments.source, arguments.target)):
+        ids = translator.target_tokenizer.encode_batch([pair.target])[0]
+        yield Asked(number, pair.source, ids, finished=True)
 
 
 def from_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
-    from seq2seq_lab.data.text import read_lines
+    from seq2seq_lab.data.text import iter_file
 
-    for number, line in enumerate(read_lines(path).lines):
+    for number, line in enumerate(iter_file(path)):
         try:
             row = json.loads(line)
             source = row["source"]
@@ -87,6 +89,15 @@ def from_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
             yield Asked(number, source, ids, finished is True)
 
 
+def checked_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
+    """Give all or nothing: a broken line is told before the first score. A pipe is kept in memory."""
+    if not Path(path).expanduser().is_file():
+        return iter(list(from_hypotheses(path, vocabulary)))
+    for _ in from_hypotheses(path, vocabulary):
+        pass
+    return from_hypotheses(path, vocabulary)
+
+
 def rows(asked: list[Asked], scores: list[list[float]], translator: Any) -> Iterator[dict]:
     from seq2seq_lab.special_tokens import EOS
 
@@ -104,42 +115,61 @@ def rows(asked: list[Asked], scores: list[list[float]], translator: Any) -> Iter
         }
 
 
+@dataclass
+class Sums:
+    """What the summary says of all translations, gathered as they come."""
+
+    score: float = 0.0
+    tokens: int = 0
+    translations: int = 0
+    cut: int = 0
+
+
 def main() -> None:
     arguments = parse()
     translator = decoding_choice.open_model(arguments).translator
-    from seq2seq_lab.training.scorer import Scorer, Wanted
-
     if arguments.hypotheses is None:
         asked = from_texts(arguments, translator)
     else:
-        vocabulary = len(translator.target_tokenizer)
-        asked = list(from_hypotheses(arguments.hypotheses, vocabulary))
-    if not asked:
+        asked = checked_hypotheses(arguments.hypotheses, len(translator.target_tokenizer))
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    sums, size = Sums(), 50 * arguments.batch_size  # like lengths find each other within so many
+    while chunk := list(itertools.islice(asked, size)):
+        write_scores(chunk, translator, sums, as_json=arguments.jsonl)
+    if not sums.translations:
         where = arguments.hypotheses or arguments.source
         raise errors.DataError(f"{where}: no line in it; a score needs one translation at least")
+    summarize(sums, translator.max_source_tokens)
+
+
+def write_scores(asked: list[Asked], translator: Any, sums: Sums, *, as_json: bool) -> None:
+    """Score some translations and write their lines at once."""
+    from seq2seq_lab.training.scorer import Scorer, Wanted
+
     sources = translator.source_tokenizer.encode_batch([one.source for one in asked])
     limit = translator.max_source_tokens
     both = zip(asked, sources, strict=True)
     wanted = [Wanted(source[:limit], one.ids, one.finished) for one, source in both]
     scores = Scorer(translator.model, translator.batching)(wanted)
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     for row in rows(asked, scores, translator):
-        line = json.dumps(row, ensure_ascii=False) if arguments.jsonl else f"{row['score']:.6f}"
-        print(line)
+        print(json.dumps(row, ensure_ascii=False) if as_json else f"{row['score']:.6f}")
     sys.stdout.flush()
-    summarize(scores, sum(len(source) > limit for source in sources), limit)
+    sums.score += math.fsum(sum(one) for one in scores)
+    sums.tokens += sum(map(len, scores))
+    sums.translations += len(scores)
+    sums.cut += sum(len(source) > limit for source in sources)
 
 
-def summarize(scores: list[list[float]], cut: int, limit: int) -> None:
-    total, tokens = math.fsum(sum(one) for one in scores), sum(map(len, scores))
-    perplexity = math.exp(min(-total / max(tokens, 1), 700.0))
+def summarize(sums: Sums, limit: int) -> None:
+    perplexity = math.exp(min(-sums.score / max(sums.tokens, 1), 700.0))
     print(
-        f"perplexity {perplexity:.6g}  log-probability {total:.4f}  {tokens:,} tokens  {len(scores):,} translations",
+        f"perplexity {perplexity:.6g}  log-probability {sums.score:.4f}  {sums.tokens:,} tokens  "
+        f"{sums.translations:,} translations",
         file=sys.stderr,
     )
-    if cut:
+    if sums.cut:
         print(
-            f"note: {cut} of {len(scores)} sources were over {limit} tokens and cut",
+            f"note: {sums.cut} of {sums.translations} sources were over {limit} tokens and cut",
             file=sys.stderr,
         )
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import threading
 
 import pytest
 
@@ -115,6 +117,50 @@ def test_very_long_lines_are_scored_and_told(command, tmp_path, words):
     code, out, err = command("score", learned(), tmp_path / "s", tmp_path / "t")
     assert (code, out.count("\n")) == (0, 2)
     assert "note: 1 of 2 sources were over 200 tokens and cut" in err
+
+
+def test_scores_are_written_chunk_by_chunk(command, parallel):
+    """What is scored in chunks of 50 batches of 1 equals all at once, the summary too."""
+    files = (parallel / "source", parallel / "reference")
+    for path in files:
+        path.write_text(path.read_text(encoding="utf-8") * 6, encoding="utf-8")
+    whole = command("score", learned(), *files)
+    parts = command("score", learned(), *files, "--batch-size", 1)
+    assert len(whole[1].split()) > 50
+    assert [float(x) for x in parts[1].split()] == pytest.approx(
+        [float(x) for x in whole[1].split()], abs=1e-4
+    )
+    assert parts[2].split()[1] == whole[2].split()[1]
+
+
+def test_memory_does_not_grow_with_the_input(command, parallel, monkeypatch):
+    """No more than one chunk of pairs is alive at a time."""
+    from seq2seq_lab.training import scorer
+
+    sizes = []
+    right = scorer.Scorer.__call__
+    monkeypatch.setattr(
+        scorer.Scorer,
+        "__call__",
+        lambda self, wanted: sizes.append(len(wanted)) or right(self, wanted),
+    )
+    for name in ("source", "reference"):
+        path = parallel / name
+        path.write_text(path.read_text(encoding="utf-8") * 6, encoding="utf-8")
+    files = (parallel / "source", parallel / "reference")
+    assert command("score", learned(), *files, "--batch-size", 1)[0] == 0
+    assert max(sizes) == 50
+    assert len(sizes) == -(-sum(sizes) // 50)
+
+
+def test_a_pipe_can_be_scored(command, parallel):
+    pipe = parallel / "pipe"
+    os.mkfifo(pipe)
+    text = (parallel / "source").read_bytes()
+    writer = threading.Thread(target=lambda: pipe.write_bytes(text), daemon=True)
+    writer.start()
+    code, out, _ = command("score", learned(), pipe, parallel / "reference")
+    assert (code, out.count("\n")) == (0, text.count(b"\n"))
 
 
 GOOD = {"source": "0 1", "hypotheses": [{"ids": [4, 5], "finished": True}]}

@@ -1,6 +1,7 @@
 """Whole commands in processes of their own: the six models of a sweep with their W&B files, and equal seeds."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_the_wandb_run_holds_config_metrics_samples_and_pictures(sweep, model):
     table = json.loads((offline / "files" / found["summary"]["samples"]["path"]).read_text())
     assert table["columns"] == ["epoch", "source", "reference", "hypothesis", "score"]
     assert len(table["data"]) == 8
-    pictures = [entry for name, entry in found["summary"].items() if name.startswith("attention/")]
+    pictures = [found["summary"][n] for n in found["summary"] if re.fullmatch(r"attention/\d+", n)]
     assert len(pictures) == (3 if model.endswith("attn") else 0)
     for entry in pictures:
         with Image.open(offline / "files" / entry["path"]) as picture:

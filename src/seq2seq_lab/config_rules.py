@@ -41,6 +41,7 @@ RULES = Rules(
             "run_dir": "str | None",
             "name": "str | None",
             "traceback": "bool",
+            "study": "str | None",
             "model": NODE,
             "data": NODE,
             "decoding": NODE,

@@ -4,10 +4,11 @@ import itertools
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq_lab.data.corpus import Pair
-from seq2seq_lab.data.text import read_lines
+from seq2seq_lab.data.text import iter_file, read_lines
 from seq2seq_lab.errors import DataError
 
 
@@ -28,6 +29,21 @@ def read_parallel(source: str | Path, target: str | Path) -> tuple[list[Pair], d
         )
     pairs = [Pair(s, t) for s, t in zip(texts[0].lines, texts[1].lines, strict=True)]
     return pairs, dict(Counter(texts[0].dropped) + Counter(texts[1].dropped))
+
+
+def iter_parallel(source: str | Path, target: str | Path) -> Iterator[Pair]:
+    """Yield the pairs of two files of any size, empty lines included; both are read through once before the first.
+
+    A pipe, which can be read only once, is kept in memory. Raises what `read_parallel` raises, before the first pair.
+    """
+    if not (Path(source).expanduser().is_file() and Path(target).expanduser().is_file()):
+        yield from read_parallel(source, target)[0]
+        return
+    lengths = [sum(1 for _ in iter_file(path)) for path in (source, target)]
+    if lengths[0] != lengths[1] or Path(source).expanduser().samefile(Path(target).expanduser()):
+        read_parallel(source, target)  # says what is wrong
+    for texts in zip(iter_file(source), iter_file(target), strict=True):
+        yield Pair(*texts)
 
 
 def first_broken_line(source: list[str], target: list[str]) -> int | None:

@@ -73,6 +73,12 @@ def read_lines(path: str | Path, *, max_bytes: int = MAX_BYTES) -> TextLines:
     return TextLines(lines, dict(counts))
 
 
+def iter_file(path: str | Path) -> Iterator[str]:
+    """Yield the lines of a plain or gzip text file of any size; what `read_lines` refuses is refused at its line."""
+    with open_text(path) as stream:
+        yield from iter_lines(stream, str(path))
+
+
 def iter_lines(stream: LineStream, name: str, counts: Counter[str] | None = None) -> Iterator[str]:
     """Yield the lines of a binary stream as soon as each one is complete.
 

@@ -98,6 +98,15 @@ class Attention(nn.Module):
         weights = self.normalizer(self.energies(query, keys, past), keys.mask)
         return torch.bmm(weights, keys.values), weights
 
+    def heads(
+        self,
+        query: Float[Tensor, "batch steps query"],
+        keys: AttentionKeys,
+        past: Float[Tensor, "batch steps past"],
+    ) -> Float[Tensor, "batch heads steps weights"]:
+        """Return the weights of each head, whose mean `forward` gives; a plain score is one head."""
+        return self(query, keys, past)[1].unsqueeze(1)
+
     def sequence(
         self, query: Float[Tensor, "batch steps query"], keys: AttentionKeys
     ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:

@@ -145,6 +145,22 @@ class RecurrentDecoder(nn.Module):
             return self._fused(static, embedded, state)
         return self._loop(static, embedded, state)
 
+    def looks(
+        self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
+    ) -> Float[Tensor, "batch heads target weights"]:
+        """Return the attention weights of every head at all steps, the inputs being given; one step at a time."""
+        state, products, found = self.initial_state(memory), self._products(plain), []
+        projected = self.cells[0].project(self._static(embedded, state))
+        for step, word in enumerate(embedded.unbind(1)):
+            past = state
+            top, context, state = self._advance(projected[:, step], past, products)
+            query = past.hidden[:, -1] if self.attends_before else top
+            asked = query.unsqueeze(1), past.source.keys, past.past.unsqueeze(1)
+            found.append(self.attention.heads(*asked))
+            if self.input_feeding:
+                state = replace(state, feed=self.readout(top, context, word, products.readout))
+        return torch.cat(found, dim=2)
+
     def forward(
         self, target_input: Int[Tensor, "batch target"], memory: Memory
     ) -> Float[Tensor, "batch target vocab"]:

@@ -69,6 +69,16 @@ class EncoderDecoder(nn.Module):
         embedded = self.decoder.embed(target_input)
         return self.decoder.readouts(embedded, self.encode(source, lengths))
 
+    def looks(
+        self,
+        source: Int[Tensor, "batch source"],
+        lengths: Int[Tensor, " batch"],
+        target_input: Int[Tensor, "batch target"],
+    ) -> Float[Tensor, "batch heads target weights"]:
+        """Return where each head looks at every target position, the target being given; width 0 without attention."""
+        embedded = self.decoder.embed(target_input)
+        return self.decoder.looks(embedded, self.encode(source, lengths))
+
     def output(self, readouts: Float[Tensor, "*shape readout"]) -> Float[Tensor, "*shape vocab"]:
         """Return the logits of readout vectors."""
         return self.decoder.output(readouts)

@@ -68,10 +68,19 @@ class MultiHeadAttention(Attention):
         past: Float[Tensor, "batch steps past"],
     ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
         """Return the context vectors and the mean of the heads' weights."""
-        weights = self.normalizer(self.energies(query, keys, past), keys.mask)
-        weights = weights.unflatten(1, (self.num_heads, -1))
+        weights = self.heads(query, keys, past)
         read = torch.matmul(weights, self._heads(keys.values))
         return self.output(read.transpose(1, 2).flatten(2)), weights.mean(dim=1)
+
+    def heads(
+        self,
+        query: Float[Tensor, "batch steps query"],
+        keys: AttentionKeys,
+        past: Float[Tensor, "batch steps past"],
+    ) -> Float[Tensor, "batch heads steps source"]:
+        """Return the weights of each head."""
+        weights = self.normalizer(self.energies(query, keys, past), keys.mask)
+        return weights.unflatten(1, (self.num_heads, -1))
 
     def _heads(
         self, joined: Float[Tensor, "batch rows dim"]

@@ -22,6 +22,7 @@ from seq2seq_lab.model.transformer_layer import (
     EncoderLayer,
     Entrance,
     attention_weights,
+    head_weights,
     linear,
 )
 
@@ -151,6 +152,13 @@ class TransformerDecoder(nn.Module):
     ) -> Float[Tensor, "batch target readout"]:
         """Return the vectors in front of the output layer for all steps, the inputs being given."""
         return self._read(embedded, self.initial_state(memory))[0]
+
+    def looks(
+        self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
+    ) -> Float[Tensor, "batch heads target source"]:
+        """Return the top layer's attention weights of every head at all steps, the inputs being given."""
+        _, state, queries = self._read(embedded, self.initial_state(memory))
+        return head_weights(queries, state.source.keys[-1], state.source.mask)
 
     def forward(
         self, target_input: Int[Tensor, "batch target"], memory: Memory

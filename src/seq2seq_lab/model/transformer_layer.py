@@ -97,14 +97,23 @@ class Heads(nn.Module):
         return vectors.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
+def head_weights(
+    queries: Float[Tensor, "rows heads steps width"],
+    keys: Float[Tensor, "rows heads source width"],
+    mask: Bool[Tensor, "rows source"],
+) -> Float[Tensor, "rows heads steps source"]:
+    """Return softmax(q . k / sqrt(width)) of each head; padding gets exactly 0."""
+    scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[-1])
+    return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1)
+
+
 def attention_weights(
     queries: Float[Tensor, "rows heads steps width"],
     keys: Float[Tensor, "rows heads source width"],
     mask: Bool[Tensor, "rows source"],
 ) -> Float[Tensor, "rows steps source"]:
-    """Return the mean over the heads of softmax(q . k / sqrt(width)); padding gets exactly 0."""
-    scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[-1])
-    return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1).mean(dim=1)
+    """Return the mean of the heads' weights."""
+    return head_weights(queries, keys, mask).mean(dim=1)
 
 
 class EncoderLayer(nn.Module):

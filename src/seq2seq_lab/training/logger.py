@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from seq2seq_lab.files import write_text
+from seq2seq_lab.metrics.direction import lower_is_better
+from seq2seq_lab.training.wandb_labels import Labels, labels
 
 
 def _warn(text: str) -> None:
@@ -113,7 +116,8 @@ class WandbRun(Logger):
 
     Offline by default: no account, no network; files lie under <run_dir>/wandb. `online` falls back to offline with one
     warning when there is no key or no answer within `init_timeout` seconds. `close` waits `finish_timeout` seconds at
-    most. Metric names are those of metrics.csv; `step` is the x axis.
+    most. Metric names are those of metrics.csv; `step` is the x axis; the summary of a validation metric is the best so
+    far, until `log_summary` gives the final numbers. Group, job type and tags that are left out come from the study.
     """
 
     def __init__(
@@ -122,7 +126,7 @@ class WandbRun(Logger):
         mode: Literal["offline", "online", "disabled"] = "offline",
         entity: str | None = None,
         group: str | None = None,
-        job_type: str = "train",
+        job_type: str | None = None,
         tags: list[str] | None = None,
         init_timeout: int = 30,
         finish_timeout: int = 60,
@@ -142,6 +146,7 @@ class WandbRun(Logger):
         self._process: subprocess.Popen[bytes] | None = None
         self._started, self._step = 0.0, 0
         self._folder = Path()
+        self._defined: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -158,17 +163,17 @@ class WandbRun(Logger):
         """Start W&B in the background; `config` is the resolved config as plain values."""
         if self.mode == "disabled" or self._process is not None:
             return
-        if not _is_installed("wandb"):
+        if not is_installed("wandb"):
             _warn(
                 "the package wandb is not installed, so nothing is sent; logger=csv says so quietly"
             )
             return
         self._folder = Path(run_dir).resolve() / "wandb"
-        options = {
-            key: getattr(self, key)
-            for key in ("project", "mode", "entity", "group", "job_type", "tags", "init_timeout")
+        options: dict[str, Any] = {
+            key: getattr(self, key) for key in ("project", "mode", "entity", "init_timeout")
         }
-        options |= {"name": str(config.get("name") or self._folder.parent.name), "config": config}
+        chosen = Labels("", self.group, self.job_type or "", self.tags)
+        options |= asdict(labels(chosen, self._folder.parent, config)) | {"config": config}
         options |= {"dir": str(self._folder.parent), "pid": os.getpid(), "program": sys.argv[0]}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -177,7 +182,7 @@ class WandbRun(Logger):
             _warn(f"cannot be started, so nothing is sent ({error})")
             return
         self._started = time.monotonic()
-        self._send(options)
+        self.send(options)
         threading.Thread(target=self._feed, args=(self._process,), daemon=True).start()
         atexit.register(self.close)
 
@@ -189,7 +194,8 @@ class WandbRun(Logger):
             [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, start_new_session=True
         )
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message for the process; nothing happens when there is none."""
         if self._process is None:
             return
         try:
@@ -216,24 +222,29 @@ class WandbRun(Logger):
         """Send one row."""
         self._step = self._step if step is None else step
         numbers = {name: float(value) for name, value in metrics.items()}
-        self._send({"do": "log", "metrics": {**numbers, "step": self._step}})
+        for name in numbers:
+            if name.startswith("val/") and name not in self._defined:
+                self._defined.add(name)
+                best = "min" if lower_is_better(name) else "max"
+                self.send({"do": "define", "name": name, "summary": best})
+        self.send({"do": "log", "metrics": {**numbers, "step": self._step}})
 
     @rank_zero_only
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Send a table, such as sample translations."""
         content = {"columns": list(columns), "rows": [list(row) for row in rows]}
-        self._send({"do": "table", "name": name, "step": self._step, **content})
+        self.send({"do": "table", "name": name, "step": self._step, **content})
 
     @rank_zero_only
     def log_image(self, name: str, path: Path) -> None:
         """Send a picture; the file must stay in place until `close`."""
         path = Path(path).resolve()
-        self._send({"do": "image", "name": name, "step": self._step, "path": str(path)})
+        self.send({"do": "image", "name": name, "step": self._step, "path": str(path)})
 
     @rank_zero_only
     def log_summary(self, numbers: dict[str, float]) -> None:
         """Set the final numbers of the run."""
-        self._send({"do": "summary", "numbers": dict(numbers)})
+        self.send({"do": "summary", "numbers": dict(numbers)})
 
     @rank_zero_only
     def close(self, status: str = "failed") -> None:
@@ -241,7 +252,7 @@ class WandbRun(Logger):
         process = self._process
         if process is None:
             return
-        self._send({"do": "finish", "exit_code": int(status != "success")})
+        self.send({"do": "finish", "exit_code": int(status != "success")})
         self._messages.put(None)
         self._process = None
         atexit.unregister(self.close)
@@ -262,7 +273,7 @@ class WandbRun(Logger):
                 process.wait()
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
     """Tell whether a module can be imported, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None

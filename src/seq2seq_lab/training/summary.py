@@ -67,6 +67,7 @@ def _places(run_dir: Path) -> Text:
         "attention pictures": "attention/",
         "checkpoint": "checkpoints/best.ckpt",
         "W&B files": "wandb/",
+        "TensorBoard files": "tensorboard/",
     }
     text = Text(f"Run folder: {run_dir}\n")
     for label, name in lines.items():

@@ -2,9 +2,11 @@
 
 Run as a script, never imported. A process of its own keeps W&B's import and start (1.5 s), its threads, its hooks into
 `sys.exit` and its hanging network away from training: whatever happens here, the run goes on, and ending this process
-ends all of it. The first message holds the settings; the others are `log`, `table`, `image`, `summary` and `finish`.
+ends all of it. The first message holds the settings; the others are `log`, `define`, `table`, `image`,
+`artifact`, `workspace`, `summary` and `finish`.
 """
 
+import importlib.util
 import json
 import os
 import tempfile
@@ -82,8 +84,43 @@ def perform(run: Any, message: dict[str, Any]) -> None:
         case "image":
             picture = wandb.Image(message["path"], caption=message["name"])
             run.log({message["name"]: picture, "step": message["step"]})
+        case "define":
+            axis = {"step_metric": "step", "step_sync": True}
+            run.define_metric(message["name"], summary=message["summary"], **axis)
+        case "artifact":
+            artifact = wandb.Artifact(message["name"], type=message["type"])
+            for path in message["files"]:
+                artifact.add_file(path)
+            run.log_artifact(artifact)
+        case "workspace":
+            make_workspace(run, message["name"], message["metric"])
         case "summary":
             run.summary.update(message["numbers"])
+
+
+def make_workspace(run: Any, study: str, metric: str) -> None:
+    """Save a workspace with the study's runs by arm; needs the server and the package wandb-workspaces."""
+    if run.settings.mode != "online" or importlib.util.find_spec("wandb_workspaces") is None:
+        return
+    import wandb_workspaces.reports.v2 as panels
+    import wandb_workspaces.workspaces as ws
+
+    validation = metric.replace("test/", "val/", 1)
+    charts = [
+        panels.LinePlot(title=name, x="step", y=[name])
+        for name in (validation, "val/loss", "train/loss")
+    ]
+    shown = [panels.BarPlot(title=metric, metrics=[metric]), *charts]
+    runs = ws.RunsetSettings(
+        groupby=[ws.Metric("JobType")], filters=f"Metric('Group') == {study!r}"
+    )
+    ws.Workspace(
+        name=study,
+        entity=run.entity,
+        project=run.project,
+        sections=[ws.Section(name=study, panels=shown, is_open=True)],
+        runset_settings=runs,
+    ).save()
 
 
 def work(messages: TextIO, screen: TextIO) -> None:

@@ -1,0 +1,78 @@
+"""Run a stored run again from its config and say whether the same comes out: bit-equal, within interval or different.
+
+python scripts/reproduce.py outputs/<name>/<run>
+python scripts/reproduce.py outputs/<name>/<run> --metric test/chrf --output again/
+
+bit-equal: all numbers of result.json (but speeds) and the bytes of all hypotheses. within interval: the metric lies in
+the stored run's 95 % bootstrap interval over test sentences. Exit code 0 for both, 1 for different. Differing versions,
+code, data and hardware are told on standard error. The new run trains as the first did, without Weights & Biases.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from seq2seq_lab import errors
+from seq2seq_lab.command_line import Parser
+
+TRAIN = Path(__file__).resolve().parents[1] / "train.py"
+
+
+def parse() -> argparse.Namespace:
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument("run", type=Path, help="the folder of a finished run")
+    parser.add_argument("--output", type=Path, help="new run folder (default: RUN_reproduced)")
+    parser.add_argument("--metric", default="test/bleu", help="judged by its interval")
+    return parser.parse_args()
+
+
+def train(flags: list[str], threads: int) -> int:
+    """Run train.py in a process of its own, on as many threads as the stored run had."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(
+        [sys.executable, str(TRAIN), *flags],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode
+
+
+def new_folder(run: Path, output: Path | None) -> Path:
+    if output is not None:
+        return output.resolve()
+    name = f"{run.resolve().name}_reproduced"
+    taken = {path.name for path in run.resolve().parent.iterdir()}
+    free = next(n for n in [name, *(f"{name}-{i}" for i in range(2, 10**6))] if n not in taken)
+    return run.resolve().parent / free
+
+
+def main() -> None:
+    arguments = parse()
+    from seq2seq_lab import reproduction
+
+    run = arguments.run
+    manifest = reproduction.read_run(run)
+    reproduction.interval(run, arguments.metric)  # a wrong metric is told before hours of training
+    folder = new_folder(run, arguments.output)
+    with tempfile.TemporaryDirectory(prefix="seq2seq-lab-job-") as job:
+        flags = reproduction.write_job(run, Path(job), folder)
+        threads = manifest.get("hardware", {}).get("torch_threads", 1)
+        code = train(flags, threads)
+    if code:
+        raise errors.UserError(f"the run could not be made again: train.py ended with code {code}")
+    for line in reproduction.differences(manifest, reproduction.read_run(folder)):
+        print(f"warning: {line}", file=sys.stderr)
+    verdict = reproduction.compare(run, folder, arguments.metric)
+    print(f"stored: {run}\nnew:    {folder}")
+    print("\n".join(verdict.lines))
+    print(verdict.outcome)
+    if verdict.outcome == reproduction.DIFFERENT:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

@@ -1,0 +1,70 @@
+"""Search for good settings on the validation split, each trial a run of its own; the same command goes on later.
+
+python scripts/tune.py widths --trials 20 model=lstm 'training.optimizer.lr=log(1e-4,1e-2)' 'model.dim=choice(64,128)'
+python scripts/tune.py depths --metric val/loss 'model.num_layers=int(1,3)' 'model.dropout=uniform(0,0.5)' seed=2
+
+Keys written with log, uniform, int or choice are searched (Optuna's TPE), all others are fixed. The metric is one of
+validation, never of test. Trials lie in outputs/tuning/NAME/trials; finished ones are not run again. Standard output
+has the best overrides, ready to paste. Needs the extra `tune`.
+"""
+
+import argparse
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+from seq2seq_lab import errors
+from seq2seq_lab.command_line import Parser
+
+TRAIN = Path(__file__).resolve().parents[1] / "train.py"
+
+
+def parse() -> argparse.Namespace:
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument("name", help="of the search; its folder is outputs/tuning/NAME")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
+    parser.add_argument("--trials", type=int, default=20, metavar="N", help="in all")
+    parser.add_argument("--metric", help="val/... (default: data.monitor)")
+    parser.add_argument("--seed", type=int, default=1, help="of the sampler")
+    arguments = parser.parse_intermixed_args()
+    if arguments.trials < 1:
+        raise errors.ConfigError(f"--trials {arguments.trials}: must be >= 1")
+    if Path(arguments.name).name != arguments.name or "=" in arguments.name:
+        raise errors.ConfigError(
+            f"{arguments.name}: the name of the search comes first, a folder name"
+        )
+    if importlib.util.find_spec("optuna") is None:
+        raise errors.ResourceError("optuna is not installed; pip install seq2seq-lab[tune]")
+    return arguments
+
+
+def train(overrides: list[str], run_dir: Path) -> int:  # noqa: ARG001
+    """Run train.py in a process of its own; its summary is not shown."""
+    line = [sys.executable, str(TRAIN), *overrides]
+    return subprocess.run(line, stdout=subprocess.DEVNULL, check=False).returncode
+
+
+def main() -> None:
+    arguments = parse()
+    from seq2seq_lab import config, tuning
+
+    space, fixed = tuning.parse_space(arguments.overrides)
+    if arguments.metric is not None:
+        tuning.check_metric(arguments.metric)
+    first = [f"{one.key}={one.lowest()}" for one in space]
+    composed = config.compose_config([*fixed, *first])
+    config.check(composed)
+    folder = (Path("outputs") / "tuning" / arguments.name).resolve()
+    with tuning.alone(folder):
+        metric = arguments.metric or composed.data.monitor
+        search = tuning.Search(folder, space, fixed, metric, arguments.seed)
+        while search.count() < arguments.trials:
+            print(search.step(train), file=sys.stderr, flush=True)
+        overrides, value = search.best()
+    print(f"best {metric} {value:g} of {search.count()} trials in {folder}", file=sys.stderr)
+    print(" ".join(overrides))
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

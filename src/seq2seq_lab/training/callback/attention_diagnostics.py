@@ -1,0 +1,51 @@
+"""Describes attention on the test split in numbers: how sharp, how monotone, how complete."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.metrics.attention_diagnostics import Mean, diagnose
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+
+
+@torch.no_grad()
+def measure(model: EncoderDecoder, batches: list[Batch], threshold: float) -> dict[str, float]:
+    """Return the figures of `diagnose` over all batches and heads, the reference being fed; {} without attention."""
+    training = model.training
+    model.eval()
+    sums: dict[str, Mean] = {}
+    for batch in batches:
+        looks = model.looks(batch.source, batch.source_lengths, batch.target_input)
+        if not looks.shape[-1]:
+            break
+        for head in looks.unbind(1):
+            found = diagnose(head, batch.source_mask, batch.target_mask, threshold)
+            sums = {name: mean + sums.get(name, Mean(0.0, 0)) for name, mean in found.items()}
+    model.train(training)
+    return {name: mean.value for name, mean in sums.items() if mean.count}
+
+
+class AttentionDiagnostics(pl.Callback):
+    """Writes `attention/entropy`, `attention/monotonicity`, `attention/coverage` ... of the test split to result.json.
+
+    The reference is fed (teacher forcing), so that all models are measured at the same steps whatever they would have
+    written. Every head counts alike; of a Transformer it is the top layer. A model without attention has no figures.
+    A source position is covered when it received more than `threshold` over the whole output.
+    """
+
+    def __init__(self, threshold: float = 0.5):
+        if threshold <= 0:
+            raise ValueError(f"threshold={threshold}: must be > 0; 0.5 is usual")
+        self.threshold = threshold
+        self.numbers: dict[str, float] = {}
+
+    def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Measure and log."""
+        pairs = trainer.datamodule.encoded["test"]
+        order = pairs.target_lengths.argsort(stable=True)
+        batches = [pairs[rows].to(pl_module.device) for rows in order.split(64) if len(rows)]
+        found = measure(pl_module.model, batches, self.threshold)
+        self.numbers = {f"attention/{name}": value for name, value in found.items()}
+        pl_module.log_dict(self.numbers)
