@@ -78,8 +78,8 @@ def mask_after_softmax(patch):
 def cut_gradient(patch):
     from seq2seq_lab.model.decoder import RecurrentDecoder
 
-    def cut(self, embedded, state):
-        logits, state = original(self, embedded, state)
+    def cut(self, embedded, state, products):
+        logits, state = original(self, embedded, state, products)
         return logits, replace(state, hidden=state.hidden.detach())
 
     original = RecurrentDecoder.step_embedded

@@ -59,10 +59,10 @@ def test_planted_cut_gradient_is_caught(monkeypatch):
     model = make_model(FEEDING)
     step = model.decoder.step_embedded
 
-    def cut(token, state):
+    def cut(token, state, products):
         from dataclasses import replace
 
-        logits, state = step(token, state)
+        logits, state = step(token, state, products)
         return logits, replace(state, hidden=state.hidden.detach())
 
     monkeypatch.setattr(model.decoder, "step_embedded", cut)
@@ -74,9 +74,9 @@ def test_planted_other_mask_at_one_layer_is_caught(monkeypatch):
     model = make_model(FEEDING, dropout=0.4).train()
     step = model.decoder.step_embedded
 
-    def undropped(token, state):
+    def undropped(token, state, products):
         model.decoder.dropout = 0.0
-        result = step(token, state)
+        result = step(token, state, products)
         model.decoder.dropout = 0.4
         return result
 
@@ -122,8 +122,8 @@ def fed_inputs(model, batch, run) -> list[torch.Tensor]:
     """Return what the decoder read at each step."""
     fed, step = [], model.decoder.step_embedded
 
-    def spy(embedded, state):
-        logits, state = step(embedded, state)
+    def spy(embedded, state, *products):
+        logits, state = step(embedded, state, *products)
         fed.append((embedded, logits))
         return logits, state
 

@@ -14,7 +14,7 @@ from seq2seq_lab.benchmark.work import make_pairs
 from seq2seq_lab.errors import ConfigError
 
 PAIRS = 29_000
-LINES = 3
+LINES = 4
 INPUT_FEEDING, NO_FEEDBACK = "ours, input feeding, general", "ours, no feedback, general"
 Report = Callable[[str, dict[str, Rate], str, str], dict[str, float]]
 

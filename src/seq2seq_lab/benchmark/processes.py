@@ -15,7 +15,7 @@ from seq2seq_lab.benchmark.timing import Rate
 from seq2seq_lab.errors import ResourceError
 from seq2seq_lab.files import write_text
 
-EVERY = 10
+EVERY = 5
 """Optimizer steps per log line."""
 LIMIT = 300.0
 """Seconds after which a silent program is given up."""

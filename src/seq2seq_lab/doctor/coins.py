@@ -36,9 +36,9 @@ def coins_fed(
     decoder: Any = model.decoder
     step, readouts = decoder.step_embedded, decoder.readouts
 
-    def spy_step(embedded: Any, state: Any) -> Any:
+    def spy_step(embedded: Any, *rest: Any) -> Any:
         steps.append(embedded)
-        return step(embedded, state)
+        return step(embedded, *rest)
 
     def spy_readouts(embedded: Any, memory: Any) -> Any:
         whole.append(embedded)

@@ -124,16 +124,23 @@ class RecurrentDecoder(nn.Module):
         return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state)
 
     def step_embedded(
-        self, embedded: Float[Tensor, "rows embedding"], state: RecurrentState
+        self,
+        embedded: Float[Tensor, "rows embedding"],
+        state: RecurrentState,
+        products: Products | None = None,
     ) -> tuple[Float[Tensor, "rows vocab"], RecurrentState]:
-        """Do `step` from what `embed` gave, or from any mixture of embeddings."""
-        projected = self.cells[0].project(self._static(embedded.unsqueeze(1), state))
-        products = self._products(plain)
-        top, context, state = self._advance(projected[:, 0], state, products)
+        """Do `step` from what `embed` gave, or from any mixture of embeddings; a training loop gives its `products`."""
+        products = products or self._products(plain)
+        projected = products.static(self._static(embedded.unsqueeze(1), state)[:, 0], None)
+        top, context, state = self._advance(projected, state, products)
         vector = self.readout(top, context, embedded, products.readout)
         if self.input_feeding:
             state = replace(state, feed=vector)
-        return self.output(vector), state
+        return products.output(vector, None), state
+
+    def loop_products(self) -> Products:
+        """Return the products for a training loop of steps: the weights' gradients are made once, after the loop."""
+        return self._products(put_off)
 
     def readouts(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
@@ -178,7 +185,7 @@ class RecurrentDecoder(nn.Module):
         return self.readout(below, context, embedded)
 
     def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
-        projected, products = self.cells[0].project(static), self._products(put_off)
+        projected, products = self.cells[0].project(static), self.loop_products()
         tops, contexts, vectors = [], [], []
         for now, word in zip(projected.unbind(1), embedded.unbind(1), strict=True):
             top, context, state = self._advance(now, state, products)
@@ -200,11 +207,14 @@ class RecurrentDecoder(nn.Module):
         return torch.cat([embedded, summary], dim=-1) if self.context.feeds_output else summary
 
     def _products(self, make: MakeProduct) -> Products:
-        dynamic = self.cells[0].weight_ih_l0[:, self.static_dim :]
+        cell = self.cells[0]
+        dynamic = cell.weight_ih_l0[:, self.static_dim :]
         return Products(
+            static=make(cell.weight_ih_l0[:, : self.static_dim], cell.bias_ih_l0),
             dynamic=make(dynamic, None),
             recurrent=tuple(cell.recurrent(make) for cell in self.cells),
             readout=self.readout.product(make),
+            output=make(self.output.weight, self.output.bias),
         )
 
     def _advance(

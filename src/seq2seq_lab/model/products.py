@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seq2seq_lab.model.linear import laid_out, onednn, prefers_onednn
+from seq2seq_lab.model.linear import laid_out, linear, onednn, prefers_onednn
 
 Product = Callable[[Tensor, Tensor | None], Tensor]
 """(inputs, base or None) -> base + W inputs + b."""
@@ -23,11 +23,16 @@ MakeProduct = Callable[[Tensor, Tensor | None], Product]
 
 @dataclass(frozen=True)
 class Products:
-    """Those of a recurrent decoder's step: with what the loop makes, with each layer's state, in the readout."""
+    """Those of a recurrent decoder's step.
 
+    `static` reads what is known before the step, `dynamic` what the loop makes, `recurrent` each layer's state.
+    """
+
+    static: Product
     dynamic: Product
     recurrent: tuple[Product, ...]
     readout: Product | None
+    output: Product
 
 
 def plain(weight: Tensor, bias: Tensor | None) -> Product:
@@ -35,7 +40,7 @@ def plain(weight: Tensor, bias: Tensor | None) -> Product:
 
     def product(inputs: Tensor, base: Tensor | None = None) -> Tensor:
         if base is None:
-            return F.linear(inputs, weight, bias)
+            return linear(inputs, weight, bias)
         added = torch.addmm(base, inputs, weight.t())
         return added if bias is None else added + bias
 

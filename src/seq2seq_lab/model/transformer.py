@@ -16,6 +16,7 @@ from seq2seq_lab.batch import mask_from_lengths
 from seq2seq_lab.model.embedding import TokenEmbedding, check_positive
 from seq2seq_lab.model.norm import Norm
 from seq2seq_lab.model.position import Position
+from seq2seq_lab.model.products import Product, plain, put_off
 from seq2seq_lab.model.state import Memory, TransformerSource, TransformerState
 from seq2seq_lab.model.transformer_layer import (
     DecoderLayer,
@@ -140,12 +141,21 @@ class TransformerDecoder(nn.Module):
         return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state)
 
     def step_embedded(
-        self, embedded: Float[Tensor, "rows embedding"], state: TransformerState
+        self,
+        embedded: Float[Tensor, "rows embedding"],
+        state: TransformerState,
+        output: Product | None = None,
     ) -> tuple[Float[Tensor, "rows vocab"], TransformerState]:
-        """Do `step` from what `embed` gave, or from any mixture of embeddings."""
+        """Do `step` from what `embed` gave, or from any mixture of embeddings; a training loop gives its product."""
+        output = output or plain(self.output.weight, self.output.bias)
         vectors, state, queries = self._read(embedded.unsqueeze(1), state)
         weights = attention_weights(queries, state.source.keys[-1], state.source.mask)
-        return self.output(vectors[:, 0]), replace(state, attention=weights.flatten(0, 1))
+        logits = output(vectors[:, 0], None)
+        return logits, replace(state, attention=weights.flatten(0, 1))
+
+    def loop_products(self) -> Product:
+        """Return the output layer for a training loop of steps: its gradient is made once, after the loop."""
+        return put_off(self.output.weight, self.output.bias)
 
     def readouts(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory

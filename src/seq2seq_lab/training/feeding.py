@@ -39,14 +39,14 @@ def rolled_out(
     """
     decoder = model.decoder
     state = model.initial_state(model.encode(batch.source, batch.source_lengths))
-    data = decoder.embed(batch.target_input)
+    data, products = decoder.embed(batch.target_input), decoder.loop_products()
     steps: list[Tensor] = []
     for position, given in enumerate(data.unbind(1)):
         fed = given
         if position:
             own = fed_token.read(decoder, fed_token.choose(steps[-1], generator))
             fed = torch.where(coins[:, position, None], given, own)
-        logits, state = decoder.step_embedded(fed, state)
+        logits, state = decoder.step_embedded(fed, state, products)
         steps.append(logits)
     return torch.stack(steps, dim=1)[batch.target_mask]
 
