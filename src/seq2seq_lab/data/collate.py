@@ -16,6 +16,13 @@ def pad_source(sentences: list[list[int]]) -> tuple[Tensor, Tensor]:
     return pad_sequence(rows, batch_first=True, padding_value=PAD), lengths
 
 
+def no_pairs() -> Batch:
+    """Return the batch of no pairs."""
+    ids, numbers = torch.zeros(0, 1, dtype=torch.long), torch.zeros(0, dtype=torch.long)
+    mask = torch.zeros(0, 1, dtype=torch.bool)
+    return Batch(ids, numbers, mask, ids, ids, mask, numbers)
+
+
 class EncodedPairs(torch.utils.data.Dataset):
     """The ids of a split. Indexing by a tensor of indices gives the padded `Batch` of these pairs."""
 
@@ -30,6 +37,8 @@ class EncodedPairs(torch.utils.data.Dataset):
 
     def __getitem__(self, indices: Int[Tensor, " batch"]) -> Batch:
         chosen = indices.tolist()
+        if not chosen:
+            return no_pairs()
         source = pad_sequence(
             [self.sources[i] for i in chosen], batch_first=True, padding_value=PAD
         )
