@@ -92,8 +92,9 @@ class Checkpoint(ModelCheckpoint):
         return {**super().state_dict(), "due": self._due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore both."""
+        """Restore both, and the score that Lightning stores without restoring it."""
         super().load_state_dict(state_dict)
+        self.current_score = state_dict["current_score"]
         self._due = state_dict["due"]
 
 
