@@ -139,6 +139,13 @@ def test_a_finished_run_is_only_evaluated_again(tmp_path, alone, capsys):
     ends_like(folder, alone)
 
 
+@pytest.mark.slow
+def test_a_sweep_that_is_asked_to_stop_starts_no_other_run(tmp_path):
+    ended = in_a_process(tmp_path / "run", 3, signals(signal.SIGTERM), "-m", "seed=1,2")
+    assert ended.code == 143
+    assert "holds a run already" not in ended.err
+
+
 # what is refused
 
 

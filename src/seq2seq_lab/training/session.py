@@ -48,6 +48,8 @@ def start(seed: int) -> None:
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    # every process logs the number of the whole split: nothing is left to sum
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
     # Lightning asks for `state_dict` of the loader; ours starts at `Seq2SeqDataModule.start_at`
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     os.environ.setdefault("PL_DISABLE_TIPS", "1")
