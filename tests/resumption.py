@@ -57,6 +57,13 @@ class SavesAt(Checkpoint):
         return "Checkpoint"
 
 
+class FallingBleu(pl.Callback):
+    """Logs what the plateau schedule watches."""
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        pl_module.log("val/bleu", float(50 - trainer.current_epoch))
+
+
 @dataclass
 class Consumed(pl.Callback):
     """Notes the pairs of every batch by its step."""
@@ -77,6 +84,7 @@ def session_of_run(
     """Train with fresh objects until the end or the kill; return the pairs of every batch."""
     parts, consumed = small(*SHORT, *LIVELY, *overrides), Consumed()
     engine_parts: list[Any] = [
+        FallingBleu(),
         EarlyStopping(monitor="val/loss", mode="max", patience=50),
         SavesAt(monitor="val/loss", mode="max"),  # the first stays the best
         consumed,

@@ -67,7 +67,7 @@ SETTINGS = {
     "part of the batches": ([], {"limit_train_batches": 3}),
     "workers": (["data.num_workers=2"], {}),
     "inverse square root": (["training/lr_schedule=inverse_sqrt"], {}),
-    "batches by tokens": (["data/batching=by_tokens", "data.batching.max_tokens=20"], {}),
+    "plateau": (["training/lr_schedule=plateau"], {"check_val_every_n_epoch": 2}),
     "gumbel": (["training/fed_token=gumbel"], {}),
     "parallel": ([PARALLEL], {}),
     "transformer": (["model=transformer", "model.num_heads=2"], {}),
