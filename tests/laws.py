@@ -4,6 +4,9 @@ Each is a function that raises AssertionError where a model breaks it. The tests
 more with a bug planted, to see that they would notice.
 """
 
+from collections.abc import Callable, Iterable
+
+import pytest
 import torch
 from torch import Tensor
 
@@ -82,3 +85,14 @@ def corpus_of(count: int, seed: int) -> Batch:
         batch.source_mask, mask_from_lengths(batch.source_lengths, batch.source.shape[1])
     )
     return batch
+
+
+def fails_on_some_seed(law: Callable[[int], object], seeds: Iterable[int] = range(10)) -> None:
+    """Assert that a law breaks for one of the seeds at least: a planted bug need not show in every model."""
+
+    def on_all() -> None:
+        for seed in seeds:
+            law(seed)
+
+    with pytest.raises(AssertionError):
+        on_all()

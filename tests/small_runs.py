@@ -18,6 +18,7 @@ import pytorch_lightning as pl
 import torch
 
 from seq2seq_lab import config
+from seq2seq_lab.doctor.runs import QUIET
 from seq2seq_lab.training import session
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.module import Seq2SeqModule
@@ -152,19 +153,8 @@ def small(*overrides: str, seed: int = 1) -> Parts:
 
 def trainer(folder: Path, **settings: Any) -> pl.Trainer:
     """Return a quiet trainer on the CPU."""
-    quiet = {
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "use_distributed_sampler": False,
-        "num_sanity_val_steps": 0,
-        "accelerator": "cpu",
-        "devices": 1,
-        "max_epochs": 1,
-    }
     session.start(1)
-    return pl.Trainer(**{**quiet, "default_root_dir": str(folder), **settings})
+    return pl.Trainer(**{**QUIET, "default_root_dir": str(folder), **settings})
 
 
 def weights_hash(module: torch.nn.Module) -> str:

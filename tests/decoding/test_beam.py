@@ -227,15 +227,6 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 # planted bugs
 
 
-def fails_on_some_seed(law, seeds=range(10)) -> None:
-    def on_all():
-        for seed in seeds:
-            law(seed)
-
-    with pytest.raises(AssertionError):
-        on_all()
-
-
 def test_planted_limit_of_the_longest_batch_mate_is_caught(monkeypatch):
     divide = beam_module.divide
     monkeypatch.setattr(
@@ -246,7 +237,7 @@ def test_planted_limit_of_the_longest_batch_mate_is_caught(monkeypatch):
         ),
     )
     batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
-    fails_on_some_seed(
+    laws.fails_on_some_seed(
         lambda seed: batch_mates_have_no_effect(
             make_model(ATTENDING, seed), batch, SEARCHES["beam"]
         )

@@ -28,6 +28,7 @@ from seq2seq_lab.training.loss import negative_log_likelihood
 
 EMBEDDING, DIM, DROPOUT = 256, 512, 0.3
 SOURCE_VOCAB, TARGET_VOCAB = 7859, 5921
+BATCH = 64
 MEAN_LENGTH, SPREAD, LONGEST = 13.0, 4.0, 40
 NAMES = ("lstm_attn_input_feed", "lstm_attn", "lstm")
 
@@ -63,7 +64,7 @@ def make_pairs(count: int, seed: int = 1) -> EncodedPairs:
 
 
 def make_batches(
-    pairs: EncodedPairs, size: int = 64, *, bucketed: bool, seed: int = 1
+    pairs: EncodedPairs, size: int = BATCH, *, bucketed: bool, seed: int = 1
 ) -> list[Batch]:
     """Return all pairs once, in batches of like length or of any."""
     generator = torch.Generator().manual_seed(seed)

@@ -1,8 +1,10 @@
 """Greedy search: the most likely token at each step, until the end token or the sentence's own limit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, State, Step
@@ -13,8 +15,12 @@ Choices = tuple[Tensor, Tensor, Tensor, Tensor]
 """Of one step: sentences, their tokens, log-probabilities and attention."""
 
 
-def greedy(step: Step, state: State, limits: Limits) -> list[Hypothesis]:
-    """Decode every row on its own.
+Choose = Callable[[Tensor, Tensor, Limits, Tensor], tuple[Tensor, Tensor]]
+"""From logits, sentences, limits and history: the tokens of this step and their log-probabilities."""
+
+
+def one_path(step: Step, state: State, limits: Limits, choose: Choose) -> list[Hypothesis]:
+    """Decode every sentence along one path of tokens that `choose` picks.
 
     Rows leave the batch when they end, so a long sentence costs its batch mates nothing and none depends on another.
     """
@@ -25,9 +31,7 @@ def greedy(step: Step, state: State, limits: Limits) -> list[Hypothesis]:
     choices: list[Choices] = []
     while len(rows):
         logits, state = step(token, state)
-        total = logits.logsumexp(dim=-1)  # before the rules: they never change a probability
-        best, token = limits.apply_(logits, history).max(dim=-1)
-        score = best - total
+        token, score = choose(logits, rows, limits, history)
         choices.append((rows, token, score, state.attention))
         history = torch.cat([history, token.unsqueeze(1)], dim=1)
         going = (token != EOS) & (limits.maximum > history.shape[1])
@@ -36,6 +40,23 @@ def greedy(step: Step, state: State, limits: Limits) -> list[Hypothesis]:
             rows, token, history = rows[keep], token[keep], history[keep]
             state, limits = state.select(keep), limits.select(keep)
     return collect(choices, count)
+
+
+def most_likely_token(
+    logits: Float[Tensor, "rows vocab"],
+    rows: Int[Tensor, " rows"],  # noqa: ARG001
+    limits: Limits,
+    history: Int[Tensor, "rows steps"],
+) -> tuple[Int[Tensor, " rows"], Float[Tensor, " rows"]]:
+    """Return the most likely token that the limits allow, and its log-probability."""
+    total = logits.logsumexp(dim=-1)  # before the rules: they never change a probability
+    best, token = limits.apply_(logits, history).max(dim=-1)
+    return token, best - total
+
+
+def greedy(step: Step, state: State, limits: Limits) -> list[Hypothesis]:
+    """Decode every sentence by its most likely token at each step."""
+    return one_path(step, state, limits, most_likely_token)
 
 
 def collect(choices: list[Choices], count: int) -> list[Hypothesis]:

@@ -11,10 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seq2seq_lab.decoding.greedy import Choices, collect
+from seq2seq_lab.decoding.greedy import one_path
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, State, Step
 from seq2seq_lab.decoding.limits import Limits, SearchSettings
-from seq2seq_lab.special_tokens import BOS, EOS
 
 _MIX = 2654435761  # a large odd number, so that neighbouring sentences start far apart
 
@@ -100,25 +99,17 @@ class Sample(SearchSettings):
     def _once(
         self, step: Step, state: State, limits: Limits, request: Request, sample: int
     ) -> list[Hypothesis]:
-        """Draw one output for each sentence; rows leave the batch when they end."""
-        count = len(limits.maximum)
-        rows = torch.arange(count, device=limits.maximum.device)
+        """Draw one output for each sentence."""
         numbers = [number * self.n_best + sample for number in request.numbers.tolist()]
-        chances = uniforms(self.seed, numbers, int(limits.maximum.max())).to(rows.device)
-        history, token = rows.new_zeros(count, 0), torch.full_like(rows, BOS)
-        choices: list[Choices] = []
-        while len(rows):
-            logits, state = step(token, state)
-            total = logits.logsumexp(dim=-1)
-            score = logits.clone()
-            chance = chances[rows, history.shape[1]]
-            token = draw(self.cut(limits.apply_(logits, history)), chance)
-            score = score.gather(1, token.unsqueeze(1)).squeeze(1) - total
-            choices.append((rows, token, score, state.attention))
-            history = torch.cat([history, token.unsqueeze(1)], dim=1)
-            going = (token != EOS) & (limits.maximum > history.shape[1])
-            if not bool(going.all()):
-                keep = going.nonzero().squeeze(1)
-                rows, token, history = rows[keep], token[keep], history[keep]
-                state, limits = state.select(keep), limits.select(keep)
-        return collect(choices, count)
+        chances = uniforms(self.seed, numbers, int(limits.maximum.max()))
+        chances = chances.to(limits.maximum.device)
+
+        def choose(
+            logits: Tensor, rows: Tensor, limits: Limits, history: Tensor
+        ) -> tuple[Tensor, Tensor]:
+            total, own = logits.logsumexp(dim=-1), logits.clone()
+            cut = self.cut(limits.apply_(logits, history))
+            token = draw(cut, chances[rows, history.shape[1]])
+            return token, own.gather(1, token.unsqueeze(1)).squeeze(1) - total
+
+        return one_path(step, state, limits, choose)
