@@ -6,6 +6,7 @@ import pickle
 import resource
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -151,6 +152,52 @@ def test_a_file_size_that_the_system_refuses_keeps_the_old_checkpoint(run):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert read_checkpoint(path)["global_step"] == 9
+
+
+def dies_at_call(number, save):
+    """Run `save` in a fork that ends without a word before, in the middle of or after its n-th call to the disk."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 77
+    calls = iter(range(1000))
+
+    def deadly(function):
+        def call(*arguments, **named):
+            if next(calls) == number:
+                os._exit(77)
+            return function(*arguments, **named)
+
+        return call
+
+    def write_half(path, content):
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+            file.flush()
+            if next(calls) == number:
+                os._exit(77)
+            return file.write(content[len(content) // 2 :])
+
+    Path.write_bytes = write_half
+    for name in ("fsync", "replace", "unlink", "chmod", "truncate"):
+        setattr(os, name, deadly(getattr(os, name)))
+    save()
+    os._exit(0)
+
+
+def test_a_kill_at_any_moment_of_a_save_leaves_the_old_checkpoint_or_the_new_one(run):
+    path, found = run / "checkpoints" / "last.ckpt", []
+    while True:
+        AtomicCheckpointIO(CONTENTS).save_checkpoint(state(9), path)
+        if not dies_at_call(
+            len(found), lambda: AtomicCheckpointIO(CONTENTS).save_checkpoint(state(12), path)
+        ):
+            break
+        newest = newest_whole(path.parent)
+        assert newest == (path, [])
+        found.append(read_checkpoint(path)["global_step"])
+    assert found == sorted(found)
+    assert set(found) == {9, 12}
+    assert len(found) >= 8
 
 
 # not finite
