@@ -4,14 +4,12 @@ import errno
 import os
 import pickle
 import resource
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import torch
 
-from resumption import Kill, left_alone, outcome, session_of_run, the_same
 from seq2seq_lab.errors import CheckpointError, ConfigError, NotFiniteError, ResourceError
 from seq2seq_lab.files import locked, sidecar_of
 from seq2seq_lab.training.callback.checkpoint import refuse_not_finite
@@ -229,16 +227,7 @@ def test_a_run_that_explodes_ends_with_4_and_leaves_finite_checkpoints(tmp_path,
         assert all(bool(weight.isfinite().all()) for weight in weights)
 
 
-# folders
-
-
-def test_a_run_goes_on_in_a_folder_that_was_moved(tmp_path):
-    first = session_of_run(tmp_path / "old", kill=Kill("on_train_batch_end", 6), max_epochs=2)
-    shutil.move(tmp_path / "old", tmp_path / "new")
-    later = session_of_run(tmp_path / "new", resume=True, max_epochs=2)
-    whole = left_alone(tmp_path / "alone", max_epochs=2)
-    the_same(outcome(tmp_path / "new", first | later), whole)
-    assert not (tmp_path / "old").exists()
+# the lock
 
 
 def test_a_lock_is_held_once_and_let_go(tmp_path):

@@ -74,6 +74,7 @@ def test_a_process_without_pairs_changes_no_score(tmp_path):
     score_is_the_same(tmp_path, pairs=3, processes=3)
 
 
+@pytest.mark.slow
 def test_planted_padded_batches_that_count_are_caught(tmp_path, monkeypatch):
     def padded(*arguments):
         batches = original(*arguments)

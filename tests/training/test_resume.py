@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
@@ -24,8 +26,13 @@ KILLS = {
     "in validation": [Kill("on_validation_batch_start", 8)],
     "epoch end": [Kill("on_train_epoch_end", 4)],
     "before anything is saved": [Kill("on_train_batch_end", 1)],
-    "twice": [Kill("on_train_batch_end", 3), Kill("on_train_batch_start", 11)],
 }
+THRICE = [
+    Kill("on_train_batch_end", 3),
+    Kill("on_validation_batch_start", 8),
+    Kill("on_train_batch_start", 11),
+]
+"""Mid epoch 1, inside a validation, mid epoch 3: a resumed run is killed and resumed again."""
 SEQUENTIAL, PARALLEL = "training/feeding=sequential", "training/feeding=parallel"
 
 
@@ -43,13 +50,18 @@ def alone(tmp_path_factory):
     return get
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [(SEQUENTIAL, "training/lr_schedule=linear"), (PARALLEL, "training/lr_schedule=plateau")],
+)
+def test_a_run_killed_thrice_ends_as_if_left_alone(tmp_path, alone, parts):
+    the_same(killed_and_resumed(tmp_path, THRICE, *parts), alone(*parts))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", KILLS.values(), ids=KILLS)
 def test_a_killed_run_ends_as_if_left_alone(tmp_path, alone, kills):
     the_same(killed_and_resumed(tmp_path, kills, SEQUENTIAL), alone(SEQUENTIAL))
-
-
-def test_a_killed_run_with_parallel_feeding_ends_as_if_left_alone(tmp_path, alone):
-    the_same(killed_and_resumed(tmp_path, KILLS["twice"], PARALLEL), alone(PARALLEL))
 
 
 def test_more_epochs_go_on_from_the_end(tmp_path, alone):
@@ -86,7 +98,28 @@ def test_resuming_is_exact_under_every_setting(tmp_path, alone, name, kills):
     )
 
 
-# planted bugs
+# one killed run, resumed in copies of its folder
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A run of two epochs that was killed in its last batch, and the pairs that it saw."""
+    folder = tmp_path_factory.mktemp("killed")
+    kill = Kill("on_train_batch_end", 8)
+    return folder, session_of_run(folder, SEQUENTIAL, kill=kill, max_epochs=2)
+
+
+def resumed_in_a_copy(killed, tmp_path):
+    folder, seen = killed
+    shutil.copytree(folder, tmp_path / "copy")
+    later = session_of_run(tmp_path / "copy", SEQUENTIAL, resume=True, max_epochs=2)
+    return outcome(tmp_path / "copy", {**seen, **later})
+
+
+def test_a_run_goes_on_in_a_copy_of_its_folder(killed, tmp_path, alone):
+    before = sorted(path.stat().st_mtime_ns for path in killed[0].rglob("*"))
+    the_same(resumed_in_a_copy(killed, tmp_path), alone(SEQUENTIAL, max_epochs=2))
+    assert before == sorted(path.stat().st_mtime_ns for path in killed[0].rglob("*"))
 
 
 def _without(name):
@@ -114,9 +147,8 @@ BUGS = {
 
 
 @pytest.mark.parametrize("bug", BUGS)
-def test_planted_loss_of_state_is_caught(tmp_path, alone, monkeypatch, bug):
+def test_planted_loss_of_state_is_caught(killed, tmp_path, alone, monkeypatch, bug):
     whole = alone(SEQUENTIAL, max_epochs=2)
     monkeypatch.setattr(*BUGS[bug])
-    kill = Kill("on_train_batch_end", 8)
     with pytest.raises(AssertionError):
-        the_same(killed_and_resumed(tmp_path, [kill], SEQUENTIAL, max_epochs=2), whole)
+        the_same(resumed_in_a_copy(killed, tmp_path), whole)

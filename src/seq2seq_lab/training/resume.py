@@ -147,6 +147,8 @@ class ResumeState(pl.Callback):
         if pl_module.device.type == "cuda" and state["cuda"] is not None:
             torch.cuda.set_rng_state(state["cuda"], pl_module.device)
         trainer.fit_loop.epoch_loop._batches_that_stepped = self._loaded["log_step"]
+        # Lightning keeps this up for the whole epoch and then leaves out a plateau schedule's step: it has no metrics
+        trainer.fit_loop._restarting = False
         self._loaded = None
 
 
