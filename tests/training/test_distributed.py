@@ -50,6 +50,7 @@ def test_three_processes_train_like_one_with_the_same_global_batch(tmp_path):
     processes_train_like_one(tmp_path, 3)
 
 
+@pytest.mark.slow
 def test_planted_mean_of_the_processes_means_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr(
         Seq2SeqModule, "_batches_in_step", lambda self: self.trainer.accumulate_grad_batches

@@ -64,6 +64,7 @@ def test_a_killed_run_ends_as_if_left_alone(tmp_path, alone, kills):
     the_same(killed_and_resumed(tmp_path, kills, SEQUENTIAL), alone(SEQUENTIAL))
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on_from_the_end(tmp_path, alone):
     constant = "training/lr_schedule=constant"
     first = session_of_run(tmp_path, constant, max_epochs=2)
