@@ -1,7 +1,6 @@
 """Train, evaluate and translate: compose -> check -> read data -> build -> fit -> test -> record."""
 
 import sys
-from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -19,7 +18,7 @@ def main(cfg: DictConfig) -> None:
 
     session.start(cfg.seed)
     config.check(cfg, with_lightning=True)
-    session.check_run_folder(cfg.run_dir, cfg.name)
+    session.check_run_folder(cfg.run_dir, cfg.name, cfg.resume)
     data = build(config.resolve(cfg)["data"])
     data.setup()
     cfg.model.source_vocab_size = len(data.source_tokenizer)
@@ -31,22 +30,25 @@ def main(cfg: DictConfig) -> None:
     translator = session.make_translator(model, data, build(run["decoding"]))
     module = session.Seq2SeqModule(model, **training, translator=translator, seed=cfg.seed)
 
-    run_dir = session.make_run_folder(run)
-    session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report)
-    with session.loggers(build(run["logger"]), run, run_dir) as loggers:
-        trainer = build(
-            run["training"]["trainer"],
-            callbacks=session.callbacks(
-                [build(node) for node in run["training"]["callback"].values()], run_dir
-            ),
-            logger=loggers,
-            plugins=[session.checkpoint_io(run, data)],
-            default_root_dir=str(run_dir),
-        )
-        session.fit(trainer, module, data)
-        numbers = session.evaluate_best(trainer, module, data)
-        session.record(run_dir, numbers, loggers)
-    session.print_summary(Path(run_dir), numbers)
+    io = session.checkpoint_io(run, data)
+    with session.open_run_folder(run) as run_dir:
+        start = session.resume_point(run_dir, io)
+        session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
+        chosen = [build(node) for node in run["training"]["callback"].values()]
+        with session.loggers(build(run["logger"]), run, run_dir) as loggers:
+            with session.Interruption() as interruption:
+                chosen += [session.ResumeState(), interruption]
+                trainer = build(
+                    run["training"]["trainer"],
+                    callbacks=session.callbacks(chosen, run_dir),
+                    logger=loggers,
+                    plugins=[io],
+                    default_root_dir=str(run_dir),
+                )
+                session.fit(trainer, module, data, start)
+                numbers = session.evaluate_best(trainer, module, data)
+            session.record(run_dir, numbers, loggers)
+        session.print_summary(run_dir, numbers)
 
 
 if __name__ == "__main__":

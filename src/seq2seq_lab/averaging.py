@@ -1,6 +1,5 @@
 """Checkpoint averaging: the mean of each parameter over the last checkpoints of one run."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ import torch
 from torch import Tensor
 
 from seq2seq_lab.errors import CheckpointError
-from seq2seq_lab.files import sidecar_of
-from seq2seq_lab.trained import read_checkpoint
+from seq2seq_lab.training.checkpoint_file import read_checkpoint, step_of
 
 SAME = ("model", "data", "seed")
 """What must not differ between the configs; how long a run trained, or its name, may."""
@@ -91,7 +89,7 @@ def last_checkpoints(run: Path, count: int) -> list[Path]:
     folder = run / "checkpoints" if (run / "checkpoints").is_dir() else run
     by_step: dict[int, Path] = {}
     for path in sorted(folder.glob("*.ckpt"), reverse=True):
-        by_step[_step(path)] = path
+        by_step[step_of(path)] = path
     chosen = [by_step[step] for step in sorted(by_step)[-count:]]
     if len(chosen) < count:
         raise CheckpointError(
@@ -99,11 +97,3 @@ def last_checkpoints(run: Path, count: int) -> list[Path]:
             "+training/callback=recent_checkpoints"
         )
     return chosen
-
-
-def _step(path: Path) -> int:
-    """Return the step of a checkpoint, from its checksum file if there is one."""
-    try:
-        return int(json.loads(sidecar_of(path).read_text(encoding="utf-8"))["step"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return int(read_checkpoint(path)["global_step"])

@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from seq2seq_lab import errors
-from seq2seq_lab.errors import ConfigError, SweepError, UnsafeError, UserError, one_line
+from seq2seq_lab.errors import (
+    ConfigError,
+    StoppedError,
+    SweepError,
+    UnsafeError,
+    UserError,
+    one_line,
+)
 from seq2seq_lab.signature import closest
 
 TRACEBACK_VARIABLE = "SEQ2SEQ_LAB_TRACEBACK"
@@ -134,6 +141,8 @@ class _Jobs:
                     errors.report(error, with_traceback=wants_traceback)
                 elif wants_traceback and isinstance(error, UserError):
                     traceback.print_exception(error, file=sys.stderr)
+                if self.is_sweep and isinstance(error, StoppedError):
+                    raise SystemExit(error.exit_code) from None  # asked to stop: no next job
                 if (
                     os.getpid() != self.process
                 ):  # a launcher's worker: only an exception reaches the parent

@@ -39,6 +39,7 @@ RULES = Rules(
         "": {
             "seed": "int",
             "run_dir": "str | None",
+            "resume": "str | None",
             "name": "str | None",
             "traceback": "bool",
             "study": "str | None",

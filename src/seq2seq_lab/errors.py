@@ -7,6 +7,7 @@ bugs, or when the user asked for it.
 
 import contextlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -61,9 +62,11 @@ class SweepError(UserError):
 
 
 class StoppedError(UserError):
-    """The run was asked to stop (SIGTERM)."""
+    """The run was asked to stop by a signal: 130 for Ctrl-C, 143 for SIGTERM and SIGUSR1; it can be resumed."""
 
-    exit_code = 143
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 130 if signal_number == signal.SIGINT else 143
 
 
 def one_line(text: object) -> str:

@@ -1,16 +1,18 @@
 """Writing files so that a reader never sees half of one: the only module that renames or fsyncs."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seq2seq_lab.errors import CheckpointError, ResourceError
+from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
 
 
 def sha256_of(path: Path) -> str:
@@ -19,10 +21,17 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(
+    path: Path,
+    write: Callable[[Path], object],
+    *,
+    just_before: Callable[[], object] = lambda: None,
+    size: int | None = None,
+) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk and rename it into place.
 
-    A failure leaves the old file as it was. Raises `ResourceError` when the disk is full or the folder unwritable.
+    `just_before` is called when only the rename is left. A failure leaves the old file as it was. Raises
+    `ResourceError` when the disk is full or the folder unwritable; it tells `size`, the bytes needed, if known.
     """
     temporary = None
     try:
@@ -33,12 +42,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
+        just_before()
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+        needed = "" if size is None else f"{size:,} bytes needed, "
         raise ResourceError(
-            f"cannot write {path}: {error.strerror or error} ({free:,} bytes free); the old file is unchanged"
+            f"cannot write {path}: {error.strerror or error} ({needed}{free:,} bytes free); the old file is unchanged"
         ) from error
     finally:
         if temporary is not None:
@@ -95,3 +106,31 @@ def verify(path: Path) -> None:
         raise CheckpointError(
             f"{path}: damaged, its SHA-256 differs from {sidecar.name}; use another checkpoint of the run"
         )
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; the kernel lets go of it however the process ends.
+
+    Raises `ConfigError` naming process and host of the one that holds it.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 300).decode("utf-8", "replace").strip() or "another process"
+            os.close(handle)
+            raise ConfigError(
+                f"{path.parent}: in use by {holder}; wait for it, or choose another run_dir=PATH"
+            ) from None
+        if path.exists() and os.fstat(handle).st_ino == path.stat().st_ino:
+            break
+        os.close(handle)  # its holder removed it between our two calls
+    os.truncate(handle, 0)
+    os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)

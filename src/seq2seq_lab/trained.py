@@ -1,7 +1,5 @@
 """A trained model from disk: checkpoint, run folder or export -> `Translator`; only tensors and text are loaded."""
 
-import pickle
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,13 +9,11 @@ import torch
 
 from seq2seq_lab.config import build
 from seq2seq_lab.data.tokenizer import tokenizer_from_json
-from seq2seq_lab.errors import CheckpointError, ConfigError, UnsafeError
-from seq2seq_lab.files import verify
+from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.model.ensemble import Ensemble
 from seq2seq_lab.stored_model import StoredModel, is_export, read_export
+from seq2seq_lab.training.checkpoint_file import read_checkpoint
 from seq2seq_lab.training.translator import Translator
-
-_PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 
 
 @dataclass(frozen=True)
@@ -41,42 +37,6 @@ def find_checkpoint(path: Path) -> Path:
             if (folder / name).is_file():
                 return folder / name
     raise CheckpointError(f"{path}: no checkpoints/best.ckpt or last.ckpt in this folder")
-
-
-def _is_bare_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) in _PICKLE_STARTS
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Verify the checksum, then load tensors and plain values; anything else is refused."""
-    verify(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of PyTorch about odd pickles: the error says it
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        text = str(error)
-        if "Unsupported global" in text or "Unsupported class" in text or _is_bare_pickle(path):
-            raise UnsafeError(
-                f"{path}: refused, it holds objects that are neither tensors nor plain values"
-            ) from error
-        raise CheckpointError(f"{path}: not a checkpoint of seq2seq-lab") from error
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        IndexError,
-        UnicodeDecodeError,
-    ) as error:
-        raise CheckpointError(f"{path}: not a checkpoint, or damaged") from error
-    if not isinstance(checkpoint, dict) or "seq2seq_lab" not in checkpoint:
-        raise CheckpointError(
-            f"{path}: not a checkpoint of seq2seq-lab (no config and tokenizers in it)"
-        )
-    return checkpoint
 
 
 def check_device(device: str) -> None:

@@ -238,11 +238,10 @@ def test_the_teacher_forcing_schedule_is_asked_at_every_step(tmp_path):
 def test_the_coins_are_stored_and_restored():
     parts = small()
     torch.rand(5, generator=parts.module.coins)
-    checkpoint = {}
-    parts.module.on_save_checkpoint(checkpoint)
+    progress = parts.module.progress()
     expected = torch.rand(5, generator=parts.module.coins)
     other = small(seed=9).module
-    other.on_load_checkpoint(checkpoint)
+    other.restore_progress(progress)
     assert torch.equal(torch.rand(5, generator=other.coins), expected)
 
 

@@ -100,8 +100,9 @@ def _by_length(source_lengths: Tensor, target_lengths: Tensor) -> Tensor:
 class BatchOrder:
     """The loader's sampler: yields the index tensors of one epoch, shared out over the ranks.
 
-    In training every rank gets equally many batches (the first ones fill up the last round); in evaluation every
-    pair is used exactly once.
+    Every rank gets equally many batches. In training the first ones fill up the last round; in evaluation empty ones
+    do, so that every pair is used exactly once. `start_at` is the epoch that comes first and how many of its batches
+    are left out because an earlier session trained on them.
     """
 
     def __init__(
@@ -114,11 +115,13 @@ class BatchOrder:
         training: bool,
         rank: int = 0,
         world_size: int = 1,
+        start_at: tuple[int, int] = (0, 0),
     ):
         self.batching, self.lengths = batching, (source_lengths, target_lengths)
         self.seed, self.training = seed, training
         self.rank, self.world_size = rank, world_size
-        self.epoch = 0
+        self.start_at = start_at
+        self.epoch = start_at[0]
         self._made: tuple[int, list[Tensor]] | None = None
 
     def set_epoch(self, epoch: int) -> None:
@@ -135,11 +138,14 @@ class BatchOrder:
                 batches += (batches * self.world_size)[:missing]
             else:
                 batches = evaluation_batches(self.batching, *self.lengths)
+                nothing = torch.zeros(0, dtype=torch.long)
+                batches += [nothing] * (-len(batches) % self.world_size)
             self._made = (self.epoch, batches[self.rank :: self.world_size])
         return self._made[1]
 
     def __iter__(self):
-        return iter(self._batches())
+        first, done = self.start_at
+        return iter(self._batches()[done if self.epoch == first else 0 :])
 
     def __len__(self) -> int:
         return len(self._batches())

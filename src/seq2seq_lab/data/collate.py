@@ -18,6 +18,13 @@ def pad_source(sentences: list[list[int]]) -> tuple[Tensor, Tensor]:
     return pad_sequence(rows, batch_first=True, padding_value=PAD), lengths
 
 
+def no_pairs() -> Batch:
+    """Return the batch of no pairs."""
+    ids, numbers = torch.zeros(0, 1, dtype=torch.long), torch.zeros(0, dtype=torch.long)
+    mask = torch.zeros(0, 1, dtype=torch.bool)
+    return Batch(ids, numbers, mask, ids, ids, mask, numbers)
+
+
 class Sentences:
     """The ids of many sentences in one row, so that a padded batch is a single gather."""
 
@@ -50,6 +57,8 @@ class EncodedPairs(torch.utils.data.Dataset):
         return len(self.source_lengths)
 
     def __getitem__(self, indices: Int[Tensor, " batch"]) -> Batch:
+        if not len(indices):
+            return no_pairs()
         source, source_lengths = self.sources.padded(indices)
         target, _ = self.targets.padded(indices)
         target_mask = mask_from_lengths(self.target_lengths[indices], target.shape[1] - 1)

@@ -1,12 +1,14 @@
 """How Lightning's checkpoints reach the disk: whole or not at all, self-contained, with a checksum beside them."""
 
+import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from seq2seq_lab.files import sidecar_of, verify, write_atomically, write_sidecar
+from seq2seq_lab.files import sha256_of, sidecar_of, verify, write_atomically, write_json
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -18,21 +20,32 @@ class AtomicCheckpointIO(CheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write the file, then its checksum."""
+        """Write the file, then its checksum.
+
+        All bytes are made in memory first: their number and checksum are known before the disk is touched, and the
+        file is read again before it takes the old one's place.
+        """
         if storage_options is not None:
             raise TypeError("storage options are not supported")
         path = Path(path)
+        buffer = io.BytesIO()
+        torch.save({**checkpoint, "seq2seq_lab": self.contents}, buffer)
+        whole = buffer.getbuffer()
+        checksum = hashlib.sha256(whole).hexdigest()
+
+        def write(temporary: Path) -> None:
+            temporary.write_bytes(whole)
+            if sha256_of(temporary) != checksum:
+                raise OSError(f"the disk did not keep what was written to {temporary.name}")
+
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole = {**checkpoint, "seq2seq_lab": self.contents}
-
-        def save(temporary: Path) -> None:
-            torch.save(whole, temporary)
-            sidecar_of(path).unlink(
-                missing_ok=True
-            )  # the new file is whole; only the rename is left
-
-        write_atomically(path, save)
-        write_sidecar(path, step=checkpoint["global_step"], epoch=checkpoint["epoch"])
+        # A kill between rename and checksum leaves a whole file without one, never one with a wrong one.
+        forget = sidecar_of(path)
+        write_atomically(
+            path, write, just_before=lambda: forget.unlink(missing_ok=True), size=len(whole)
+        )
+        facts = {"step": checkpoint["global_step"], "epoch": checkpoint["epoch"]}
+        write_json(forget, {"sha256": checksum, "bytes": len(whole), **facts})
 
     def load_checkpoint(
         self,

@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -60,9 +61,10 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         self.joint, self.score_training_pairs = joint, score_training_pairs
         self.seed, self.num_workers, self.max_pairs = seed, num_workers, max_pairs
         self.monitor = monitor
+        self.start_at = (0, 0)  # epoch, batches of it that are done: set before a run is resumed
         self.pairs: dict[str, list[Pair]] = {}
         self.encoded: dict[str, EncodedPairs] = {}
-        self.report: dict[str, object] = {}
+        self.report: dict[str, Any] = {}
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002
         """Read, tokenize, filter and report; once, whatever the stage."""
@@ -156,6 +158,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             training=split == "train",
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
+            start_at=self.start_at if split == "train" else (0, 0),
         )
         return DataLoader(
             data,

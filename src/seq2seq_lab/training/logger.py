@@ -37,6 +37,7 @@ class CsvMetrics(Logger):
     def __init__(self, run_dir: Path):
         super().__init__()
         self.path = Path(run_dir) / "metrics.csv"
+        self.num_rows = 0
         self._columns: list[str] = []
 
     @property
@@ -68,16 +69,32 @@ class CsvMetrics(Logger):
             self._add_columns(new)
         with self.path.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, self._columns, lineterminator="\n").writerow(row)
+        self.num_rows += 1
+
+    @rank_zero_only
+    def cut(self, num_rows: int) -> None:
+        """Keep the first rows only: a resumed run writes the later ones again."""
+        rows = self._read()[:num_rows]
+        self.num_rows = len(rows)
+        if self._columns:
+            self._write(rows)
 
     def _add_columns(self, new: list[str]) -> None:
         """Write the file anew under a longer header; rows of an earlier session of the run stay."""
-        rows: list[dict[str, str]] = []
-        if self.path.exists():
-            with self.path.open(encoding="utf-8", newline="") as file:
-                reader = csv.DictReader(file)
-                rows = list(reader)
-                self._columns = list(reader.fieldnames or [])
+        rows = self._read()
         self._columns += [name for name in new if name not in self._columns]
+        self._write(rows)
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self.path.exists():
+            return []
+        with self.path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            self._columns = list(reader.fieldnames or [])
+        return rows
+
+    def _write(self, rows: list[dict[str, str]]) -> None:
         lines = _Lines()
         writer = csv.DictWriter(lines, self._columns, lineterminator="\n")
         writer.writeheader()

@@ -41,6 +41,7 @@ class Seq2SeqModule(pl.LightningModule):
         self.teacher_forcing, self.feeding = teacher_forcing, feeding
         self.coins = torch.Generator().manual_seed(seed)
         self._tokens_in_step = 0
+        self._pairs_in_step: list[int] = []
         self._sums: dict[str, Tensor] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
@@ -49,20 +50,26 @@ class Seq2SeqModule(pl.LightningModule):
         logits = self.feeding(self.model, batch, ratio, self.coins)
         loss = self.loss(logits, batch.target_output[batch.target_mask])
         tokens = batch.num_target_tokens
-        self._refuse_not_finite(loss, "loss", batch)
         self._tokens_in_step += tokens
+        self._pairs_in_step += batch.ids.tolist()
+        if self.trainer.world_size == 1:  # else the others would wait; they all see the gradient
+            self._refuse_not_finite(loss, "loss")
         self._add("train", loss.detach(), tokens)
         self.log(
             "train/loss", loss.detach() / tokens, batch_size=tokens, on_step=True, on_epoch=False
         )
-        accumulated = self.trainer.accumulate_grad_batches
-        return loss if accumulated > 1 else loss / tokens
+        return loss if self._batches_in_step() > 1 else loss / tokens
+
+    def _batches_in_step(self) -> int:
+        """How many batches make one optimizer step, those of all processes together."""
+        return self.trainer.accumulate_grad_batches * self.trainer.world_size
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002
-        """Turn accumulated sums into the mean over all their tokens (Lightning divided by the batch count)."""
-        accumulated = self.trainer.accumulate_grad_batches
-        if accumulated > 1:
-            scale = accumulated / self._tokens_in_step
+        """Turn sums into the mean over all tokens of the step (Lightning divided by the number of its batches)."""
+        batches = self._batches_in_step()
+        if batches > 1:
+            tokens: Any = torch.tensor(self._tokens_in_step, device=self.device)
+            scale = batches / int(self.trainer.strategy.reduce(tokens, reduce_op="sum"))
             torch._foreach_mul_([p.grad for p in self.parameters() if p.grad is not None], scale)
         self._tokens_in_step = 0
 
@@ -75,16 +82,19 @@ class Seq2SeqModule(pl.LightningModule):
         """Clip the gradient's norm, log it, and stop before a step that is not finite."""
         limit = gradient_clip_val or torch.inf
         norm = nn.utils.clip_grad_norm_(self.parameters(), limit)
-        self._refuse_not_finite(norm, "gradient norm", None)
+        self._refuse_not_finite(norm, "gradient norm")
+        self._pairs_in_step = []
         self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)
 
-    def _refuse_not_finite(self, value: Tensor, what: str, batch: Batch | None) -> None:
+    def _refuse_not_finite(self, value: Tensor, what: str) -> None:
         if bool(torch.isfinite(value)):
             return
-        rows = "" if batch is None else f" on training pairs {batch.ids.tolist()[:8]}"
+        pairs = self._pairs_in_step
+        more = f" and {len(pairs) - 8} more" if len(pairs) > 8 else ""
         raise NotFiniteError(
-            f"the {what} is {float(value.detach())} at step {self.global_step}{rows}; lower training.optimizer.lr or "
-            "training.trainer.gradient_clip_val; what the last validation saved is in checkpoints/"
+            f"the {what} is {float(value.detach())} at step {self.global_step} on training pairs {pairs[:8]}{more}; "
+            "lower training.optimizer.lr or training.trainer.gradient_clip_val; what is in checkpoints/ is older and "
+            "finite"
         )
 
     def on_train_epoch_end(self) -> None:
@@ -93,6 +103,8 @@ class Seq2SeqModule(pl.LightningModule):
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def _evaluate(self, batch: Batch, split: str) -> None:
+        if not len(batch):  # a process that has no pairs left while others have
+            return
         targets = batch.target_output[batch.target_mask]
         nll = negative_log_likelihood(teacher_forced(self.model, batch), targets)
         self._add(split, nll, batch.num_target_tokens)
@@ -120,11 +132,12 @@ class Seq2SeqModule(pl.LightningModule):
 
     def _add(self, split: str, total: Tensor, count: int) -> None:
         new = torch.stack([total.double(), total.new_tensor(count, dtype=torch.float64)])
-        self._sums[split] = self._sums[split] + new if split in self._sums else new
+        self._sums[split] = self._sums[split].to(new) + new if split in self._sums else new
 
     def _mean(self, split: str) -> Tensor:
         """Return sum / count over all ranks and forget them."""
-        sums = self._sums.pop(split, torch.tensor([0.0, 0.0], dtype=torch.float64))
+        none = torch.zeros(2, dtype=torch.float64, device=self.device)
+        sums = self._sums.pop(split, none)
         if self.trainer.world_size > 1:
             gathered = self.all_gather(sums)
             assert isinstance(gathered, Tensor)
@@ -137,10 +150,12 @@ class Seq2SeqModule(pl.LightningModule):
         schedule = self.lr_schedule.attach(optimizer)
         return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the state of the coins."""
-        checkpoint["coins"] = self.coins.get_state()
+    def progress(self) -> dict[str, Any]:
+        """Return what changes from batch to batch besides the weights: the coins and the token sums of the epoch."""
+        sums = {name: value.cpu() for name, value in self._sums.items()}
+        return {"coins": self.coins.get_state(), "sums": sums}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the state of the coins."""
-        self.coins.set_state(checkpoint["coins"])
+    def restore_progress(self, progress: dict[str, Any]) -> None:
+        """Go on from what `progress` returned."""
+        self.coins.set_state(progress["coins"])
+        self._sums = dict(progress["sums"])

@@ -11,23 +11,31 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from seq2seq_lab.errors import ResourceError, StoppedError
+from seq2seq_lab.errors import ResourceError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.run_folder import check_run_folder, make_run_folder, write_result, write_start
+from seq2seq_lab.run_folder import (
+    check_run_folder,
+    is_first_process,
+    open_run_folder,
+    write_result,
+    write_start,
+)
+from seq2seq_lab.training import summary
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
+from seq2seq_lab.training.interruption import Interruption
 from seq2seq_lab.training.logger import CsvMetrics
 from seq2seq_lab.training.module import Seq2SeqModule
-from seq2seq_lab.training.summary import print_summary
+from seq2seq_lab.training.resume import ResumeState, resume_point
 from seq2seq_lab.training.translator import Translator
 
 PARTS = ("loss", "optimizer", "lr_schedule", "teacher_forcing", "feeding")
 
 __all__ = [
-    "PARTS", "Seq2SeqModule", "callbacks", "check_run_folder", "checkpoint_io", "evaluate_best", "fit", "loggers",
-    "make_run_folder", "make_translator", "print_summary", "record", "start", "write_start",
+    "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "callbacks", "check_run_folder", "checkpoint_io",
+    "evaluate_best", "fit", "loggers", "make_translator", "open_run_folder", "print_summary", "record",
+    "resume_point", "start", "write_start",
 ]  # fmt: skip
 
 
@@ -40,6 +48,10 @@ def start(seed: int) -> None:
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    # every process logs the number of the whole split: nothing is left to sum
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
+    # Lightning asks for `state_dict` of the loader; ours starts at `Seq2SeqDataModule.start_at`
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     os.environ.setdefault("PL_DISABLE_TIPS", "1")
     pl.seed_everything(seed, verbose=False)
 
@@ -59,6 +71,7 @@ def checkpoint_io(config: dict[str, Any], data: Seq2SeqDataModule) -> AtomicChec
             "target_tokenizer": data.target_tokenizer.to_json(),
             "source_language": data.corpus.source_language,
             "target_language": data.corpus.target_language,
+            "data": {name: part["sha256"] for name, part in data.report["splits"].items()},
         }
     )
 
@@ -89,16 +102,17 @@ def loggers(extra: Logger | None, config: dict[str, Any], run_dir: Path) -> Iter
                 logger.close(status)
 
 
-def fit(trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule) -> None:
-    """Train; say what to lower when memory runs out."""
+def fit(
+    trainer: pl.Trainer,
+    module: Seq2SeqModule,
+    data: Seq2SeqDataModule,
+    resume_from: Path | None = None,
+) -> None:
+    """Train, from the beginning or from a checkpoint; say what to lower when memory runs out."""
     # A batch holds no floats to convert, and Lightning cannot look into a frozen dataclass.
     trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[assignment,method-assign]
     try:
-        trainer.fit(module, datamodule=data)
-    except SIGTERMException as error:  # a SystemExit, which would end with exit code 0
-        raise StoppedError(
-            "stopped by SIGTERM; checkpoints/ holds what the last validation saved"
-        ) from error
+        trainer.fit(module, datamodule=data, ckpt_path=resume_from)
     except (MemoryError, RuntimeError) as error:
         text = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
@@ -144,3 +158,9 @@ def record(run_dir: Path, numbers: dict[str, float], every: list[Logger]) -> Non
     for logger in every:
         if hasattr(logger, "log_summary"):
             logger.log_summary(numbers)
+
+
+def print_summary(run_dir: Path, numbers: dict[str, float]) -> None:
+    """Print what came out; of a distributed run, once."""
+    if is_first_process():
+        summary.print_summary(run_dir, numbers)

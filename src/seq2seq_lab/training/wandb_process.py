@@ -110,7 +110,7 @@ def make_workspace(run: Any, study: str, metric: str) -> None:
         panels.LinePlot(title=name, x="step", y=[name])
         for name in (validation, "val/loss", "train/loss")
     ]
-    shown = [panels.BarPlot(title=metric, metrics=[metric]), *charts]
+    shown: list[Any] = [panels.BarPlot(title=metric, metrics=[metric]), *charts]
     runs = ws.RunsetSettings(
         groupby=[ws.Metric("JobType")], filters=f"Metric('Group') == {study!r}"
     )

@@ -84,6 +84,10 @@ class Progress(ProgressBar):
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:  # noqa: ARG002
+        """Start the clock: a resumed run may be in the middle of an epoch."""
+        self._epoch_start = time.monotonic()
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Print the epoch before, now that all of it is logged, and start the clock."""
         self._print_epoch(trainer)

@@ -1,0 +1,206 @@
+"""Resuming a run exactly: where to start from, and the state that Lightning's own checkpoints leave out."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from seq2seq_lab.errors import CheckpointError, ConfigError, UserError
+from seq2seq_lab.training.checkpoint_file import newest_whole, read_checkpoint
+from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
+
+FREE = ("run_dir", "resume", "traceback", "logger", "training.trainer.max_epochs")
+"""The keys that may differ between a run and its continuation."""
+_EPOCHS, _FOLLOWS = "training.trainer.max_epochs", "training.lr_schedule.total_epochs"
+
+
+def resume_point(run_dir: Path, io: AtomicCheckpointIO) -> Path | None:
+    """Return the checkpoint that a run starts from: None for its beginning.
+
+    `resume=auto` takes the newest checkpoint of the run folder that verifies. Raises `ConfigError` if the config
+    differs in more than the keys of `FREE`, `CheckpointError` for damage or other data.
+    """
+    resume = io.contents["config"]["resume"]
+    if resume is None:
+        return None
+    if resume == "auto":
+        path, wrong = newest_whole(run_dir / "checkpoints")
+        for message in wrong:
+            sys.stderr.write(f"passed over: {message}\n")
+    else:
+        path = Path(resume)
+        _refuse_damaged(path)
+    if path is not None:
+        _refuse_another_run(path, read_checkpoint(path)["seq2seq_lab"], io.contents)
+    elif wrong:
+        raise CheckpointError(
+            f"{run_dir}: no checkpoint is whole; start again in another run_dir=PATH"
+        )
+    return path
+
+
+def _refuse_damaged(path: Path) -> None:
+    """Name the newest good checkpoint beside one that is not."""
+    try:
+        read_checkpoint(path)
+    except UserError as error:
+        good, _ = newest_whole(path.parent)
+        way_out = "no other is whole" if good is None else f"the newest whole one is resume={good}"
+        raise type(error)(f"{error}; {way_out}") from error
+
+
+def _refuse_another_run(path: Path, stored: dict[str, Any], ours: dict[str, Any]) -> None:
+    found = differences(stored["config"], ours["config"])
+    if found:
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise ConfigError(
+            f"resume: the config differs from that of {path}: {', '.join(found[:5])}{more}; only "
+            f"{', '.join(FREE)} may, so repeat the run's other keys or choose another run_dir=PATH without resume"
+        )
+    for name in ("data", "source_tokenizer", "target_tokenizer"):
+        if stored.get(name) != ours[name]:
+            raise CheckpointError(
+                f"resume: the {name.replace('_', ' ')} of {path} is not that of now; give the run its old data"
+            )
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Return `key: old -> new` for every leaf that differs and must not; lengths that follow max_epochs may."""
+    before, now = _leaves(old), _leaves(new)
+    keys = [key for key in dict.fromkeys([*before, *now]) if not _is_free(key)]
+    if all(flat.get(_FOLLOWS) == flat.get(_EPOCHS) for flat in (before, now)):
+        keys = [key for key in keys if key != _FOLLOWS]
+    return [
+        f"{key}: {before.get(key, 'absent')} -> {now.get(key, 'absent')}"
+        for key in keys
+        if before.get(key, "absent") != now.get(key, "absent")
+    ]
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+
+
+def _leaves(node: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict) or not node:
+        return {path: node}
+    inner = (_leaves(value, f"{path}.{key}" if path else key) for key, value in node.items())
+    return {key: value for leaves in inner for key, value in leaves.items()}
+
+
+class ResumeState(pl.Callback):
+    """Puts into each checkpoint what Lightning leaves out, and takes it out again.
+
+    These are every random generator of every process, the token sums of the running epoch, the number of rows in
+    metrics.csv and the last logged numbers. The loader's position is that of the loop: batches served ahead do not
+    count.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] | None = None
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the state; a batch that was announced but not trained is not counted."""
+        _forget_announced_batch(checkpoint["loops"]["fit_loop"])
+        metrics = {k: v.detach().cpu().clone() for k, v in trainer.callback_metrics.items()}
+        checkpoint["resume"] = {
+            "processes": _gathered(trainer, _state_of_process(pl_module)),
+            "log_step": trainer.fit_loop.epoch_loop._batches_that_stepped,
+            "should_stop": trainer.should_stop,
+            "metrics": metrics,
+            "rows": {name: log.num_rows for name, log in _logs_with_rows(trainer).items()},
+        }
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+        """Take the state; what Lightning would overwrite comes later."""
+        state = checkpoint["resume"]
+        stored = len(state["processes"])
+        if stored != trainer.world_size:
+            raise ConfigError(
+                f"resume: the run had {stored} processes, this one has {trainer.world_size}; give it as many devices"
+            )
+        self._loaded = state
+        trainer.should_stop = state["should_stop"]
+        trainer.datamodule.start_at = position(checkpoint["loops"]["fit_loop"])
+        for callback in trainer.checkpoint_callbacks:
+            for key, stored_state in checkpoint["callbacks"].items():
+                if key == callback.state_key:
+                    _move(stored_state, callback.dirpath)
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Restore the sums, the coins and the logs."""
+        if self._loaded is None:
+            return
+        pl_module.restore_progress(self._loaded["processes"][trainer.global_rank]["progress"])
+        trainer.callback_metrics.update(self._loaded["metrics"])
+        for name, log in _logs_with_rows(trainer).items():
+            log.cut(self._loaded["rows"].get(name, 0))
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        """Restore the generators where they were saved: just before a step."""
+        if self._loaded is None:
+            return
+        state = self._loaded["processes"][trainer.global_rank]
+        torch.set_rng_state(state["torch"])
+        if pl_module.device.type == "cuda" and state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"], pl_module.device)
+        trainer.fit_loop.epoch_loop._batches_that_stepped = self._loaded["log_step"]
+        # Lightning keeps this up for the whole epoch and then leaves out a plateau schedule's step: it has no metrics
+        trainer.fit_loop._restarting = False
+        self._loaded = None
+
+
+def _state_of_process(module: Any) -> dict[str, Any]:
+    on_gpu = module.device.type == "cuda"
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(module.device) if on_gpu else None,
+        "progress": module.progress(),
+    }
+
+
+def _gathered(trainer: Any, state: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the states of all processes, in the order of their ranks."""
+    if trainer.world_size == 1:
+        return [state]
+    states: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(states, state)
+    return states
+
+
+def _logs_with_rows(trainer: Any) -> dict[str, Any]:
+    return {type(log).__name__: log for log in trainer.loggers if hasattr(log, "num_rows")}
+
+
+def _forget_announced_batch(loop: dict[str, Any]) -> None:
+    """Bring Lightning's counters to a state that it resumes from rightly: between two batches, validation over."""
+    progress = loop["epoch_loop.batch_progress"]
+    for counts in (progress["total"], progress["current"]):
+        for name in ("ready", "started", "processed"):
+            counts[name] = counts["completed"]
+    progress["is_last_batch"] = False
+    validation = loop["epoch_loop.val_loop.batch_progress"]
+    for counts in (validation["total"], validation["current"]):
+        counts.update(dict.fromkeys(counts, 0))
+
+
+def position(loop: dict[str, Any]) -> tuple[int, int]:
+    """Return the epoch (from 0) that goes on, and how many of its batches are done."""
+    epochs = loop["epoch_progress"]["current"]
+    is_running = epochs["ready"] != epochs["processed"]
+    done = loop["epoch_loop.batch_progress"]["current"]["completed"]
+    return epochs["processed"], done if is_running else 0
+
+
+def _move(state: dict[str, Any], folder: str) -> None:
+    """Let the paths of a stored checkpoint callback point into the folder where the run lies now."""
+
+    def here(path: str) -> str:
+        return str(Path(folder) / Path(path).name) if path else path
+
+    state["dirpath"] = folder
+    for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+        state[key] = here(state[key])
+    state["best_k_models"] = {here(path): score for path, score in state["best_k_models"].items()}

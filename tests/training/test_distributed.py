@@ -1,0 +1,94 @@
+"""O15: several processes (gloo) train and score as one does."""
+
+import pytest
+import torch
+
+from seq2seq_lab.data import batching
+from seq2seq_lab.training import session
+from seq2seq_lab.training.callback.bleu import Bleu
+from seq2seq_lab.training.module import Seq2SeqModule
+from small_runs import small, trainer
+
+SMALL = ("data.corpus.num_train=24", "data.max_length=5", "model.dropout=0.0")
+
+
+def shared_out(processes: int) -> dict:
+    several = {"strategy": "ddp_fork", "devices": processes}
+    return several if processes > 1 else {}
+
+
+def trained(tmp_path, processes: int, accumulate: int = 1) -> dict[str, torch.Tensor]:
+    """Return the weights after ten steps of four batches or fewer each, in double precision."""
+    parts = small(*SMALL, "training.optimizer.lr=0.01")
+    parts.module.double()  # here too: what a fork returns is loaded into it
+    engine = trainer(
+        tmp_path,
+        precision="64-true",
+        max_epochs=6,
+        max_steps=10,
+        gradient_clip_val=0.5,
+        accumulate_grad_batches=accumulate,
+        limit_val_batches=0,
+        **shared_out(processes),
+    )
+    session.fit(engine, parts.module, parts.data)
+    assert processes > 1 or engine.global_step == 10  # a fork's trainer does not come back
+    return {name: value.clone() for name, value in parts.module.state_dict().items()}
+
+
+def processes_train_like_one(tmp_path, processes: int) -> None:
+    one = trained(tmp_path, 1, accumulate=processes)
+    torch.testing.assert_close(trained(tmp_path, processes), one, rtol=1e-10, atol=1e-10)
+
+
+def test_two_processes_train_like_one_with_the_same_global_batch(tmp_path):
+    processes_train_like_one(tmp_path, 2)
+
+
+@pytest.mark.slow
+def test_three_processes_train_like_one_with_the_same_global_batch(tmp_path):
+    processes_train_like_one(tmp_path, 3)
+
+
+@pytest.mark.slow
+def test_planted_mean_of_the_processes_means_is_caught(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        Seq2SeqModule, "_batches_in_step", lambda self: self.trainer.accumulate_grad_batches
+    )
+    with pytest.raises(AssertionError):
+        processes_train_like_one(tmp_path, 2)
+
+
+def scored(tmp_path, pairs: int, processes: int) -> dict[str, float]:
+    parts = small(f"data.corpus.num_val={pairs}", "data.batching.batch_size=2", "model.dropout=0.3")
+    engine = trainer(tmp_path, callbacks=[Bleu()], **shared_out(processes))
+    (numbers,) = engine.validate(parts.module, datamodule=parts.data, verbose=False)
+    assert {"val/loss", "val/bleu", "val/perplexity"} <= set(numbers)
+    return numbers
+
+
+def score_is_the_same(tmp_path, pairs: int, processes: int) -> None:
+    assert scored(tmp_path, pairs, processes) == scored(tmp_path, pairs, 1)
+
+
+def test_a_process_without_pairs_changes_no_score(tmp_path):
+    score_is_the_same(tmp_path, pairs=3, processes=3)
+
+
+@pytest.mark.slow
+def test_planted_padded_batches_that_count_are_caught(tmp_path, monkeypatch):
+    def padded(*arguments):
+        batches = original(*arguments)
+        return [*batches, *batches[: -len(batches) % 3]]
+
+    original = batching.evaluation_batches
+    one = scored(tmp_path, 3, 1)
+    monkeypatch.setattr(batching, "evaluation_batches", padded)
+    assert scored(tmp_path, 3, 3)["val/loss"] != one["val/loss"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("pairs", [1, 2, 3, 7, 29])
+def test_loss_and_bleu_do_not_depend_on_the_number_of_processes(tmp_path, pairs, processes):
+    score_is_the_same(tmp_path, pairs, processes)
