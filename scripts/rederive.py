@@ -46,7 +46,7 @@ def scorer(name: str, signatures: dict):
             lambda hyps, refs: np.array(
                 [[float(h == r), 1.0] for h, r in zip(hyps, refs, strict=True)]
             ),
-            lambda sums: 100.0 * sums[0] / sums[1],
+            lambda sums: 100.0 * float(sums[0]) / float(sums[1]),
         )
     if name == "chrf":
         metric = CHRF()

@@ -109,7 +109,7 @@ def by_length(records: Records, analysis: Analysis) -> Figure | None:
     series = []
     for arm in dict.fromkeys(row.arm for row in rows):
         points = [
-            Point(row.quarter, i.mean, i.low, i.high,
+            Point(float(row.quarter), i.mean, i.low, i.high,
                   f"{arm}, {row.shortest}–{row.longest} characters: {number(i.mean)} {interval_text(i.low, i.high)}")
             for row in rows if row.arm == arm for i in (row.interval,)
         ]  # fmt: skip
@@ -130,7 +130,7 @@ def gain_by_length(records: Records, analysis: Analysis) -> Figure | None:
     series = []
     for arm in dict.fromkeys(row.arm for row in rows):
         points = [
-            Point(row.quarter, c.difference, c.low, c.high,
+            Point(float(row.quarter), c.difference, c.low, c.high,
                   f"{arm}: {number(c.difference)} {interval_text(c.low, c.high)}")
             for row in rows if row.arm == arm and (c := row.comparison) is not None
         ]  # fmt: skip

@@ -17,6 +17,8 @@ SEED = 12345
 """sacreBLEU's own; the draws are the same in every process, so a report is the same too."""
 SAMPLES = 1_000
 TRIALS = 10_000
+Values = NDArray[np.floating]
+"""sacreBLEU resamples in float32, and so do its scores come out."""
 _MOST_EXACT = 12
 """Sign patterns of up to this many seeds are enumerated."""
 
@@ -30,21 +32,21 @@ class Resampled:
     p: float
 
 
-def _scorer(metric: Metric) -> Callable[[NDArray], Array]:
+def _scorer(metric: Metric) -> Callable[[NDArray], Values]:
     """Return a function from sums (samples, width) to scores (samples,), by sacreBLEU itself where it can."""
     if metric.name == "exact_match":
-        return metric.score
+        return lambda sums: metric.score(sums.astype(np.float64))
     one = metric.reference_metric()._compute_score_from_stats
     return lambda sums: np.array([one(row).score for row in sums])
 
 
-def middle(values: Array) -> tuple[float, float]:
+def middle(values: Values) -> tuple[float, float]:
     """Return the ends of the middle 95 %, by sacreBLEU's rule."""
     ordered, skipped = np.sort(values), len(values) // 40
     return float(ordered[skipped]), float(ordered[len(values) - skipped - 1])
 
 
-def _p_value(trials: Array, found: float) -> float:
+def _p_value(trials: Values, found: float) -> float:
     return (int((trials > found).sum()) + 1) / (len(trials) + 1)
 
 
@@ -57,7 +59,7 @@ def sentence_draws(sentences: int, samples: int = SAMPLES) -> Array:
     return counts.reshape(samples, sentences).astype(np.float64)
 
 
-def _resampled_scores(metric: Metric, statistics: Array, samples: int) -> Array:
+def _resampled_scores(metric: Metric, statistics: Array, samples: int) -> Values:
     sums = sentence_draws(len(statistics), samples) @ statistics  # whole numbers: exact
     return _scorer(metric)(sums.astype(np.float32))
 

@@ -37,7 +37,7 @@ class Metric:
         return np.array(rows, dtype=np.float64)
 
     def score(self, sums: Array) -> Array:
-        """Return the scores (0-100) of sums of shape (..., width)."""
+        """Return the scores (0-100) of sums of shape (..., width), for many sums at once."""
         if self.name == "exact_match":
             return 100.0 * sums[..., 0] / sums[..., 1]
         return _chrf(sums) if self.name == "chrf" else _bleu(sums)

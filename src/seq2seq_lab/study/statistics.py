@@ -14,17 +14,18 @@ touches 0.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from seq2seq_lab.study import resampling
 from seq2seq_lab.study.sentence_scores import Array, Metric, influence
-from seq2seq_lab.study.student import detectable_shift, two_sided_quantile
+from seq2seq_lab.study.student import detectable_shift, two_sided_quantile, two_sided_tail
 
 LEVEL = 0.05
-_LOWEST_LOG_P = 600.0
+_LOWEST_P = 1e-100
+"""A p-value below it is not told apart from it."""
 ONE_SEED = "1 seed: says nothing about the seed"
 NO_SENTENCES = "over seeds only"
 
@@ -79,15 +80,18 @@ class Spread:
 
     def p_value(self, difference: float) -> float:
         """Return the level whose interval just reaches 0; 0 if nothing varies at all."""
-        found = abs(difference)
-        if self.between_seeds + self.sentences <= 0.0:
+        found, total = abs(difference), self.between_seeds + self.sentences
+        if found == 0.0 or total <= 0.0:
             return float(found == 0.0)
-        low, high = 0.0, _LOWEST_LOG_P  # of -log p: a tiny p counts in Holm's correction too
-        while high - low > 1e-13 * max(1.0, high):
-            middle = (low + high) / 2.0
-            reached = self.half_width(math.exp(-middle)) > found
-            low, high = (low, middle) if reached else (middle, high)
-        return math.exp(-(low + high) / 2.0)
+        if self.sentences == 0.0:
+            return two_sided_tail(found / math.sqrt(total), self.num_seeds - 1.0)
+        # both pieces on the lighter tail, and on the heavier one, are ends to search between
+        ends = [two_sided_tail(found / math.sqrt(total), n - 1.0) for n in (self.num_seeds, self.num_sentences)]
+
+        def excess(p: float) -> float:
+            return math.log(max(self.half_width(p), 1e-300) / found)
+
+        return _crossing(excess, max(min(ends), _LOWEST_P), max(*ends, _LOWEST_P))
 
     def smallest_effect(self) -> float:
         """Return the true difference that this many seeds and sentences show with 80 % power at 5 %."""
@@ -95,6 +99,24 @@ class Spread:
         if self.sentences > 0.0:
             width += self.sentences * detectable_shift(self.num_sentences - 1.0) ** 2
         return math.sqrt(width)
+
+
+def _crossing(excess: Callable[[float], float], low: float, high: float) -> float:
+    """Return p in [low, high] where `excess`, falling in p, is 0: bisection over log p, with secants where they help."""
+    a, b = math.log(low), math.log(high)
+    over, under = excess(low), excess(high)
+    for step in range(100):
+        if b - a < 1e-14 * max(1.0, -b) or over <= 0.0 or under >= 0.0:
+            break
+        middle = (a + b) / 2.0 if step % 3 == 2 else a + (b - a) * over / (over - under)
+        here = excess(math.exp(middle))
+        if here > 0.0:
+            a, over = middle, here
+        else:
+            b, under = middle, here
+        if abs(here) < 1e-15:
+            return math.exp(middle)
+    return math.exp(a if over <= 0.0 else b)
 
 
 def spread(values: Array, influences: Array | None) -> Spread:

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-_STEPS = 2_000
+_STEPS, _TINY = 2_000, 1e-300
 
 
 def two_sided_tail(t: float, df: float) -> float:
@@ -46,22 +46,18 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
         return 1.0 - _incomplete_beta(b, a, 1.0 - x)
     log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     front = math.exp(log_front + a * math.log(x) + b * math.log1p(-x)) / a
-    d = 1.0 / _away_from_zero(1.0 - (a + b) * x / (a + 1.0))
+    d = 1.0 / ((1.0 - (a + b) * x / (a + 1.0)) or _TINY)
     c, fraction = 1.0, d
     for m in range(1, _STEPS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
-            d = 1.0 / _away_from_zero(1.0 + term * d)
-            c = _away_from_zero(1.0 + term / c)
+            d = 1.0 / ((1.0 + term * d) or _TINY)
+            c = (1.0 + term / c) or _TINY
             fraction *= d * c
         if abs(d * c - 1.0) < 1e-16:
             break
     return front * fraction
-
-
-def _away_from_zero(x: float) -> float:
-    return x if abs(x) > 1e-300 else 1e-300
 
 
 @lru_cache(maxsize=256)
