@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from study_folder import Plan, write_study
 
 from seq2seq_lab.study.report import write_report
+from study_folder import Plan, write_study
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 PLAN = Plan(errors={"none": 0.4, "dot": 0.1}, seeds=(1, 2, 3), sentences=16, seed_spread=0.01)
@@ -86,7 +86,9 @@ def test_planted_numbers_are_found(study, tmp_path):
     assert done.returncode == 1
     for name, columns in TABLES.items():
         for column in columns:
-            found = [x for x in done.stdout.split("\n") if x.startswith(name) and f", {column}: " in x]
+            found = [
+                x for x in done.stdout.split("\n") if x.startswith(name) and f", {column}: " in x
+            ]
             assert found, (name, column)
     assert len(done.stdout.strip().split("\n")) == sum(map(len, TABLES.values())) + 1
 

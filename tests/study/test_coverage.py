@@ -45,7 +45,9 @@ def covers(
     assert 0.93 <= coverage(width, seeds, u, v, studies) <= 0.97
 
 
-@pytest.mark.parametrize(("seeds", "u", "v"), [(3, 1.0, 0.0), (3, 0.0, 3.0), (5, 0.0, 0.0), (5, 1.0, 1.0)])
+@pytest.mark.parametrize(
+    ("seeds", "u", "v"), [(3, 1.0, 0.0), (3, 0.0, 3.0), (5, 0.0, 0.0), (5, 1.0, 1.0)]
+)
 def test_intervals_hold_the_truth_95_times_in_100(seeds, u, v):
     covers(ours, seeds, u, v)
 
@@ -85,7 +87,7 @@ def null_rates(
 ) -> tuple[float, float]:
     """Return the share of rejected comparisons, and of studies in which Holm's correction rejects any.
 
-    Holm rejects something exactly if the smallest p is below 5 % / m, that is if an interval of that level leaves out 0.
+    Holm rejects something exactly if the smallest p is below 5 % / m: if an interval of that level leaves out 0.
     """
     generator = np.random.default_rng(11)
     single = family = 0
@@ -154,7 +156,9 @@ def test_planted_blindness_to_sentences_is_caught():
 
 
 def test_planted_unpaired_sentences_are_caught():
-    def width(gaps: np.ndarray) -> float:  # the arms' own variances, difficulty of sentences included
+    def width(
+        gaps: np.ndarray,
+    ) -> float:  # the arms' own variances, difficulty of sentences included
         difficulty = np.random.default_rng(1).normal(0.0, 3.0, SENTENCES)
         one, other = difficulty, difficulty + gaps.mean(0)
         return 1.96 * math.sqrt((one.var(ddof=1) + other.var(ddof=1)) / SENTENCES)

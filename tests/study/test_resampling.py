@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
-from study_folder import corrupted, make_pairs
 
 from seq2seq_lab.study import resampling
 from seq2seq_lab.study.resampling import (
@@ -15,6 +14,7 @@ from seq2seq_lab.study.resampling import (
     sign_flip,
 )
 from seq2seq_lab.study.sentence_scores import Metric
+from study_folder import corrupted, make_pairs
 
 BLEU_ZH = Metric("bleu", "nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:2.6.0")
 CHRF2 = Metric("chrf", "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0")
@@ -89,7 +89,9 @@ def test_planted_unpaired_draws_are_caught(monkeypatch):
 
     def draws(sentences, samples=1000):
         generator = np.random.default_rng(next(counter))
-        return generator.multinomial(sentences, np.ones(sentences) / sentences, samples).astype(float)
+        return generator.multinomial(sentences, np.ones(sentences) / sentences, samples).astype(
+            float
+        )
 
     monkeypatch.setattr(resampling, "sentence_draws", draws)
     with pytest.raises(AssertionError):

@@ -78,7 +78,10 @@ def test_smallest_effect_of_a_comparison_is_found_four_times_in_five():
 
 def test_one_seed_is_sacrebleus_test_with_a_loud_note():
     one, other = random_arm(0.3, 1, seeds=1), random_arm(0.6, 2, seeds=1)
-    found, expected = compare(one, other), paired_bootstrap(EXACT, one.statistics[0], other.statistics[0])
+    found, expected = (
+        compare(one, other),
+        paired_bootstrap(EXACT, one.statistics[0], other.statistics[0]),
+    )
     assert (found.p, found.low, found.high) == (expected.p, expected.low, expected.high)
     assert found.note == over_seeds(one).note == ONE_SEED
     assert math.isnan(found.smallest_effect)

@@ -16,7 +16,9 @@ from seq2seq_lab.study.student import (
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.0, 4.3, 50.0, 1e6])
 def test_tail_has_its_closed_forms(t):
     assert two_sided_tail(t, 1.0) == pytest.approx(1 - 2 / math.pi * math.atan(t), rel=1e-9)
-    assert two_sided_tail(t, 2.0) == pytest.approx(1 - t / math.sqrt(2 + t * t), rel=1e-3, abs=1e-15)
+    assert two_sided_tail(t, 2.0) == pytest.approx(
+        1 - t / math.sqrt(2 + t * t), rel=1e-3, abs=1e-15
+    )
 
 
 @pytest.mark.parametrize("df", [1.0, 2.0, 3.7, 29.0, 499.0])

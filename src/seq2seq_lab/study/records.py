@@ -112,6 +112,10 @@ def read_records(study_dir: Path, metric: str | None = None) -> Records:
             unfinished.append(
                 Unfinished(cell["cell"], cell["arm"], int(cell["seed"]), state, reason)
             )
+    done = [run for runs in arms.values() for run in runs]
+    if metric and done and not any(metric in run.result for run in done):
+        known = ", ".join(sorted(k for k in done[0].result if k.startswith(f"{split}/")))
+        raise ConfigError(f"metric={metric}: no finished cell has it; there are {known}")
     ordered = {arm: tuple(sorted(runs, key=lambda run: run.seed)) for arm, runs in arms.items()}
     factors = {key: tuple(map(str, values)) for key, values in plan["factors"].items()}
     return Records(

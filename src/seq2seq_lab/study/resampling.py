@@ -88,10 +88,9 @@ def approximate_randomization(
     generator = np.random.default_rng(SEED)
     swap = generator.integers(2, size=(trials, len(baseline)), dtype=bool)
     kept, swapped = swap.astype(np.float64), (~swap).astype(np.float64)
-    score = _scorer(metric)
-    one = score((kept @ baseline + swapped @ system).astype(np.int64))
-    other = score((swapped @ baseline + kept @ system).astype(np.int64))
-    found = score(np.stack([baseline.sum(0), system.sum(0)]).astype(np.int64))
+    one = metric.score(kept @ baseline + swapped @ system)
+    other = metric.score(swapped @ baseline + kept @ system)
+    found = metric.score(np.stack([baseline.sum(0), system.sum(0)]))
     return _p_value(np.abs(one - other), abs(float(found[0] - found[1])))
 
 

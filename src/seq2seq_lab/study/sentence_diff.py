@@ -70,8 +70,8 @@ def _run(records: Records, arm: str, seed: int) -> Run:
 
 def _changes(baseline: Run, arm: Run, gains: np.ndarray) -> ArmChanges:
     order = np.argsort(-gains, kind="stable")
-    best = [i for i in order[:SHOWN] if gains[i] > 0]
-    worst = [i for i in order[::-1][:SHOWN] if gains[i] < 0]
+    best = [int(i) for i in order[:SHOWN] if gains[i] > 0]
+    worst = [int(i) for i in order[::-1][:SHOWN] if gains[i] < 0]
 
     def change(i: int) -> SentenceChange:
         one, other = baseline.translated[i], arm.translated[i]

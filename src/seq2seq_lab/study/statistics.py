@@ -86,7 +86,10 @@ class Spread:
         if self.sentences == 0.0:
             return two_sided_tail(found / math.sqrt(total), self.num_seeds - 1.0)
         # both pieces on the lighter tail, and on the heavier one, are ends to search between
-        ends = [two_sided_tail(found / math.sqrt(total), n - 1.0) for n in (self.num_seeds, self.num_sentences)]
+        ends = [
+            two_sided_tail(found / math.sqrt(total), n - 1.0)
+            for n in (self.num_seeds, self.num_sentences)
+        ]
 
         def excess(p: float) -> float:
             return math.log(max(self.half_width(p), 1e-300) / found)
@@ -102,7 +105,7 @@ class Spread:
 
 
 def _crossing(excess: Callable[[float], float], low: float, high: float) -> float:
-    """Return p in [low, high] where `excess`, falling in p, is 0: bisection over log p, with secants where they help."""
+    """Return p in [low, high] where `excess`, falling in p, is 0: secants and bisection over log p."""
     a, b = math.log(low), math.log(high)
     over, under = excess(low), excess(high)
     for step in range(100):

@@ -5,6 +5,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from seq2seq_lab.study.analysis import Analysis, ArmRow, LengthRow
 from seq2seq_lab.study.records import Records
@@ -178,7 +179,7 @@ def markdown(records: Records, analysis: Analysis) -> str:
 
 def _md(text: str) -> str:
     clean = "".join(c if c.isprintable() else " " for c in text)
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", clean)
+    return re.sub(r"([\\`*_{}\[\]|])", r"\\\1", escape(clean, quote=False))
 
 
 def _md_row(cells: Sequence[str]) -> str:
