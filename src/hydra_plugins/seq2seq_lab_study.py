@@ -46,7 +46,7 @@ class StudySweeper(BasicSweeper):
         """Make the launcher; its own files go to the study's folder."""
         package = config.hydra.launcher._target_.split(".")[1]
         if package in _EXTRAS and importlib.util.find_spec(f"hydra_plugins.{package}") is None:
-            chosen = HydraConfig.get().runtime.choices["hydra/launcher"]
+            chosen = config.hydra.runtime.choices["hydra/launcher"]
             raise ConfigError(
                 f"hydra/launcher={chosen}: not installed; pip install 'seq2seq-lab[{_EXTRAS[package]}]'"
             )
@@ -62,6 +62,8 @@ class StudySweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Run the jobs of the sweep; of a study, those that are not done. Raises `SweepError` if some are left."""
         assert self.config is not None
+        if any(text.startswith("study=") and "," in text for text in arguments):
+            raise ConfigError("study: one name for all runs; give a single value")
         if self.config.get("study") is None:
             return super().sweep(arguments)
         if self.config.run_dir is not None:
@@ -81,10 +83,6 @@ class StudySweeper(BasicSweeper):
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        if any(
-            o.key_or_group in {"study", "study_dir"} and o.is_sweep_override() for o in overrides
-        ):
-            raise ConfigError("study: one name for all runs; give a single value")
         (jobs,) = self.split_arguments(overrides, None)
         return jobs
 

@@ -46,14 +46,17 @@ def plan(
     for job in jobs:
         overrides, reason = list(job), None
         given = dict(o.partition("=")[::2] for o in job)
-        seed = int(given[SEED_KEY]) if given.get(SEED_KEY, "").isdecimal() else 1
+        seed = int(given[SEED_KEY]) if given.get(SEED_KEY, "").isdecimal() else 0
         found = ""
         try:
             config = compose(overrides)
             if config.get("torch_threads") is None:
                 overrides.append(THREADS)
                 config = {**config, "torch_threads": 1}
-            seed, found = config["seed"], address(config)
+            found = address(config)
+            seed = (
+                config["seed"] if isinstance(config["seed"], int) else seed
+            )  # else refused by the check
             metric = f"test/{config['data']['monitor'].rpartition('/')[2]}"
         except UserError as error:
             found, reason = (
