@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -183,6 +184,8 @@ def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], obj
             end_with_parent()
         if launcher in {"JoblibLauncher", "LocalLauncher"}:
             _take_place(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
+        if cfg.get("logger") is not None and cfg.logger.get("group", "") is None:
+            cfg.logger.group = f"{cfg.study}/{Path(cfg.run_dir).name.rsplit('-', 2)[0]}"  # of W&B
         config = resolve(cfg)
         run_cell(config, lambda: task(cfg), with_log=launcher != "BasicLauncher")
         return None

@@ -134,10 +134,7 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
 
 
 def compose_config(overrides: list[str], conf: Path | None = None) -> DictConfig:
-    """Compose conf/train.yaml as the command line does; `${hydra:...}` resolves until the next composition.
-
-    Raises the same one-line errors as the command line.
-    """
+    """Compose as the command line does, with its errors; `${hydra:...}` resolves until the next composition."""
     with command_line.translated(), session(str(conf or conf_dir())) as opened:
         check_overrides(opened, overrides)
         cfg = opened.compose(list(overrides))
