@@ -66,14 +66,16 @@ class Session:
         self.sweep_parameters: list[str] = []
 
     def ask_config(self, overrides: list[str]) -> None:
-        """Learn from the config, an experiment say, whether it is a sweep and over what."""
+        """Learn from an experiment whether it is a sweep and over what."""
         with suppress(Exception):  # mistakes are told later
-            sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
-            cfg = load(self.config_name, overrides, sweep, validate_sweep_overrides=False)
-            self.mode = cfg.hydra.mode or self.mode
-            given = {text.partition("=")[0] for text in overrides}
-            swept = (cfg.hydra.sweeper.get("params") or {}) if self.mode == RunMode.MULTIRUN else {}
-            self.sweep_parameters = [f"{k}={v}" for k, v in swept.items() if k not in given]
+            if any(text.startswith(("experiment=", "hydra.mode=")) for text in overrides):
+                sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
+                cfg = load(self.config_name, overrides, sweep, validate_sweep_overrides=False)
+                self.mode = cfg.hydra.mode or self.mode
+                is_sweep = self.mode == RunMode.MULTIRUN
+                swept = (cfg.hydra.sweeper.get("params") or {}) if is_sweep else {}
+                given = {text.partition("=")[0] for text in overrides}
+                self.sweep_parameters = [f"{k}={v}" for k, v in swept.items() if k not in given]
 
     def options(self, group: str) -> list[str] | None:
         """Return the names that a group offers, or None if there is no such group."""
@@ -129,7 +131,7 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
             loader.repository.initialize_sources(search)
         is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
         opened = Session(loader, name, is_sweep=is_sweep, is_ours=is_ours)
-        opened.ask_config(getattr(arguments, "overrides", None) or [])
+        opened.ask_config(getattr(arguments, "overrides", []))
         yield opened
 
 
@@ -279,8 +281,7 @@ def launch(main: Callable[..., Any], conf: Path | None = None) -> int:
     `main` may be plain or already decorated with `hydra.main`. Errors are one line on stderr; of a sweep, every job
     runs, a failed one is told at once, and the exit code is 8.
     """
-    task = inspect.unwrap(main)
-    folder = str(conf or conf_dir())
+    task, folder = inspect.unwrap(main), str(conf or conf_dir())
 
     def start(job: Callable[[DictConfig], None], arguments: Any) -> None:
         if arguments is not None:

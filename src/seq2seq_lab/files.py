@@ -120,13 +120,13 @@ def append_line(path: Path, content: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
+def locked(path: Path, seconds: float = 0.0) -> Iterator[bool]:
     """Hold the lock file `path` within the block; give False, without the lock, if a live process holds it.
 
-    The lock ends with its process, however that ends. `wait` waits for it.
+    Waits for it for so many seconds, forever if negative. The lock ends with its process, however that ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path, timeout=-1 if wait else 0)
+    lock = filelock.FileLock(path, timeout=seconds)
     try:
         lock.acquire()
     except filelock.Timeout:

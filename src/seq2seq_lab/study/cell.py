@@ -20,6 +20,9 @@ from seq2seq_lab.study import ledger
 from seq2seq_lab.study.address import address
 from seq2seq_lab.study.matrix import lock_of
 
+_PATIENCE = 3.0
+"""Seconds for which a cell waits for its lock: a worker that was just killed may not be gone yet."""
+
 
 def recorded_files(folder: Path) -> list[str]:
     """Return the files of a run that its numbers can be made from again, relative to the folder."""
@@ -58,7 +61,7 @@ def run_cell(config: dict[str, Any], task: Callable[[], object], *, with_log: bo
     book = folder.parent.parent / "ledger.jsonl"
     found = address(config)
     attempt = ledger.attempts(ledger.read(book))[folder.name]
-    with locked(lock_of(folder)) as is_ours:
+    with locked(lock_of(folder), _PATIENCE) as is_ours:
         if not is_ours:
             reason = "another process runs it"
             ledger.append(book, "skipped", folder.name, attempt, found, reason)
@@ -75,7 +78,7 @@ def write_report(study_dir: Path, *, wait: bool) -> None:
     """Write the report of what is finished so far; its failing fails no study. One process at a time writes it."""
     if importlib.util.find_spec("seq2seq_lab.study.report") is None:
         return
-    with locked(study_dir / "locks" / "report.lock", wait=wait) as is_ours:
+    with locked(study_dir / "locks" / "report.lock", -1.0 if wait else 0.0) as is_ours:
         try:
             if is_ours:
                 importlib.import_module("seq2seq_lab.study.report").write_report(study_dir)
