@@ -20,7 +20,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    from seq2seq_lab.study.records import find_study
+    from seq2seq_lab.study.matrix import find_study
     from seq2seq_lab.study.report import write_report
 
     path = write_report(find_study(arguments.study), arguments.metric)

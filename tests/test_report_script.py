@@ -36,7 +36,7 @@ def test_a_study_is_found_by_its_name(script, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["absent"], 2, "holds no study.json"),
+        (["absent"], 2, "no study there"),
         (["study", "--metric", "bleu"], 2, "test/NAME"),
         (["study", "--metric", "test/absent"], 2, "no finished cell has it"),
         ([], 2, "see --help"),
