@@ -85,9 +85,10 @@ def verdict(analysis: Analysis) -> str:
     if not compared:
         return "No arm could be compared with the baseline yet."
     found = [row.arm for row in compared if row.p_holm < LEVEL]
-    arms = "1 arm differs" if len(found) == 1 else f"{len(found)} arms differ"
+    arms = {0: "No arm differs", 1: "1 arm differs"}.get(len(found), f"{len(found)} arms differ")
     named = f": {'; '.join(found)}" if found else ""
-    return f"{arms} from the baseline at 5 % after Holm's correction for {len(compared)}{named}."
+    count = f"{len(compared)} comparison" + "s" * (len(compared) != 1)
+    return f"{arms} from the baseline at 5 % (Holm's correction, {count}){named}."
 
 
 @dataclass(frozen=True)
