@@ -38,11 +38,11 @@ doctor: .venv/ready
 # torch comes first and by its exact pin: without it pip would take a build with several GB of CUDA
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) "$$(grep '^torch==' constraints.txt)"
-	$(PIP) --constraint constraints.txt --editable ".[spacy]"
+	$(PIP) --constraint constraints.txt --editable ".[spacy,sweep]"
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(PIP) --constraint constraints.txt --editable ".[spacy,dev]"
+	$(PIP) --constraint constraints.txt --editable ".[spacy,sweep,dev]"
 	touch $@
 
 clean:

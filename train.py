@@ -16,7 +16,7 @@ def main(cfg: DictConfig) -> None:
 
     from seq2seq_lab.training import session  # torch and Lightning: not needed for --help
 
-    session.start(cfg.seed)
+    session.start(cfg.seed, cfg.torch_threads)
     config.check(cfg, with_lightning=True)
     session.check_run_folder(cfg.run_dir, cfg.name, cfg.resume)
     data = build(config.resolve(cfg)["data"])

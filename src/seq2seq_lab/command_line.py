@@ -82,6 +82,12 @@ def _one_line_of_hydra(text: str) -> str:
     return re.sub(r"\s+", " ", one_line(short)).replace(" :", ":")
 
 
+def quoted(text: str) -> str:
+    """Return a text as the value of an override, whatever characters it holds."""
+    inner = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
+    return f"'{inner}'"
+
+
 def read_flags(parser: ArgumentParser, argv: list[str]) -> Namespace:
     """Parse Hydra's flags; a wrong one is a one-line error."""
     flags = [option for action in parser._actions for option in action.option_strings]

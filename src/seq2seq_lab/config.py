@@ -9,7 +9,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,19 @@ class Session:
         self.mode = RunMode.MULTIRUN if is_sweep else RunMode.RUN
         self.repository = loader.repository
         self.parser = OverridesParser.create(config_loader=loader)
+        self.sweep_parameters: list[str] = []
+
+    def ask_config(self, overrides: list[str]) -> None:
+        """Learn from an experiment whether it is a sweep and over what."""
+        with suppress(Exception):  # mistakes are told later
+            if any(text.startswith(("experiment=", "hydra.mode=")) for text in overrides):
+                sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
+                cfg = load(self.config_name, overrides, sweep, validate_sweep_overrides=False)
+                self.mode = cfg.hydra.mode or self.mode
+                is_sweep = self.mode == RunMode.MULTIRUN
+                swept = (cfg.hydra.sweeper.get("params") or {}) if is_sweep else {}
+                given = {text.partition("=")[0] for text in overrides}
+                self.sweep_parameters = [f"{k}={v}" for k, v in swept.items() if k not in given]
 
     def options(self, group: str) -> list[str] | None:
         """Return the names that a group offers, or None if there is no such group."""
@@ -117,14 +130,13 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
             search.prepend("command-line", f"file://{Path(extra).absolute()}", anchor)
             loader.repository.initialize_sources(search)
         is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
-        yield Session(loader, name, is_sweep=is_sweep, is_ours=is_ours)
+        opened = Session(loader, name, is_sweep=is_sweep, is_ours=is_ours)
+        opened.ask_config(getattr(arguments, "overrides", []))
+        yield opened
 
 
 def compose_config(overrides: list[str], conf: Path | None = None) -> DictConfig:
-    """Compose conf/train.yaml as the command line does; `${hydra:...}` resolves until the next composition.
-
-    Raises the same one-line errors as the command line.
-    """
+    """Compose as the command line does, with its errors; `${hydra:...}` resolves until the next composition."""
     with command_line.translated(), session(str(conf or conf_dir())) as opened:
         check_overrides(opened, overrides)
         cfg = opened.compose(list(overrides))
@@ -269,13 +281,12 @@ def launch(main: Callable[..., Any], conf: Path | None = None) -> int:
     `main` may be plain or already decorated with `hydra.main`. Errors are one line on stderr; of a sweep, every job
     runs, a failed one is told at once, and the exit code is 8.
     """
-    task = inspect.unwrap(main)
-    folder = str(conf or conf_dir())
+    task, folder = inspect.unwrap(main), str(conf or conf_dir())
 
     def start(job: Callable[[DictConfig], None], arguments: Any) -> None:
         if arguments is not None:
             with session(folder, arguments) as opened:
-                check_overrides(opened, arguments.overrides)
+                check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])
         guarded = functools.wraps(task)(job)
         hydra.main(version_base="1.3", config_path=folder, config_name="train")(guarded)()
 
@@ -283,4 +294,6 @@ def launch(main: Callable[..., Any], conf: Path | None = None) -> int:
         settings = HydraConfig.get()
         return settings.mode == RunMode.MULTIRUN, list(settings.overrides.task)
 
-    return command_line.launch(task, start, job_state, get_args_parser())
+    from hydra_plugins.seq2seq_lab_study import in_study  # which imports this module
+
+    return command_line.launch(in_study(task), start, job_state, get_args_parser())

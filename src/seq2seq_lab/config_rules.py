@@ -43,6 +43,8 @@ RULES = Rules(
             "name": "str | None",
             "traceback": "bool",
             "study": "str | None",
+            "study_dir": "str | None",
+            "torch_threads": "int | None",
             "model": NODE,
             "data": NODE,
             "decoding": NODE,
@@ -65,6 +67,7 @@ RULES = Rules(
     # Numbers that no constructor of ours checks: {root key or target.argument: (lowest, highest)}.
     ranges={
         "seed": (0, 2**32 - 1),
+        "torch_threads": (1, 4096),
         f"{_TRAINER}.accumulate_grad_batches": (1, inf),
         f"{_TRAINER}.check_val_every_n_epoch": (1, inf),
         f"{_TRAINER}.gradient_clip_val": (0, inf),

@@ -1,6 +1,7 @@
-"""Writing files so that a reader never sees half of one: the only module that renames or fsyncs."""
+"""Writing files so that a reader never sees half of one: the only module that renames, fsyncs or locks."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -11,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
 
@@ -134,3 +137,41 @@ def locked(path: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(handle)
+
+
+def append_line(path: Path, content: dict[str, Any]) -> None:
+    """Append one JSON object as a whole line: one write to the end of the file, flushed to disk.
+
+    Lines of several processes never mix. A torn last line, left by a power cut, is closed first.
+    """
+    line = json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+", buffering=0) as file:
+            if size := file.seek(0, os.SEEK_END):
+                file.seek(size - 1)
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def held(path: Path, seconds: float = 0.0) -> Iterator[bool]:
+    """Hold the lock file `path` within the block; give False, without the lock, if a live process holds it.
+
+    Waits for it for so many seconds, forever if negative. The lock ends with its process, however that ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path, timeout=seconds)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

@@ -37,11 +37,8 @@ def is_first_process() -> bool:
 
 def config_hash(config: dict[str, Any]) -> str:
     """Return 8 hex digits that name a resolved config, wherever the run lies."""
-    kept = {
-        key: value
-        for key, value in config.items()
-        if key not in ("run_dir", "traceback", "logger", "resume")
-    }
+    elsewhere = ("run_dir", "traceback", "logger", "resume", "study", "study_dir")
+    kept = {key: value for key, value in config.items() if key not in elsewhere}
     text = json.dumps(kept, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
@@ -39,8 +40,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-def start(seed: int) -> None:
-    """Seed every generator and silence the messages that tell a user nothing."""
+def start(seed: int, torch_threads: int | None = None) -> None:
+    """Seed every generator, set the threads and silence the messages that tell a user nothing."""
+    if torch_threads is not None:
+        torch.set_num_threads(torch_threads)
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch", "pytorch_lightning"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")

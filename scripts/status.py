@@ -1,0 +1,42 @@
+"""How a study stands: done, running, failed and missing cells, and how long the rest will take.
+
+    python scripts/status.py STUDY [--workers N]
+
+STUDY is a study's folder, or its name under outputs/studies. N is how many runs go side by side; unless given, as many
+as run now.
+"""
+
+import sys
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+from seq2seq_lab import errors
+from seq2seq_lab.command_line import Parser
+from seq2seq_lab.study.matrix import Study, find_study
+from seq2seq_lab.study.plan import lines, seconds_left, states
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text}: must be a whole number >= 1")
+    return int(text)
+
+
+def main() -> None:
+    parser = Parser(description=__doc__.partition("\n")[0])
+    parser.add_argument("study", help="folder of a study, or its name under outputs/studies")
+    parser.add_argument("--workers", type=at_least_one, help="runs side by side")
+    arguments = parser.parse_args()
+    study = Study.load(find_study(arguments.study))
+    now = states(study)
+    print("\n".join(lines(study, now)))
+    left = seconds_left(now, arguments.workers or sum(s.kind == "running" for s in now) or 1)
+    if any(state.kind != "done" for state in now):
+        text = "unknown until a cell is done" if left is None else f"{left / 60:.1f} minutes"
+        print(f"time left: {text}")
+    if (Path(study.place) / "report" / "index.html").exists():
+        print(f"report: {study.place / 'report' / 'index.html'}")
+
+
+if __name__ == "__main__":
+    sys.exit(errors.run(main))

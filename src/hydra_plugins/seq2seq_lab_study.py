@@ -1,0 +1,204 @@
+"""Hydra's own sweep and launchers, over the cells of a study that are not done yet.
+
+Hydra takes sweepers from this namespace only. Without `study=NAME` it is Hydra's basic sweeper.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from seq2seq_lab.command_line import quoted, translated
+from seq2seq_lab.config import resolve
+from seq2seq_lab.errors import ConfigError, SweepError, one_line
+from seq2seq_lab.study import ledger
+from seq2seq_lab.study.cell import run_cell, write_report
+from seq2seq_lab.study.matrix import Cell, Study, study_place
+from seq2seq_lab.study.plan import begin, plan, states
+from seq2seq_lab.study.slot import end_with_parent, gpus, take_gpu, take_slot
+
+_TRIES = 3
+"""How often a command starts a cell whose process was killed."""
+
+_EXTRAS = {
+    "hydra_joblib_launcher": "sweep",
+    "hydra_submitit_launcher": "slurm",
+    "hydra_ray_launcher": "ray",
+}
+
+
+class StudySweeper(BasicSweeper):
+    """Runs what is missing of a study; the same command again finishes what this one left."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Make the launcher; its own files go to the study's folder."""
+        package = config.hydra.launcher._target_.split(".")[1]
+        if package in _EXTRAS and importlib.util.find_spec(f"hydra_plugins.{package}") is None:
+            chosen = config.hydra.runtime.choices["hydra/launcher"]
+            raise ConfigError(
+                f"hydra/launcher={chosen}: not installed; pip install 'seq2seq-lab[{_EXTRAS[package]}]'"
+            )
+        if config.get("study") is not None:
+            self.place = study_place(config.study, config.study_dir)
+            with read_write(config), open_dict(config):
+                config.hydra.sweep.dir = str(self.place / "launcher")
+        if package == "hydra_joblib_launcher" and config.hydra.launcher.n_jobs == -1:
+            with read_write(config):
+                config.hydra.launcher.n_jobs = len(gpus()) or len(os.sched_getaffinity(0))
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the jobs of the sweep; of a study, those that are not done. Raises `SweepError` if some are left."""
+        assert self.config is not None
+        if any(text.startswith("study=") and "," in text for text in arguments):
+            raise ConfigError("study: one name for all runs; give a single value")
+        if self.config.get("study") is None:
+            return super().sweep(arguments)
+        if self.config.run_dir is not None:
+            raise ConfigError(
+                f"run_dir={self.config.run_dir}: a study names the folders of its runs; use study_dir=PATH"
+            )
+        study, broken = plan(self.config.study, self.place, self._jobs(arguments), self._compose)
+        missing = begin(study)
+        for cell in study.cells:
+            if cell.name in broken:
+                _note_broken(study, cell, broken[cell.name])
+        reasons = self._run(study, [cell for cell in missing if cell.name not in broken])
+        write_report(study.place, wait=True)
+        return _finish(study, broken | reasons, len(missing))
+
+    def _jobs(self, arguments: list[str]) -> list[list[str]]:
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        (jobs,) = self.split_arguments(overrides, None)
+        return jobs
+
+    def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
+        """Return the config that the launcher would give to this job, resolved."""
+        assert self.hydra_context is not None
+        with translated():
+            loader: Any = self.hydra_context.config_loader
+            cfg = loader.load_sweep_config(self.config, list(overrides))
+        before = HydraConfig.instance().cfg
+        try:
+            HydraConfig.instance().set_config(cfg)
+            with open_dict(cfg), read_write(cfg):
+                job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+            return resolve(job)
+        finally:
+            HydraConfig.instance().cfg = before
+
+    def _run(self, study: Study, cells: list[Cell]) -> dict[str, str]:
+        """Launch the cells; return why a launcher did not run some. A killed worker costs only its cell's try."""
+        assert self.launcher is not None
+        reasons: dict[str, str] = {}
+        for _ in range(_TRIES):
+            if not cells:
+                break
+            jobs = [[*cell.overrides, *_place_of(study, cell)] for cell in cells]
+            seen = len(ledger.read(study.ledger))
+            try:
+                results = self.launcher.launch(jobs, initial_job_idx=0)
+            except BrokenProcessPool as error:
+                print(f"a worker was killed: {one_line(error)[:200]}", file=sys.stderr)  # noqa: T201
+                ended = {e.cell for e in ledger.read(study.ledger)[seen:] if e.event != "started"}
+                cells = [cell for cell in cells if cell.name not in ended]
+                continue
+            for cell, result in zip(cells, results, strict=True):
+                try:
+                    _ = result.return_value
+                except Exception as error:
+                    reasons[cell.name] = one_line(error)
+            break
+        return reasons
+
+
+def _place_of(study: Study, cell: Cell) -> list[str]:
+    places = {
+        "study_dir": study.place,
+        "run_dir": study.folder(cell),
+        "hydra.sweep.dir": study.place / "launcher",
+    }
+    return [f"study={study.name}", *(f"{key}={quoted(str(p))}" for key, p in places.items())]
+
+
+def _note_broken(study: Study, cell: Cell, reason: str) -> None:
+    print(f"error: {cell.name}: {reason}", file=sys.stderr)  # noqa: T201
+    ledger.append(study.ledger, "failed", cell.name, 0, cell.address, reason)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _finish(study: Study, reasons: dict[str, str], missing: int) -> list[Any]:
+    """Print how the study stands; raise if a cell is not done."""
+    now = states(study)
+    done = sum(state.kind == "done" for state in now)
+    before = len(study.cells) - missing
+    told = [
+        f"{cell.name} {state.kind}: {_short(state.reason or reasons.get(cell.name, 'its process ended'))}"
+        for cell, state in zip(study.cells, now, strict=True)
+        if state.kind != "done"
+    ]
+    with contextlib.suppress(OSError):
+        (study.place / "launcher").rmdir()  # empty unless a launcher left something
+    if told:
+        raise SweepError(
+            f"study {study.name}: {done} of {len(now)} cells done; {'; '.join(told)}; run the same command again"
+        )
+    print(  # noqa: T201
+        f"\nstudy {study.name}: {done} of {len(now)} cells done ({before} of them before): {study.place}"
+    )
+    return []
+
+
+def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], object]:
+    """Wrap a job: with `study` set it is carried out as a cell of that study."""
+
+    @functools.wraps(task)
+    def job(cfg: DictConfig) -> object:
+        if cfg.get("study") is None:
+            return task(cfg)
+        hydra_cfg = HydraConfig.get()
+        if hydra_cfg.mode != RunMode.MULTIRUN or cfg.run_dir is None:
+            raise ConfigError(
+                f"study={cfg.study}: a study is a sweep; add -m and leave hydra/sweeper alone, or take study out"
+            )
+        launcher = hydra_cfg.launcher._target_.rpartition(".")[2]
+        if launcher == "JoblibLauncher":
+            end_with_parent()
+        if launcher in {"JoblibLauncher", "LocalLauncher"}:
+            _take_place(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
+        if cfg.get("logger") is not None and cfg.logger.get("group", "") is None:
+            cfg.logger.group = f"{cfg.study}/{Path(cfg.run_dir).name.rsplit('-', 2)[0]}"  # of W&B
+        config = resolve(cfg)
+        run_cell(config, lambda: task(cfg), with_log=launcher != "BasicLauncher")
+        return None
+
+    return job
+
+
+def _take_place(workers: int | None, *, wants_gpu: bool) -> None:
+    """Take a GPU; where a launcher starts all runs at once (`workers` is None), wait for a GPU or core alone."""
+    has_gpu = wants_gpu and take_gpu(workers or 1) is not None
+    if workers is None and not has_gpu:
+        take_slot([f"core{number}" for number in sorted(os.sched_getaffinity(0))])
+
+
+def _wants_gpu(cfg: DictConfig) -> bool:
+    return OmegaConf.select(cfg, "training.trainer.accelerator") in {"auto", "gpu", "cuda"}

@@ -1,0 +1,150 @@
+"""One cell of a study, run once: clean folder, one process at a time, done only when its files verify."""
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seq2seq_lab import errors
+from seq2seq_lab.errors import ConfigError, StoppedError, one_line
+from seq2seq_lab.files import held, sha256_of, write_json
+from seq2seq_lab.study import ledger
+from seq2seq_lab.study.address import address
+from seq2seq_lab.study.matrix import lock_of
+
+_PATIENCE = 3.0
+"""Seconds for which a cell waits for its lock: a worker that was just killed may not be gone yet."""
+
+
+def recorded_files(folder: Path) -> list[str]:
+    """Return the files of a run that its numbers can be made from again, relative to the folder."""
+    hypotheses = sorted((folder / "hypotheses").glob("*"))
+    return ["config.yaml", "result.json", *(f"hypotheses/{p.name}" for p in hypotheses)]
+
+
+def write_done(folder: Path, cell_address: str, seconds: float) -> None:
+    """Write done.json, the last file of a cell: its address and the SHA-256 of what it found."""
+    sums = {name: sha256_of(folder / name) for name in recorded_files(folder)}
+    write_json(
+        folder / "done.json",
+        {"address": cell_address, "seconds": round(seconds, 3), "sha256": sums},
+    )
+
+
+def read_done(folder: Path, cell_address: str) -> dict[str, Any] | None:
+    """Return done.json if the cell is finished, belongs to this address and is as it was written; else None."""
+    try:
+        done = json.loads((folder / "done.json").read_text(encoding="utf-8"))
+        is_whole = {"config.yaml", "result.json"} <= set(done["sha256"]) and all(
+            sha256_of(folder / name) == digest for name, digest in done["sha256"].items()
+        )
+        return done if is_whole and done["address"] == cell_address else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def run_cell(config: dict[str, Any], task: Callable[[], object], *, with_log: bool = False) -> None:
+    """Run the cell whose folder is the config's `run_dir`, unless it is done or another process runs it.
+
+    A failure is told, recorded with its reason and swallowed: the other cells go on. An interrupt is recorded and
+    ends the process's work with the exit codes 130 or 143. `with_log` sends what the run prints to its log.txt.
+    """
+    folder = Path(config["run_dir"])
+    book = folder.parent.parent / "ledger.jsonl"
+    found = address(config)
+    attempt = ledger.attempts(ledger.read(book))[folder.name]
+    with held(lock_of(folder), _PATIENCE) as is_ours:
+        if not is_ours:
+            reason = "another process runs it"
+            ledger.append(book, "skipped", folder.name, attempt, found, reason)
+        elif read_done(folder, found) is not None:
+            ledger.append(book, "skipped", folder.name, attempt, found, "done already")
+        else:
+            run = _Attempt(folder, book, found, attempt + 1)
+            run.carry_out(task, with_log=with_log, with_traceback=config.get("traceback") is True)
+            write_report(folder.parent.parent, wait=False)
+    gc.collect()
+
+
+def write_report(study_dir: Path, *, wait: bool) -> None:
+    """Write the report of what is finished so far; its failing fails no study. One process at a time writes it."""
+    if importlib.util.find_spec("seq2seq_lab.study.report") is None:
+        return
+    with held(study_dir / "locks" / "report.lock", -1.0 if wait else 0.0) as is_ours:
+        try:
+            if is_ours:
+                importlib.import_module("seq2seq_lab.study.report").write_report(study_dir)
+        except Exception as error:
+            text = f"{type(error).__name__}: {one_line(error)}"
+            print(f"warning: the report was not written: {text}", file=sys.stderr)  # noqa: T201
+
+
+@dataclass
+class _Attempt:
+    """One start of a cell, written to the ledger."""
+
+    folder: Path
+    book: Path
+    address: str
+    number: int
+    began: float = field(default_factory=time.monotonic)
+
+    def note(self, event: ledger.Kind, reason: str | None = None) -> None:
+        seconds = None if event == "started" else time.monotonic() - self.began
+        ledger.append(
+            self.book, event, self.folder.name, self.number, self.address, reason, seconds
+        )
+
+    def carry_out(
+        self, task: Callable[[], object], *, with_log: bool, with_traceback: bool
+    ) -> None:
+        """Run the task in a clean folder and write how it ended."""
+        self.note("started")
+        try:
+            if not self.folder.name.endswith(self.address[:8]):
+                raise ConfigError(
+                    "code, data or libraries changed after the study was planned; run the same command again"
+                )
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            with _output_to(self.folder / "log.txt" if with_log else None):
+                task()
+            write_done(self.folder, self.address, time.monotonic() - self.began)
+            self.note("done")
+            if with_log:
+                seconds = time.monotonic() - self.began
+                print(f"done: {self.folder.name}, {seconds:.0f} s", file=sys.stderr)  # noqa: T201
+        except (KeyboardInterrupt, SystemExit, StoppedError) as error:
+            with contextlib.suppress(errors.ResourceError):
+                self.note("interrupted", one_line(error) or type(error).__name__)
+            if isinstance(error, StoppedError):
+                errors.report(error)
+                raise SystemExit(error.exit_code) from None
+            raise
+        except Exception as error:
+            print(f"cell {self.folder.name}:", file=sys.stderr)  # noqa: T201
+            errors.report(error, with_traceback=with_traceback)
+            self.note("failed", f"{type(error).__name__}: {one_line(error)}")
+
+
+@contextlib.contextmanager
+def _output_to(path: Path | None) -> Iterator[None]:
+    """Send what is printed to a file: the lines of runs side by side would mix."""
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open("w", encoding="utf-8", buffering=1) as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        yield

@@ -1,0 +1,70 @@
+"""What happened to the cells of a study: one whole line per event, only ever appended."""
+
+import datetime
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from seq2seq_lab.files import append_line
+
+Kind = Literal["planned", "started", "done", "skipped", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the ledger; `seconds` since the cell was started, `reason` why it ended so."""
+
+    time: str
+    event: str
+    cell: str
+    attempt: int
+    address: str
+    reason: str | None = None
+    seconds: float | None = None
+
+
+def append(
+    path: Path,
+    event: Kind,
+    cell: str,
+    attempt: int,
+    address: str,
+    reason: str | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Append an event."""
+    line = {
+        "time": datetime.datetime.now().astimezone().isoformat(timespec="milliseconds"),
+        "event": event,
+        "cell": cell,
+        "attempt": attempt,
+        "address": address,
+        **({} if reason is None else {"reason": reason}),
+        **({} if seconds is None else {"seconds": round(seconds, 3)}),
+    }
+    append_line(path, line)
+
+
+def read(path: Path) -> list[Event]:
+    """Return the events in order; a line torn by a crash is left out."""
+    if not path.exists():
+        return []
+    events = []
+    for line in path.read_bytes().split(b"\n"):
+        try:
+            events.append(Event(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return events
+
+
+def attempts(events: list[Event]) -> Counter[str]:
+    """Count how often each cell was started."""
+    return Counter(event.cell for event in events if event.event == "started")
+
+
+def last(events: list[Event]) -> dict[str, Event]:
+    """Return the newest event of each cell that tells its state; a skip changes none."""
+    return {event.cell: event for event in events if event.event != "skipped"}

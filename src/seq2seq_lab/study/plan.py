@@ -1,0 +1,139 @@
+"""From the jobs of a sweep to the cells of a study, and from the files on disk to what is left to do."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from seq2seq_lab.errors import UserError, one_line
+from seq2seq_lab.files import held
+from seq2seq_lab.study import ledger
+from seq2seq_lab.study.address import address
+from seq2seq_lab.study.cell import read_done
+from seq2seq_lab.study.matrix import SEED_KEY, Cell, Study, arm_label, cell_name, swept
+
+THREADS = "torch_threads=1"
+"""What every cell gets unless the user sets it: numbers must not depend on the launcher."""
+
+Compose = Callable[[Sequence[str]], dict[str, Any]]
+Kind = Literal["done", "running", "failed", "interrupted", "missing"]
+
+
+@dataclass(frozen=True)
+class State:
+    """How a cell stands; `seconds` of its last run."""
+
+    kind: Kind
+    reason: str | None = None
+    seconds: float | None = None
+
+
+def plan(
+    name: str, place: Path, jobs: Sequence[Sequence[str]], compose: Compose
+) -> tuple[Study, dict[str, str]]:
+    """Return the study and, by cell name, why some of its cells cannot even be composed.
+
+    `jobs` are the override lists of the sweep, `compose` turns one into a resolved config.
+    """
+    jobs = [[o for o in job if not o.startswith(("study=", "study_dir="))] for job in jobs]
+    values = swept(jobs)
+    factors = {key: found for key, found in values.items() if key != SEED_KEY}
+    cells: dict[str, Cell] = {}
+    broken: dict[str, str] = {}
+    metric = "test/bleu"
+    for job in jobs:
+        overrides, reason = list(job), None
+        given = dict(o.partition("=")[::2] for o in job)
+        seed = int(given[SEED_KEY]) if given.get(SEED_KEY, "").isdecimal() else 0
+        found = ""
+        try:
+            config = compose(overrides)
+            if config.get("torch_threads") is None:
+                overrides.append(THREADS)
+                config = {**config, "torch_threads": 1}
+            found = address(config)
+            seed = (
+                config["seed"] if isinstance(config["seed"], int) else seed
+            )  # else refused by the check
+            metric = f"test/{config['data']['monitor'].rpartition('/')[2]}"
+        except UserError as error:
+            found, reason = (
+                address({"overrides": job}),
+                f"{type(error).__name__}: {one_line(error)}",
+            )
+        chosen = {key: given[key] for key in factors}
+        arm = arm_label(chosen)
+        cell = Cell(cell_name(arm, seed, found), arm, chosen, seed, tuple(overrides), found)
+        cells[cell.name] = cell
+        if reason is not None:
+            broken[cell.name] = reason
+    fixed = tuple(o for o in jobs[0] if o.partition("=")[0] not in values)
+    seeds = tuple(dict.fromkeys(cell.seed for cell in cells.values()))
+    return Study(name, factors, seeds, fixed, metric, tuple(cells.values()), place), broken
+
+
+def begin(study: Study) -> list[Cell]:
+    """Write the plan, bring the ledger up to date after a crash, and return the cells that are not done."""
+    study.save()
+    events = ledger.read(study.ledger)
+    newest, started = ledger.last(events), ledger.attempts(events)
+    missing = []
+    for cell, state in zip(study.cells, states(study, events), strict=True):
+        before = newest.get(cell.name)
+        facts = (cell.name, started[cell.name], cell.address)
+        if before is None:
+            ledger.append(study.ledger, "planned", *facts)
+        if state.kind != "done":
+            missing.append(cell)
+            if before is not None and before.event == "started" and state.kind == "interrupted":
+                ledger.append(study.ledger, "interrupted", *facts, "its process ended")
+        elif before is None or before.event != "done":
+            ledger.append(study.ledger, "done", *facts, "found finished", state.seconds)
+    return missing
+
+
+def states(study: Study, events: list[ledger.Event] | None = None) -> list[State]:
+    """Return how each cell stands, in the order of the cells, from what is on disk."""
+    newest = ledger.last(ledger.read(study.ledger) if events is None else events)
+    return [_state(study, cell, newest.get(cell.name)) for cell in study.cells]
+
+
+def _state(study: Study, cell: Cell, newest: ledger.Event | None) -> State:
+    done = read_done(study.folder(cell), cell.address)
+    if done is not None:
+        return State("done", seconds=done.get("seconds"))
+    if study.lock(cell).exists():
+        with held(study.lock(cell)) as is_free:
+            if not is_free:
+                return State("running")
+    if newest is None or newest.event == "planned":
+        return State("missing")
+    if newest.event == "failed":
+        return State("failed", newest.reason, newest.seconds)
+    if newest.event == "done":
+        return State("missing", "its files are not as they were written")
+    return State("interrupted", newest.reason, newest.seconds)
+
+
+def seconds_left(states: Sequence[State], workers: int) -> float | None:
+    """Estimate the time until all cells ran: those left, half of the running ones, at the mean time of a cell."""
+    known = [s.seconds for s in states if s.kind == "done" and s.seconds is not None]
+    if not known or workers < 1:
+        return None
+    left = sum({"done": 0.0, "running": 0.5}.get(state.kind, 1.0) for state in states)
+    rounds = max(left / workers, min(left, 1.0))
+    return math.fsum(known) / len(known) * rounds
+
+
+def lines(study: Study, now: Sequence[State]) -> list[str]:
+    """Return one line per cell that is not done, and the counts."""
+    told = [
+        f"{cell.name}: {state.kind}" + (f" ({state.reason})" if state.reason else "")
+        for cell, state in zip(study.cells, now, strict=True)
+        if state.kind != "done"
+    ]
+    kinds = sorted(state.kind for state in now)
+    counts = ", ".join(f"{len(list(same))} {kind}" for kind, same in itertools.groupby(kinds))
+    return [*told, f"study {study.name}: {len(now)} cells: {counts}"]

@@ -1,0 +1,172 @@
+"""What a study left on disk: plan, state of each cell, and the files of the cells that are done.
+
+Reads only; a missing picture or a cell that never ran is normal. Layout: docs/studies.md.
+"""
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2seq_lab.errors import ConfigError, DataError
+from seq2seq_lab.study.matrix import Cell, Study
+from seq2seq_lab.study.plan import states
+
+
+@dataclass(frozen=True)
+class Translated:
+    """One line of hypotheses/<split>.jsonl."""
+
+    source: str
+    reference: str
+    hypothesis: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell that is done. `result` holds the final numbers, `history` the rows of metrics.csv."""
+
+    cell: str
+    arm: str
+    seed: int
+    factors: dict[str, str]
+    folder: Path
+    result: dict[str, float]
+    signatures: dict[str, str]
+    translated: tuple[Translated, ...]
+    history: tuple[dict[str, float], ...]
+    manifest: dict[str, Any]
+    data_report: dict[str, Any]
+    seconds: float
+
+    def json(self, name: str) -> Any:
+        """Return an optional JSON file of the run, or None."""
+        return _optional_json(self.folder / name)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A cell that is not done, and why."""
+
+    cell: str
+    arm: str
+    seed: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """A study: arms in the order declared, runs by arm in the order of their seeds."""
+
+    name: str
+    place: Path
+    metric: str
+    factors: dict[str, tuple[str, ...]]
+    arms: dict[str, tuple[Run, ...]]
+    unfinished: tuple[Unfinished, ...]
+    total: int
+
+    @property
+    def split(self) -> str:
+        """The split of the metric, `test` in `test/bleu`."""
+        return self.metric.partition("/")[0]
+
+    @property
+    def runs(self) -> list[Run]:
+        """All runs that are done."""
+        return [run for runs in self.arms.values() for run in runs]
+
+
+def read_records(study_dir: Path, metric: str | None = None) -> Records:
+    """Read a study; `metric` (as in test/bleu) replaces the one that the study declared."""
+    study = Study.load(study_dir)
+    chosen = metric or study.metric
+    split = chosen.partition("/")[0]
+    if "/" not in chosen or split not in {"val", "test"}:
+        raise ConfigError(f"metric={chosen}: must be val/NAME or test/NAME, as in test/bleu")
+    arms: dict[str, list[Run]] = {cell.arm: [] for cell in study.cells}
+    unfinished = []
+    for cell, state in zip(study.cells, states(study), strict=True):
+        if state.kind == "done":
+            seconds = math.nan if state.seconds is None else float(state.seconds)
+            arms[cell.arm].append(_run(cell, study.folder(cell), split, seconds))
+        else:
+            reason = state.reason or ""
+            unfinished.append(Unfinished(cell.name, cell.arm, cell.seed, state.kind, reason))
+    done = [run for runs in arms.values() for run in runs]
+    if metric and done and not any(metric in run.result for run in done):
+        known = ", ".join(sorted(k for k in done[0].result if k.startswith(f"{split}/")))
+        raise ConfigError(f"metric={metric}: no finished cell has it; there are {known}")
+    ordered = {arm: tuple(sorted(runs, key=lambda run: run.seed)) for arm, runs in arms.items()}
+    return Records(
+        study.name, study_dir, chosen, study.factors, ordered, tuple(unfinished), len(study.cells)
+    )
+
+
+def _run(cell: Cell, folder: Path, split: str, seconds: float) -> Run:
+    numbers = _json(folder / "result.json")
+    return Run(
+        cell=cell.name,
+        arm=cell.arm,
+        seed=cell.seed,
+        factors=cell.factors,
+        folder=folder,
+        result={k: math.nan if v is None else float(v) for k, v in numbers.items()},
+        signatures=_optional_json(folder / "hypotheses" / "signatures.json") or {},
+        translated=_translated(folder / "hypotheses" / f"{split}.jsonl"),
+        history=_history(folder / "metrics.csv"),
+        manifest=_optional_json(folder / "manifest.json") or {},
+        data_report=_optional_json(folder / "data_report.json") or {},
+        seconds=seconds,
+    )
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}); run the study's command again"
+        ) from error
+
+
+def _optional_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _translated(path: Path) -> tuple[Translated, ...]:
+    if not path.is_file():
+        return ()
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], 1):
+        try:
+            row = json.loads(line)
+            rows.append(Translated(row["source"], row["reference"], row["hypothesis"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}:{number}: not a stored hypothesis ({error})") from error
+    return tuple(rows)
+
+
+def _history(path: Path) -> tuple[dict[str, float], ...]:
+    """Return the rows of metrics.csv without their empty fields."""
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(
+            {key: float(text) for key, text in row.items() if key and text and _is_number(text)}
+            for row in csv.DictReader(file)
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

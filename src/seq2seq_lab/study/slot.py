@@ -1,0 +1,71 @@
+"""Which GPU or core a worker process takes, and how a worker ends with its parent."""
+
+import contextlib
+import itertools
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import filelock
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_held: dict[str, filelock.BaseFileLock] = {}
+
+
+def gpus() -> list[str]:
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them, without starting CUDA."""
+    if (chosen := os.environ.get(_VISIBLE)) is not None:
+        return [name for name in chosen.split(",") if name.strip() not in {"", "-1"}]
+    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.split()
+
+
+def take_slot(names: list[str], depth: int = 1, folder: Path | None = None) -> str:
+    """Take one of `names`, each of which `depth` processes may have, until this process ends; wait for a free one.
+
+    A slot is a file that the process locks. A process that has a slot keeps it.
+    """
+    place = folder or Path(tempfile.gettempdir()) / f"seq2seq-lab-slots-{os.getuid()}"
+    place.mkdir(parents=True, exist_ok=True)
+    while not _held:
+        for number, name in itertools.product(range(depth), names):
+            lock = filelock.FileLock(place / f"{name}.{number}.lock", timeout=0)
+            with contextlib.suppress(filelock.Timeout):
+                lock.acquire()
+                _held[name] = lock
+                break
+        else:
+            time.sleep(0.5)
+    return next(iter(_held))
+
+
+def take_gpu(runs: int, folder: Path | None = None) -> str | None:
+    """Let this process see one GPU only, shared with as few of `runs` processes as can be; None without a GPU.
+
+    To be called before CUDA starts.
+    """
+    devices = list(_held) or gpus()
+    if not devices:
+        return None
+    os.environ[_VISIBLE] = device = take_slot(devices, -(-runs // len(devices)), folder)
+    return device
+
+
+def end_with_parent(seconds: float = 1.0) -> None:
+    """End this process at once when its parent is gone: nobody waits for its cells, others may want them."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(seconds)
+        os._exit(1)
+
+    if not any(thread.name == "parent" for thread in threading.enumerate()):
+        threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -1,0 +1,186 @@
+import json
+
+import pytest
+
+from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.files import locked
+from seq2seq_lab.study import ledger
+from seq2seq_lab.study.cell import read_done, run_cell, write_done
+from seq2seq_lab.study.matrix import Study, arm_label, cell_name, find_study, study_place, swept
+from seq2seq_lab.study.plan import begin, lines, plan, seconds_left, states
+
+JOBS = [
+    [f"model/attention={a}", f"seed={s}", "debug=tiny"] for a in ("none", "dot") for s in (1, 2)
+]
+
+
+def compose(overrides):
+    given = dict(o.split("=") for o in overrides)
+    if given["model/attention"] == "bad":
+        raise ConfigError("model/attention=bad: no such option")
+    return {
+        "seed": int(given["seed"]),
+        "attention": given["model/attention"],
+        "torch_threads": None,
+        "data": {"monitor": "val/chrf"},
+    }
+
+
+@pytest.fixture
+def study(tmp_path):
+    return plan("s", tmp_path / "s", JOBS, compose)[0]
+
+
+def finish(study, cell, seconds=2.0):
+    folder = study.folder(cell)
+    (folder / "hypotheses").mkdir(parents=True)
+    for name in ("config.yaml", "result.json", "hypotheses/test.jsonl"):
+        (folder / name).write_text("{}")
+    write_done(folder, cell.address, seconds)
+
+
+def test_cells_are_the_product_of_factors_and_seeds(study):
+    assert study.factors == {"model/attention": ("none", "dot")}
+    assert study.seeds == (1, 2)
+    assert study.fixed == ("debug=tiny",)
+    assert study.metric == "test/chrf"
+    assert [(c.arm, c.seed) for c in study.cells] == [
+        ("attention=none", 1), ("attention=none", 2), ("attention=dot", 1), ("attention=dot", 2),
+    ]  # fmt: skip
+    assert study.cells[0].overrides == (*JOBS[0], "torch_threads=1")
+    assert study.cells[0].name == f"attention_none-s1-{study.cells[0].address[:8]}"
+    assert len({c.address for c in study.cells}) == 4
+
+
+def test_a_plan_comes_back_from_disk(study):
+    study.save()
+    assert Study.load(study.place) == study
+    stored = json.loads((study.place / "study.json").read_text())
+    assert stored["seed_key"] == "seed"
+    assert list(stored["cells"][0]) == ["cell", "arm", "factors", "seed", "overrides", "address"]
+
+
+def test_threads_that_the_user_chose_stay(tmp_path):
+    chosen, _ = plan("s", tmp_path, JOBS, lambda o: {**compose(o), "torch_threads": 2})
+    assert chosen.cells[0].overrides == tuple(JOBS[0])
+    assert chosen.cells[0].address != plan("s", tmp_path, JOBS, compose)[0].cells[0].address
+
+
+def test_a_cell_that_cannot_be_composed_leaves_the_others(tmp_path):
+    found, broken = plan("s", tmp_path, [*JOBS, ["model/attention=bad", "seed=2"]], compose)
+    assert len(found.cells) == 5
+    assert broken == {found.cells[4].name: "ConfigError: model/attention=bad: no such option"}
+    assert found.cells[4].seed == 2
+
+
+def test_values_in_common_are_no_factors():
+    assert swept([["a=1", "b=2", "c=x=y"], ["a=1", "b=3", "c=x=z"]]) == {
+        "b": ("2", "3"),
+        "c": ("x=y", "x=z"),
+    }
+
+
+def test_names_say_what_a_cell_is():
+    assert arm_label({"model": "lstm", "model/order": "after"}) == "model=lstm, order=after"
+    assert arm_label({}) == "all"
+    assert (
+        cell_name("model=lstm, order=after", 3, "ab" * 32) == "model_lstm-order_after-s3-abababab"
+    )
+    assert len(cell_name("x" * 500, 1, "ab" * 32)) < 200
+    assert "/" not in cell_name("path=../../a b", 1, "ab" * 32)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".a", "a b", "a\nb"])
+def test_a_name_that_is_no_folder_name_is_refused(name):
+    with pytest.raises(ConfigError, match="study="):
+        study_place(name, None)
+
+
+def test_a_study_is_found_by_name_and_by_folder(study, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    study.save()
+    assert find_study(str(study.place)) == study.place
+    assert str(find_study("s")) == "outputs/studies/s"
+    with pytest.raises(ConfigError, match="no study there"):
+        Study.load(find_study("nope"))
+
+
+def test_a_damaged_plan_is_told(study):
+    study.save()
+    (study.place / "study.json").write_text('{"cells": [{}]}')
+    with pytest.raises(ConfigError, match="not the plan of a study"):
+        Study.load(study.place)
+
+
+# what is left to do
+
+
+def test_all_states_are_told(study):
+    begin(study)
+    first, second, third, fourth = study.cells
+    finish(study, first)
+    ledger.append(study.ledger, "started", second.name, 1, second.address)
+    ledger.append(study.ledger, "failed", third.name, 1, third.address, "no luck", 1.0)
+    with locked(study.lock(fourth)):
+        assert [s.kind for s in states(study)] == ["done", "interrupted", "failed", "running"]
+        told = lines(study, states(study))
+    assert told[1] == f"{third.name}: failed (no luck)"
+    assert told[-1] == "study s: 4 cells: 1 done, 1 failed, 1 interrupted, 1 running"
+
+
+def test_what_a_crash_left_is_written_down(study):
+    assert [c.name for c in begin(study)] == [c.name for c in study.cells]
+    first, second, *_ = study.cells
+    for cell in (first, second):
+        ledger.append(study.ledger, "started", cell.name, 1, cell.address)
+    finish(study, first)  # killed between done.json and the ledger
+    assert begin(study) == list(study.cells[1:])
+    newest = ledger.last(ledger.read(study.ledger))
+    assert (newest[first.name].event, newest[first.name].seconds) == ("done", 2.0)
+    assert newest[second.name].event == "interrupted"
+    before = len(ledger.read(study.ledger))
+    begin(study)
+    assert len(ledger.read(study.ledger)) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["result.json", "config.yaml", "hypotheses/test.jsonl", "done.json"]
+)
+def test_a_tampered_file_makes_a_cell_undone(study, name):
+    cell = study.cells[0]
+    finish(study, cell)
+    assert read_done(study.folder(cell), cell.address)
+    (study.folder(cell) / name).write_text('{"test/bleu": 100}')
+    assert read_done(study.folder(cell), cell.address) is None
+
+
+def test_the_cell_of_another_address_is_not_done(study):
+    finish(study, study.cells[0])
+    assert read_done(study.folder(study.cells[0]), study.cells[1].address) is None
+
+
+def test_the_time_left_follows_from_the_mean(study):
+    assert seconds_left(states(study), 2) is None
+    finish(study, study.cells[0], 10.0)
+    finish(study, study.cells[1], 30.0)
+    assert seconds_left(states(study), 1) == 40.0
+    assert seconds_left(states(study), 2) == 20.0
+    assert seconds_left(states(study), 8) == 20.0
+
+
+# one cell
+
+
+def test_a_cell_held_by_a_live_process_is_refused(study, tmp_path):
+    folder = tmp_path / "s" / "cells" / "x-00000000"
+    with locked(folder.parent.parent / "locks" / "x-00000000.lock"):
+        run_cell({"run_dir": str(folder)}, lambda: pytest.fail("ran"))
+    (event,) = ledger.read(study.ledger)
+    assert (event.event, event.reason) == ("skipped", "another process runs it")
+
+
+def test_code_that_changed_since_the_plan_is_refused(study, tmp_path, capsys):
+    run_cell({"run_dir": str(study.place / "cells" / "x-00000000")}, lambda: pytest.fail("ran"))
+    assert ledger.read(study.ledger)[-1].event == "failed"
+    assert "changed after the study was planned" in capsys.readouterr().err

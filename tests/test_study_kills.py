@@ -1,0 +1,85 @@
+"""kill -9 of a study's command, of one of its workers, of all at once: the same command finishes it."""
+
+import random
+import time
+
+import pytest
+
+from seq2seq_lab.study import ledger
+from small_runs import ROOT
+from small_studies import SWEEP, children, kill, nothing_done_was_run_again, results, start, study
+
+pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+LOCAL = ("hydra/launcher=local", "hydra.launcher.n_jobs=2")
+REAL = (
+    "-m", "study=small", "model=lstm,lstm_attn", "seed=1,2", "debug=tiny", "data=copy",
+    "data.corpus.num_train=64", "training.trainer.max_epochs=3", "logger=csv",
+)  # fmt: skip
+
+
+def finish(folder, *arguments, **settings):
+    """Run the command to its end and return the study."""
+    process = start(folder, *arguments, **settings)
+    err = process.communicate(timeout=280)[1]
+    assert process.returncode == 0, err.decode()
+    return study(folder / "outputs" / "studies" / "small")
+
+
+def wait_for_events(folder, count, process):
+    book = folder / "outputs" / "studies" / "small" / "ledger.jsonl"
+    end = time.monotonic() + 200
+    while len(ledger.read(book)) < count:
+        if process.poll() is not None:
+            return
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def one_kill(folder, victim, moment, arguments, **settings):
+    """Start the command, kill after so many seconds of work; a victim that is left ends as it will."""
+    process = start(folder, *arguments, **settings)
+    cells = 6 if "model.dim=16,32" in arguments else 4
+    wait_for_events(folder, cells + 1, process)
+    time.sleep(moment)
+    workers = children(process)
+    if victim != "command":
+        for worker in workers[: 1 if victim == "worker" else None]:
+            kill(worker)
+    if victim != "worker":
+        kill(process.pid)
+    process.communicate(timeout=280)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return results(finish(tmp_path_factory.mktemp("undisturbed"), *SWEEP))
+
+
+KILLS = random.Random(20)
+MOMENTS = [
+    (victim, round(KILLS.uniform(0.0, 2.0), 2))
+    for victim in ("command", "worker", "both", "command", "worker", "both", "command", "worker", "both", "both")
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("victim", "moment"), MOMENTS)
+def test_a_study_survives_a_kill_at_any_moment(tmp_path, undisturbed, victim, moment):
+    settings = {"SMALL_STUDY_SECONDS": "0.5"}
+    one_kill(tmp_path, victim, moment, (*SWEEP, *LOCAL), **settings)
+    found = finish(tmp_path, *SWEEP, *LOCAL)
+    nothing_done_was_run_again(found)
+    assert results(found) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["worker", "both"])
+def test_real_runs_give_the_same_numbers_after_a_kill(tmp_path, victim):
+    for name in ("plain", "killed"):
+        (tmp_path / name).mkdir()
+    script = str(ROOT / "train.py")
+    expected = results(finish(tmp_path / "plain", *REAL, script=script))
+    one_kill(tmp_path / "killed", victim, 15.0, (*REAL, *LOCAL), script=script)
+    found = finish(tmp_path / "killed", *REAL, *LOCAL, script=script)
+    nothing_done_was_run_again(found)
+    assert results(found) == expected
