@@ -78,6 +78,7 @@ class StudySweeper(BasicSweeper):
                 _note_broken(study, cell, broken[cell.name])
         reasons = self._run(study, [cell for cell in missing if cell.name not in broken])
         write_report(study.place, wait=True)
+        _log(study)
         return _finish(study, broken | reasons, len(missing))
 
     def _jobs(self, arguments: list[str]) -> list[list[str]]:
@@ -125,6 +126,16 @@ class StudySweeper(BasicSweeper):
                     reasons[cell.name] = one_line(error)
             break
         return reasons
+
+
+def _log(study: Study) -> None:
+    """Give the report to Weights & Biases, if the cells were; its failing fails no study."""
+    from seq2seq_lab.training.wandb_study import log_study  # Lightning: seconds to import
+
+    try:
+        log_study(study.place)
+    except Exception as error:
+        print(f"warning: W&B has no report of the study: {one_line(error)}", file=sys.stderr)  # noqa: T201
 
 
 def _place_of(study: Study, cell: Cell) -> list[str]:

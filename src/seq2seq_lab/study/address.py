@@ -15,7 +15,7 @@ from typing import Any
 
 from seq2seq_lab.files import sha256_of
 
-ELSEWHERE = ("run_dir", "traceback", "logger", "study", "study_dir")
+ELSEWHERE = ("run_dir", "traceback", "logger", "study", "study_dir", "resume")
 """Root keys that say where and how a run is recorded, not what it computes."""
 
 LIBRARIES = (

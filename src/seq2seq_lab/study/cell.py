@@ -2,8 +2,6 @@
 
 import contextlib
 import gc
-import importlib
-import importlib.util
 import json
 import shutil
 import sys
@@ -54,6 +52,8 @@ def read_done(folder: Path, cell_address: str) -> dict[str, Any] | None:
 def run_cell(config: dict[str, Any], task: Callable[[], object], *, with_log: bool = False) -> None:
     """Run the cell whose folder is the config's `run_dir`, unless it is done or another process runs it.
 
+    What an interrupted run left there goes first, unless `resume=auto` goes on from its newest checkpoint.
+
     A failure is told, recorded with its reason and swallowed: the other cells go on. An interrupt is recorded and
     ends the process's work with the exit codes 130 or 143. `with_log` sends what the run prints to its log.txt.
     """
@@ -68,7 +68,7 @@ def run_cell(config: dict[str, Any], task: Callable[[], object], *, with_log: bo
         elif read_done(folder, found) is not None:
             ledger.append(book, "skipped", folder.name, attempt, found, "done already")
         else:
-            run = _Attempt(folder, book, found, attempt + 1)
+            run = _Attempt(folder, book, found, attempt + 1, config.get("resume") == "auto")
             run.carry_out(task, with_log=with_log, with_traceback=config.get("traceback") is True)
             write_report(folder.parent.parent, wait=False)
     gc.collect()
@@ -76,12 +76,12 @@ def run_cell(config: dict[str, Any], task: Callable[[], object], *, with_log: bo
 
 def write_report(study_dir: Path, *, wait: bool) -> None:
     """Write the report of what is finished so far; its failing fails no study. One process at a time writes it."""
-    if importlib.util.find_spec("seq2seq_lab.study.report") is None:
-        return
+    from seq2seq_lab.study import report  # jinja2: not needed by a cell that is skipped
+
     with held(study_dir / "locks" / "report.lock", -1.0 if wait else 0.0) as is_ours:
         try:
             if is_ours:
-                importlib.import_module("seq2seq_lab.study.report").write_report(study_dir)
+                report.write_report(study_dir)
         except Exception as error:
             text = f"{type(error).__name__}: {one_line(error)}"
             print(f"warning: the report was not written: {text}", file=sys.stderr)  # noqa: T201
@@ -95,6 +95,7 @@ class _Attempt:
     book: Path
     address: str
     number: int
+    goes_on: bool
     began: float = field(default_factory=time.monotonic)
 
     def note(self, event: ledger.Kind, reason: str | None = None) -> None:
@@ -113,7 +114,7 @@ class _Attempt:
                 raise ConfigError(
                     "code, data or libraries changed after the study was planned; run the same command again"
                 )
-            if self.folder.exists():
+            if self.folder.exists() and not self.goes_on:
                 shutil.rmtree(self.folder)
             with _output_to(self.folder / "log.txt" if with_log else None):
                 task()
