@@ -184,8 +184,24 @@ def test_a_study_without_a_sweep_is_refused(tmp_path, monkeypatch, capsys):
 def test_a_launcher_that_is_not_installed_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert launch(*SWEEP, "hydra/launcher=ray") == 2
+    assert launch(*SWEEP, "hydra/launcher=ray_cluster") == 2
     assert "pip install 'seq2seq-lab[ray]'" in capsys.readouterr().err
+
+
+def test_a_launcher_that_breaks_is_told_and_loses_nothing(small, capsys, monkeypatch):
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+    def broken(*_, **__):
+        raise RuntimeError("sbatch: not found")
+
+    shutil.rmtree(small.folder(small.cells[5]))
+    with monkeypatch.context() as patch:
+        patch.setattr(BasicLauncher, "launch", broken)
+        assert launch(*SWEEP) == 8
+    err = capsys.readouterr().err
+    assert "5 of 6 cells done" in err
+    assert "RuntimeError: sbatch: not found" in err
+    assert launch(*SWEEP) == 0
 
 
 # declared in a yaml

@@ -118,6 +118,8 @@ class StudySweeper(BasicSweeper):
                 ended = {e.cell for e in ledger.read(study.ledger)[seen:] if e.event != "started"}
                 cells = [cell for cell in cells if cell.name not in ended]
                 continue
+            except Exception as error:  # the launcher's own: no SLURM here, a cancelled job ...
+                return {cell.name: f"{type(error).__name__}: {one_line(error)}" for cell in cells}
             for cell, result in zip(cells, results, strict=True):
                 try:
                     _ = result.return_value
@@ -151,7 +153,7 @@ def _finish(study: Study, reasons: dict[str, str], missing: int) -> list[Any]:
     done = sum(state.kind == "done" for state in now)
     before = len(study.cells) - missing
     told = [
-        f"{cell.name} {state.kind}: {_short(state.reason or reasons.get(cell.name, 'its process ended'))}"
+        f"{cell.name} {state.kind}: {_short(reasons.get(cell.name) or state.reason or 'not run')}"
         for cell, state in zip(study.cells, now, strict=True)
         if state.kind != "done"
     ]
