@@ -236,6 +236,7 @@ def test_the_declared_studies_have_arms_that_differ(name, arms, seeds):
 # processes
 
 
+@pytest.mark.slow
 def test_workers_side_by_side_survive_kills_and_finish_all(finished, tmp_path):
     """One of two workers is killed: the same command goes on. Then the command is killed: the next finishes."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
@@ -271,16 +272,15 @@ def wait_until(condition, process, seconds=60.0):
 def test_real_cells_fail_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     sweep = (
-        "-m", "study=real", "model=lstm", "training.optimizer.lr=1e38,0.01", "model.num_layers=1,0",
+        "-m", "study=real", "model=lstm", "training.optimizer.lr=1e38,0.01,-1.0",
         "debug=tiny", "data=copy", "data.corpus.num_train=16", "data.batching.batch_size=2", "logger=csv",
         "training.trainer.max_epochs=1",
     )  # fmt: skip
     assert train(*sweep) == 8
     found = Study.load(Path("outputs/studies/real"))
     reasons = {e.cell: e.reason for e in ledger.read(found.ledger) if e.event == "failed"}
-    assert len(reasons) == 3
-    assert sum("NotFiniteError" in reason for reason in reasons.values()) == 1
-    assert sum("num_layers" in reason for reason in reasons.values()) == 2
+    kinds = {cell.split("-s1")[0]: reason.split(":")[0] for cell, reason in reasons.items()}
+    assert kinds == {"lr_1e_38": "NotFiniteError", "lr_-1.0": "ConfigError"}
     (done,) = events(found, "done")
     assert "test/bleu" in json.loads((found.place / "cells" / done / "result.json").read_text())
     manifest = json.loads((found.place / "cells" / done / "manifest.json").read_text())
