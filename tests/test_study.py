@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import sys
 from pathlib import Path
 
@@ -16,14 +15,11 @@ from seq2seq_lab.study.matrix import Study
 from small_runs import load_script, run_script, train
 from small_studies import (
     SWEEP,
-    children,
     events,
     fake_run,
-    kill,
     launch,
     nothing_done_was_run_again,
     results,
-    start,
     study,
 )
 
@@ -231,39 +227,6 @@ def test_the_declared_studies_have_arms_that_differ(name, arms, seeds):
     assert len(content) == len(cells) == arms
     assert {cell.study for cell in cells} == {name}
     assert seed == "seed=" + ",".join(map(str, range(1, seeds + 1)))
-
-
-# processes
-
-
-@pytest.mark.slow
-def test_workers_side_by_side_survive_kills_and_finish_all(finished, tmp_path):
-    """One of two workers is killed: the same command goes on. Then the command is killed: the next finishes."""
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    arguments = (*SWEEP, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
-    first = start(tmp_path, *arguments, SMALL_STUDY_SECONDS="0.7")
-    place = tmp_path / "outputs" / "studies" / "small"
-    wait_until(lambda: place.exists() and len(ledger.read(place / "ledger.jsonl")) >= 10, first)
-    kill(children(first)[0])
-    wait_until(lambda: len(ledger.read(place / "ledger.jsonl")) >= 13, first)
-    first.send_signal(signal.SIGKILL)
-    assert b"a worker was killed" in first.communicate()[1]
-    again = start(tmp_path, *arguments)
-    err = again.communicate(timeout=100)[1]
-    assert again.returncode == 0, err.decode()
-    found = study(place)
-    nothing_done_was_run_again(found)
-    assert results(found) == results(study(finished / "outputs" / "studies" / "small"))
-
-
-def wait_until(condition, process, seconds=60.0):
-    import time
-
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()[1].decode()
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 # real runs
