@@ -171,10 +171,16 @@ def test_a_wrong_study_is_refused(tmp_path, monkeypatch, capsys, arguments, text
     assert text in capsys.readouterr().err
 
 
-def test_a_study_without_a_sweep_is_refused(tmp_path, monkeypatch, capsys):
+def test_for_a_single_run_the_study_is_a_label_only(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert launch("study=a") == 2
-    assert "add -m" in capsys.readouterr().err
+    assert launch("study=a", "run_dir=one") == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["one"]
+
+
+def test_another_sweeper_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert launch("-m", "study=a", "seed=1,2", "hydra/sweeper=basic") == 8
+    assert "needs hydra/sweeper=study" in capsys.readouterr().err
 
 
 def test_a_launcher_that_is_not_installed_is_named(tmp_path, monkeypatch, capsys):
