@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import sys
 from pathlib import Path
 
@@ -16,14 +15,11 @@ from seq2seq_lab.study.matrix import Study
 from small_runs import load_script, run_script, train
 from small_studies import (
     SWEEP,
-    children,
     events,
     fake_run,
-    kill,
     launch,
     nothing_done_was_run_again,
     results,
-    start,
     study,
 )
 
@@ -175,17 +171,39 @@ def test_a_wrong_study_is_refused(tmp_path, monkeypatch, capsys, arguments, text
     assert text in capsys.readouterr().err
 
 
-def test_a_study_without_a_sweep_is_refused(tmp_path, monkeypatch, capsys):
+def test_for_a_single_run_the_study_is_a_label_only(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert launch("study=a") == 2
-    assert "add -m" in capsys.readouterr().err
+    assert launch("study=a", "run_dir=one") == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["one"]
+
+
+def test_another_sweeper_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert launch("-m", "study=a", "seed=1,2", "hydra/sweeper=basic") == 8
+    assert "needs hydra/sweeper=study" in capsys.readouterr().err
 
 
 def test_a_launcher_that_is_not_installed_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert launch(*SWEEP, "hydra/launcher=ray") == 2
+    assert launch(*SWEEP, "hydra/launcher=ray_cluster") == 2
     assert "pip install 'seq2seq-lab[ray]'" in capsys.readouterr().err
+
+
+def test_a_launcher_that_breaks_is_told_and_loses_nothing(small, capsys, monkeypatch):
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+    def broken(*_, **__):
+        raise RuntimeError("sbatch: not found")
+
+    shutil.rmtree(small.folder(small.cells[5]))
+    with monkeypatch.context() as patch:
+        patch.setattr(BasicLauncher, "launch", broken)
+        assert launch(*SWEEP) == 8
+    err = capsys.readouterr().err
+    assert "5 of 6 cells done" in err
+    assert "RuntimeError: sbatch: not found" in err
+    assert launch(*SWEEP) == 0
 
 
 # declared in a yaml
@@ -217,54 +235,21 @@ def test_the_declared_studies_have_arms_that_differ(name, arms, seeds):
     assert seed == "seed=" + ",".join(map(str, range(1, seeds + 1)))
 
 
-# processes
-
-
-def test_workers_side_by_side_survive_kills_and_finish_all(finished, tmp_path):
-    """One of two workers is killed: the same command goes on. Then the command is killed: the next finishes."""
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    arguments = (*SWEEP, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
-    first = start(tmp_path, *arguments, SMALL_STUDY_SECONDS="0.7")
-    place = tmp_path / "outputs" / "studies" / "small"
-    wait_until(lambda: place.exists() and len(ledger.read(place / "ledger.jsonl")) >= 10, first)
-    kill(children(first)[0])
-    wait_until(lambda: len(ledger.read(place / "ledger.jsonl")) >= 13, first)
-    first.send_signal(signal.SIGKILL)
-    assert b"a worker was killed" in first.communicate()[1]
-    again = start(tmp_path, *arguments)
-    err = again.communicate(timeout=100)[1]
-    assert again.returncode == 0, err.decode()
-    found = study(place)
-    nothing_done_was_run_again(found)
-    assert results(found) == results(study(finished / "outputs" / "studies" / "small"))
-
-
-def wait_until(condition, process, seconds=60.0):
-    import time
-
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()[1].decode()
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 # real runs
 
 
 def test_real_cells_fail_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     sweep = (
-        "-m", "study=real", "model=lstm", "training.optimizer.lr=1e38,0.01", "model.num_layers=1,0",
+        "-m", "study=real", "model=lstm", "training.optimizer.lr=1e38,0.01,-1.0",
         "debug=tiny", "data=copy", "data.corpus.num_train=16", "data.batching.batch_size=2", "logger=csv",
         "training.trainer.max_epochs=1",
     )  # fmt: skip
     assert train(*sweep) == 8
     found = Study.load(Path("outputs/studies/real"))
     reasons = {e.cell: e.reason for e in ledger.read(found.ledger) if e.event == "failed"}
-    assert len(reasons) == 3
-    assert sum("NotFiniteError" in reason for reason in reasons.values()) == 1
-    assert sum("num_layers" in reason for reason in reasons.values()) == 2
+    kinds = {cell.split("-s1")[0]: reason.split(":")[0] for cell, reason in reasons.items()}
+    assert kinds == {"lr_1e_38": "NotFiniteError", "lr_-1.0": "ConfigError"}
     (done,) = events(found, "done")
     assert "test/bleu" in json.loads((found.place / "cells" / done / "result.json").read_text())
     manifest = json.loads((found.place / "cells" / done / "manifest.json").read_text())

@@ -1,6 +1,7 @@
 """kill -9 of a study's command, of one of its workers, of all at once: the same command finishes it."""
 
 import random
+import signal
 import time
 
 import pytest
@@ -53,6 +54,33 @@ def one_kill(folder, victim, moment, arguments, **settings):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     return results(finish(tmp_path_factory.mktemp("undisturbed"), *SWEEP))
+
+
+def wait_until(condition, process, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1].decode()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_the_other_cells_go_on_when_a_worker_is_killed(tmp_path, undisturbed):
+    """One of two workers is killed: the same command goes on. Then the command is killed: the next finishes."""
+    arguments = (*SWEEP, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
+    first = start(tmp_path, *arguments, SMALL_STUDY_SECONDS="0.7")
+    place = tmp_path / "outputs" / "studies" / "small"
+    wait_until(lambda: place.exists() and len(ledger.read(place / "ledger.jsonl")) >= 10, first)
+    kill(children(first)[0])
+    wait_until(lambda: len(ledger.read(place / "ledger.jsonl")) >= 13, first)
+    first.send_signal(signal.SIGKILL)
+    assert b"a worker was killed" in first.communicate()[1]
+    again = start(tmp_path, *arguments)
+    err = again.communicate(timeout=100)[1]
+    assert again.returncode == 0, err.decode()
+    found = study(place)
+    nothing_done_was_run_again(found)
+    assert results(found) == undisturbed
 
 
 KILLS = random.Random(20)

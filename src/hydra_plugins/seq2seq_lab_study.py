@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -119,6 +118,8 @@ class StudySweeper(BasicSweeper):
                 ended = {e.cell for e in ledger.read(study.ledger)[seen:] if e.event != "started"}
                 cells = [cell for cell in cells if cell.name not in ended]
                 continue
+            except Exception as error:  # the launcher's own: no SLURM here, a cancelled job ...
+                return {cell.name: f"{type(error).__name__}: {one_line(error)}" for cell in cells}
             for cell, result in zip(cells, results, strict=True):
                 try:
                     _ = result.return_value
@@ -162,7 +163,7 @@ def _finish(study: Study, reasons: dict[str, str], missing: int) -> list[Any]:
     done = sum(state.kind == "done" for state in now)
     before = len(study.cells) - missing
     told = [
-        f"{cell.name} {state.kind}: {_short(state.reason or reasons.get(cell.name, 'its process ended'))}"
+        f"{cell.name} {state.kind}: {_short(reasons.get(cell.name) or state.reason or 'not run')}"
         for cell, state in zip(study.cells, now, strict=True)
         if state.kind != "done"
     ]
@@ -179,24 +180,20 @@ def _finish(study: Study, reasons: dict[str, str], missing: int) -> list[Any]:
 
 
 def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], object]:
-    """Wrap a job: with `study` set it is carried out as a cell of that study."""
+    """Wrap a job: in a sweep with `study` set it is carried out as a cell; for a single run that is a label only."""
 
     @functools.wraps(task)
     def job(cfg: DictConfig) -> object:
-        if cfg.get("study") is None:
-            return task(cfg)
         hydra_cfg = HydraConfig.get()
-        if hydra_cfg.mode != RunMode.MULTIRUN or cfg.run_dir is None:
-            raise ConfigError(
-                f"study={cfg.study}: a study is a sweep; add -m and leave hydra/sweeper alone, or take study out"
-            )
+        if cfg.get("study") is None or hydra_cfg.mode != RunMode.MULTIRUN:
+            return task(cfg)
+        if cfg.run_dir is None:
+            raise ConfigError(f"study={cfg.study}: needs hydra/sweeper=study, which names the runs")
         launcher = hydra_cfg.launcher._target_.rpartition(".")[2]
         if launcher == "JoblibLauncher":
             end_with_parent()
         if launcher in {"JoblibLauncher", "LocalLauncher"}:
             _take_place(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
-        if cfg.get("logger") is not None and cfg.logger.get("group", "") is None:
-            cfg.logger.group = f"{cfg.study}/{Path(cfg.run_dir).name.rsplit('-', 2)[0]}"  # of W&B
         config = resolve(cfg)
         run_cell(config, lambda: task(cfg), with_log=launcher != "BasicLauncher")
         return None
