@@ -138,7 +138,8 @@ def test_a_cell_that_another_process_runs_is_refused_and_told(small, capsys):
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(KeyboardInterrupt(), 130), (StoppedError("stopped by SIGTERM", signal.SIGTERM), 143)]
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (StoppedError("stopped by SIGTERM", signal.SIGTERM), 143)],
 )
 def test_an_interrupt_ends_the_study_and_the_command_goes_on_later(
     tmp_path, monkeypatch, error, code
