@@ -10,7 +10,7 @@ import pytest
 
 from seq2seq_lab import config
 from seq2seq_lab.errors import ConfigError, StoppedError
-from seq2seq_lab.files import locked
+from seq2seq_lab.files import held
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.matrix import Study
 from small_runs import load_script, run_script, train
@@ -130,7 +130,7 @@ def test_failures_leave_the_others_and_end_with_8(tmp_path, monkeypatch, capsys)
 def test_a_cell_that_another_process_runs_is_refused_and_told(small, capsys):
     cell = small.cells[2]
     shutil.rmtree(small.folder(cell))
-    with locked(small.lock(cell)):
+    with held(small.lock(cell)):
         assert launch(*SWEEP) == 8
     err = capsys.readouterr().err
     assert f"5 of 6 cells done; {cell.name} " in err

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from seq2seq_lab.errors import ConfigError
-from seq2seq_lab.files import locked
+from seq2seq_lab.files import held
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.cell import read_done, run_cell, write_done
 from seq2seq_lab.study.matrix import Study, arm_label, cell_name, find_study, study_place, swept
@@ -122,7 +122,7 @@ def test_all_states_are_told(study):
     finish(study, first)
     ledger.append(study.ledger, "started", second.name, 1, second.address)
     ledger.append(study.ledger, "failed", third.name, 1, third.address, "no luck", 1.0)
-    with locked(study.lock(fourth)):
+    with held(study.lock(fourth)):
         assert [s.kind for s in states(study)] == ["done", "interrupted", "failed", "running"]
         told = lines(study, states(study))
     assert told[1] == f"{third.name}: failed (no luck)"
@@ -174,7 +174,7 @@ def test_the_time_left_follows_from_the_mean(study):
 
 def test_a_cell_held_by_a_live_process_is_refused(study, tmp_path):
     folder = tmp_path / "s" / "cells" / "x-00000000"
-    with locked(folder.parent.parent / "locks" / "x-00000000.lock"):
+    with held(folder.parent.parent / "locks" / "x-00000000.lock"):
         run_cell({"run_dir": str(folder)}, lambda: pytest.fail("ran"))
     (event,) = ledger.read(study.ledger)
     assert (event.event, event.reason) == ("skipped", "another process runs it")
