@@ -1,6 +1,7 @@
 """The doctor: every named model is sound, and so are other ways to decode, tie, stack and feed."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -8,6 +9,11 @@ from findings import IDS, found, patient_of
 from seq2seq_lab import config
 from seq2seq_lab.doctor.examination import FAIL, LAWS, NOT_APPLICABLE, PASS, Law, examine
 from seq2seq_lab.doctor.patient import Patient, admit
+
+
+def options(group: str) -> list[str]:
+    """Return the names of conf/training/GROUP."""
+    return sorted(path.stem for path in (config.conf_dir() / "training" / group).glob("*.yaml"))
 
 
 def named_models() -> list[str]:
@@ -47,15 +53,14 @@ def test_other_ways_to_decode_tie_and_stack_are_sound(overrides):
     assert set(outcomes.values()) == {PASS}, outcomes
 
 
-@pytest.mark.parametrize("feeding", ["sequential", "parallel"])
-@pytest.mark.parametrize(
-    ("coins", "fed_token"),
-    [
-        ("sequence", "argmax"),
-        pytest.param("batch", "sample", marks=pytest.mark.slow),
-        pytest.param("token", "mixture", marks=pytest.mark.slow),
-    ],
-)
+QUICK = {("sequential", "sequence", "argmax"), ("parallel", "sequence", "argmax")}
+FEEDINGS = [
+    pytest.param(*names, marks=[] if names in QUICK else pytest.mark.slow, id="-".join(names))
+    for names in product(*(options(group) for group in ("feeding", "coins", "fed_token")))
+]
+
+
+@pytest.mark.parametrize(("feeding", "coins", "fed_token"), FEEDINGS)
 def test_every_feeding_is_sound_and_own_choices_but_the_likeliest_are_left_out(
     feeding, coins, fed_token
 ):
@@ -65,6 +70,10 @@ def test_every_feeding_is_sound_and_own_choices_but_the_likeliest_are_left_out(
     assert (outcomes["O6"], outcomes["O8"]) == (PASS, PASS), outcomes
     own = f"{NOT_APPLICABLE} this feeding draws or mixes what it feeds"
     assert outcomes["O7"] == (PASS if fed_token == "argmax" else own)
+
+
+def test_the_feedings_are_all_that_there_are():
+    assert len(FEEDINGS) == 2 * 3 * 5
 
 
 def test_a_decoder_that_does_not_read_its_output_has_no_coins_to_count():

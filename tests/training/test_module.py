@@ -207,6 +207,14 @@ def test_training_stops_before_a_step_that_is_not_finite(tmp_path, what, named):
     assert "training.optimizer.lr" in str(caught.value)
 
 
+def test_a_validation_loss_that_is_not_finite_ends_the_run(tmp_path):
+    parts = small()
+    with torch.no_grad():
+        parts.module.model.decoder.output.weight.fill_(torch.inf)
+    with pytest.raises(NotFiniteError, match=r"val loss .* on pairs \["):
+        trainer(tmp_path).validate(parts.module, datamodule=parts.data, verbose=False)
+
+
 def test_the_logged_gradient_norm_is_that_before_clipping(tmp_path):
     norms = []
     for limit in (None, 1e-3):

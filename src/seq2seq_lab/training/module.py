@@ -107,6 +107,11 @@ class Seq2SeqModule(pl.LightningModule):
             return
         targets = batch.target_output[batch.target_mask]
         nll = negative_log_likelihood(teacher_forced(self.model, batch), targets)
+        if not bool(torch.isfinite(nll)):
+            raise NotFiniteError(
+                f"the {split} loss is {float(nll)} at step {self.global_step} on pairs {batch.ids.tolist()[:8]}: the "
+                "model's numbers have grown too large; lower training.optimizer.lr"
+            )
         self._add(split, nll, batch.num_target_tokens)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
