@@ -40,6 +40,11 @@ REFUSED = {
     "model/attention=uniform",
 }
 """What the exporter cannot express: positions that count the steps, and shapes that it takes for constants."""
+QUICK = {"model=lstm", "model=gru_attn", "model=transformer", "model/attention=additive", OTHERS[0]}
+EVERY = [
+    pytest.param(one, marks=[] if one in QUICK else pytest.mark.slow)
+    for one in (*NAMED, *ATTENTIONS, *OTHERS)
+]
 
 
 def model_of(*overrides: str):
@@ -94,7 +99,7 @@ def greedy_by_the_graphs(folder, model) -> None:
         given = {name.removeprefix("new."): one for name, one in found.items() if name != "logits"}
 
 
-@pytest.mark.parametrize("choice", [*NAMED, *ATTENTIONS, *OTHERS])
+@pytest.mark.parametrize("choice", EVERY)
 def test_the_graphs_decode_like_the_model_or_there_are_none(tmp_path, choice):
     model = model_of(*choice.split())
     if choice in REFUSED:

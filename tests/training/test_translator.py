@@ -38,9 +38,9 @@ def translator(*overrides, scale=6.0) -> Translator:
 
 
 def lines() -> list[str]:
-    """Return 100 lines: 1 to 40 words, blank ones, and special strings, in mixed order."""
+    """Return 60 lines: 1 to 40 words, blank ones, and special strings, in mixed order."""
     generator = torch.Generator().manual_seed(1)
-    lengths = [int(torch.randint(1, 41, (1,), generator=generator)) for _ in range(80)]
+    lengths = [int(torch.randint(1, 41, (1,), generator=generator)) for _ in range(40)]
     texts = [
         " ".join(str(int(i)) for i in torch.randint(0, 6, (n,), generator=generator))
         for n in lengths
