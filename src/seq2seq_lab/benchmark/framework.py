@@ -23,19 +23,20 @@ class Framework:
     def __init__(self, folder: Path, steps: int, overrides: list[str]):
         from seq2seq_lab.training import session  # Lightning: seconds to import
 
+        folder.mkdir()
         write_work(folder, make_pairs(PAIRS))
         self.folder, self.steps, self.session = folder, steps, session
         chosen = [*work_overrides(folder), "training.trainer.max_epochs=1", *overrides]
         chosen += [f"+training.trainer.limit_train_batches={steps}"]
         chosen += ["+training.trainer.limit_val_batches=0", "training.callback.early_stopping=null"]
-        cfg = config.compose(chosen)
+        cfg = config.compose_config(chosen)
         session.start(1)
-        self.data = config.build(cfg["data"])
+        self.data = config.build(config.resolve(cfg)["data"])
         self.data.setup()
-        cfg["model"] |= {"source_vocab_size": len(self.data.source_tokenizer)}
-        cfg["model"] |= {"target_vocab_size": len(self.data.target_tokenizer)}
-        self.config = cfg
-        self.model = config.build(cfg["model"])
+        cfg.model.source_vocab_size = len(self.data.source_tokenizer)
+        cfg.model.target_vocab_size = len(self.data.target_tokenizer)
+        self.config = config.resolve(cfg)
+        self.model = config.build(self.config["model"])
 
     def batches(self) -> list[Batch]:
         """Return the batches of every block."""
@@ -74,18 +75,26 @@ def bare_block(trainer: Trainer, batches: list[Batch]) -> float:
 def overhead(
     arguments: Any, report: Callable[[str, dict[str, Rate], str, str], dict[str, float]]
 ) -> dict[str, Any]:
-    """Compare in turn; the share of a step that the framework takes is 1 - framework / bare loop."""
+    """Compare in turn; the share of a step that the framework takes is 1 - framework / bare loop.
+
+    A block is short, so the seconds in which W&B's own process starts weigh more in it than in a real run.
+    """
     with tempfile.TemporaryDirectory() as name:
-        framework = Framework(Path(name), max(arguments.steps, 20), [])
-        bare = Trainer(framework.model, mean_loss(teacher_forced))
-        batches = framework.batches()
+        steps, folder = max(arguments.steps, 20), Path(name)
+        frameworks = {
+            f"framework, logger={logger}": Framework(folder / logger, steps, [f"logger={logger}"])
+            for logger in ("csv", "wandb")
+        }
+        first = next(iter(frameworks.values()))
+        bare, batches = Trainer(first.model, mean_loss(teacher_forced)), first.batches()
         bare_block(bare, batches)
-        speeds: dict[str, list[float]] = {"bare loop": [], "framework": []}
+        speeds: dict[str, list[float]] = {"bare loop": [], **{one: [] for one in frameworks}}
         for turn in range(arguments.rounds):
-            order = list(speeds) if turn % 2 == 0 else list(speeds)[::-1]
-            for one in order:
-                speed = framework.block(turn) if one == "framework" else bare_block(bare, batches)
-                speeds[one].append(speed)
+            for one in list(speeds) if turn % 2 == 0 else list(speeds)[::-1]:
+                framework = frameworks.get(one)
+                speeds[one].append(
+                    framework.block(turn) if framework else bare_block(bare, batches)
+                )
     rates = {one: Rate.of(found) for one, found in speeds.items()}
     ratios = report("The framework's price", rates, "bare loop", "target tokens/s")
-    return {"framework_share_of_a_step": 1 - ratios["framework"]}
+    return {"framework_share_of_a_step": {one: 1 - ratios[one] for one in frameworks}}
