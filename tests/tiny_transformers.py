@@ -10,6 +10,7 @@ from functools import cache
 from itertools import combinations, product
 from typing import Any
 
+import pytest
 import yaml
 from torch import nn
 
@@ -165,3 +166,12 @@ def transformer_choices() -> tuple[TransformerChoice, ...]:
     """Return Transformers of all positions, norms and sizes, and mixed pairs with all recurrent parts."""
     names = [name for name, ours in named().items() if not all(ours)]
     return (*pure(), *(choice for name in names for choice in mixed(name)))
+
+
+def every_transformer() -> pytest.MarkDecorator:
+    """Parametrize by all Transformers and mixed pairs of `transformer_choices`, every second one in `make slow`."""
+    chosen = [
+        pytest.param(one, marks=pytest.mark.slow if number % 2 else [])
+        for number, one in enumerate(transformer_choices())
+    ]
+    return pytest.mark.parametrize("choice", chosen, ids=str)

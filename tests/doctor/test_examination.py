@@ -38,11 +38,14 @@ def test_every_named_model_is_sound(name):
     "overrides",
     [
         ("decoding=beam", "decoding/length_penalty=gnmt", "decoding.n_best=3"),
-        ("decoding=diverse_beam",),
-        ("decoding=sample", "decoding.n_best=2"),
+        pytest.param(("decoding=diverse_beam",), marks=pytest.mark.slow),
+        pytest.param(("decoding=sample", "decoding.n_best=2"), marks=pytest.mark.slow),
         ("data.joint=true", "model.tie_output=true", "model.tie_source=true", "model.dim=64"),
         ("model=bilstm_attn", "model.num_layers=2", "model/order=before", "model.dropout=0.5"),
-        ("model.num_layers=2", "model.residual=true", "model.layer_norm=true"),
+        pytest.param(
+            ("model.num_layers=2", "model.residual=true", "model.layer_norm=true"),
+            marks=pytest.mark.slow,
+        ),
         ("model.locked_dropout=0.4", "model/attention=multi_head", "model/normalizer=sparsemax"),
     ],
     ids=" ".join,

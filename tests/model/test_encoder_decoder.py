@@ -31,7 +31,7 @@ from tiny_models import (
 
 EVERY = every_choice()
 LOCKED = pytest.mark.parametrize(
-    "choice", [c for c in covering_choices() if c.stack in ("locked", "all")], ids=str
+    "choice", [c for c in covering_choices(1) if c.stack in ("locked", "all")], ids=str
 )
 LSTM = Choice(
     "lstm",

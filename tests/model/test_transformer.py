@@ -13,6 +13,7 @@ from seq2seq_lab.training.feeding import rolled_out
 from tiny_models import make_batch
 from tiny_transformers import (
     TransformerChoice,
+    every_transformer,
     make,
     mixed,
     named,
@@ -21,7 +22,7 @@ from tiny_transformers import (
     transformer_choices,
 )
 
-EVERY = pytest.mark.parametrize("choice", transformer_choices(), ids=str)
+EVERY = every_transformer()
 BATCH = make_batch((4, 1, 2, 6), (2, 6, 4, 3))
 
 

@@ -16,9 +16,9 @@ from seq2seq_lab.model.state import TransformerState, select_rows
 from seq2seq_lab.model.transformer import TransformerDecoder, TransformerEncoder
 from seq2seq_lab.model.transformer_layer import DecoderLayer
 from tiny_models import TARGET_VOCAB, make_batch
-from tiny_transformers import TransformerChoice, make, part, transformer_choices
+from tiny_transformers import TransformerChoice, every_transformer, make, part, transformer_choices
 
-EVERY = pytest.mark.parametrize("choice", transformer_choices(), ids=str)
+EVERY = every_transformer()
 SINUSOIDAL = TransformerChoice("transformer", "sinusoidal", "pre", 3, (2, 2), (6, 12), 6)
 LEARNED, ROTARY = replace(SINUSOIDAL, position="learned"), replace(SINUSOIDAL, position="rotary")
 POST = replace(SINUSOIDAL, norm="post", layers=(1, 2))

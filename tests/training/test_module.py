@@ -209,8 +209,7 @@ def test_training_stops_before_a_step_that_is_not_finite(tmp_path, what, named):
 
 def test_a_validation_loss_that_is_not_finite_ends_the_run(tmp_path):
     parts = small()
-    with torch.no_grad():
-        parts.module.model.decoder.output.weight.fill_(torch.inf)
+    torch.nn.init.constant_(parts.module.model.decoder.output.weight, torch.inf)
     with pytest.raises(NotFiniteError, match=r"val loss .* on pairs \["):
         trainer(tmp_path).validate(parts.module, datamodule=parts.data, verbose=False)
 
