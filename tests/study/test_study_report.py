@@ -11,6 +11,7 @@ import pytest
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.files import sha256_of
 from seq2seq_lab.study import tables
+from seq2seq_lab.study.cell import write_done
 from seq2seq_lab.study.records import read_records
 from seq2seq_lab.study.report import write_report
 from study_folder import Plan, write_study
@@ -176,6 +177,25 @@ def test_a_factor_that_is_a_number_gets_a_curve(tmp_path):
     )
     assert curve.count('class="mark"') == 2 + 1  # two points and the legend
     assert rows(place, "by_length.csv")[0]["metric"] == "test/bleu"  # no sentence has a loss
+
+
+def test_an_option_that_sets_one_number_counts_as_that_number(tmp_path):
+    plan = Plan(errors={"never": 0.4, "constant_50": 0.2, "linear": 0.1}, key="training/teacher_forcing", seeds=(1,),
+                sentences=12, metric="test/exact_match")  # fmt: skip
+    place = write_study(tmp_path / "options", plan)
+    settings = {
+        "never": "{ratio: 0.0}",
+        "constant_50": "{ratio: 0.5}",
+        "linear": "{floor: 0.0, steps: 9}",
+    }
+    for name, text in settings.items():
+        (folder,) = place.glob(f"cells/*{name}*")
+        (folder / "config.yaml").write_text(f"training: {{teacher_forcing: {text}}}\n")
+        done = json.loads((folder / "done.json").read_text())
+        write_done(folder, done["address"], done["seconds"])
+    write_report(place)
+    curve = page(place).split("Score against training/teacher_forcing")[1].split("</figure>")[0]
+    assert curve.count('class="mark"') == 2 + 1
 
 
 def test_another_metric_can_be_asked_for(whole, tmp_path):

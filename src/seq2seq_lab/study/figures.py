@@ -1,8 +1,11 @@
 """The figures of a report: which points each one shows. Drawn by svg.py."""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+import yaml
 
 from seq2seq_lab.study.analysis import Analysis, LengthRow
 from seq2seq_lab.study.records import Records, Run
@@ -147,22 +150,24 @@ def gain_by_length(records: Records, analysis: Analysis) -> Figure | None:
 
 
 def against_numbers(records: Records, analysis: Analysis) -> list[Figure]:
-    """Draw the metric against each factor whose values are numbers, as a teacher-forcing ratio's are."""
+    """Draw the metric against each factor whose values are numbers, as a teacher-forcing ratio's are.
+
+    An option of a group that sets one number, as `training/teacher_forcing=never` does, counts as that number.
+    """
     drawn = []
-    for key, values in records.factors.items():
-        if sum(_is_number(value) for value in values) < 2:
-            continue
+    for key in records.factors:
         lines: dict[str, list[Point]] = {}
         for row in analysis.table:
-            factors = records.arms[row.arm][0].factors
-            value = factors.get(key, "")
-            if not _is_number(value):
+            run = records.arms[row.arm][0]
+            factors, value = run.factors, _number_of(run, key)
+            if value is None:
                 continue
             rest = ", ".join(f"{k}={v}" for k, v in factors.items() if k != key)
             i = row.interval
             title = f"{row.arm}: {number(i.mean)} {interval_text(i.low, i.high)}"
-            point = Point(float(value), i.mean, i.low, i.high, title)
-            lines.setdefault(rest, []).append(point)
+            lines.setdefault(rest, []).append(Point(value, i.mean, i.low, i.high, title))
+        if sum(map(len, lines.values())) < 2:
+            continue
         series = [
             Series(rest or records.metric, n, tuple(sorted(points, key=lambda p: p.x)))
             for n, (rest, points) in enumerate(lines.items())
@@ -174,11 +179,20 @@ def against_numbers(records: Records, analysis: Analysis) -> list[Figure]:
     return drawn
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+def _number_of(run: Run, key: str) -> float | None:
+    """Return the number that a factor sets in a run, if it is one."""
+    with contextlib.suppress(ValueError):
+        found = float(run.factors.get(key, ""))
+        return found if math.isfinite(found) else None
+    config = run.folder / "config.yaml"
+    if "/" not in key or not config.is_file():
+        return None
+    node = yaml.safe_load(config.read_text(encoding="utf-8"))
+    for name in key.split("/"):
+        node = node.get(name) if isinstance(node, dict) else None
+    settings = [v for k, v in node.items() if k != "_target_"] if isinstance(node, dict) else []
+    is_one = len(settings) == 1 and type(settings[0]) in (int, float)
+    return float(settings[0]) if is_one else None
 
 
 def exposure_by_ratio(records: Records) -> Figure | None:
