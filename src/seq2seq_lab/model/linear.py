@@ -54,7 +54,7 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(inputs, weight)
         ctx.has_bias = bias is not None
-        return onednn(inputs, weight.contiguous(), bias, None)
+        return onednn(inputs, weight, bias, None)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -73,8 +73,12 @@ def linear(
     weight: Float[Tensor, "output input"],
     bias: Float[Tensor, " output"] | None = None,
 ) -> Float[Tensor, "*rows output"]:
-    """Return what `torch.nn.functional.linear` returns, up to rounding."""
-    if inputs.dtype == weight.dtype and inputs.dim() > 1 and prefers_onednn(weight):
+    """Return what `torch.nn.functional.linear` returns, up to rounding.
+
+    A slice of columns goes to BLAS, which takes it as it is: to copy it at every step would cost more than is won.
+    """
+    suits = inputs.dtype == weight.dtype and inputs.dim() > 1 and weight.is_contiguous()
+    if suits and prefers_onednn(weight):
         return _Linear.apply(inputs, weight, bias)
     return F.linear(inputs, weight, bias)
 

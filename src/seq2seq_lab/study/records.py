@@ -159,12 +159,13 @@ def _history(path: Path) -> tuple[dict[str, float], ...]:
         return ()
     with path.open(encoding="utf-8", newline="") as file:
         return tuple(
-            {key: float(text) for key, text in row.items() if key and text and _is_number(text)}
+            {key: float(text) for key, text in row.items() if key and text and is_number(text)}
             for row in csv.DictReader(file)
         )
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell whether a field of a CSV file is a number."""
     try:
         float(text)
     except ValueError:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 
 from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.study.records import is_number
 from seq2seq_lab.training.logger import WandbRun
 
 REPORT_FILES = ("index.html", "report.md", "table.csv", "table.tex", "cells.csv")
@@ -85,7 +86,7 @@ def read_table(path: Path) -> tuple[list[str], list[list[str | float | None]]]:
     """Return the columns and rows of a CSV file; a column of numbers alone is one of floats, empty cells None."""
     with path.open(encoding="utf-8", newline="") as file:
         columns, *rows = list(csv.reader(file))
-    numeric = [all(_is_number(row[i]) for row in rows if row[i]) for i in range(len(columns))]
+    numeric = [all(is_number(row[i]) for row in rows if row[i]) for i in range(len(columns))]
     cells: list[list[str | float | None]] = [
         [
             (float(text) if is_number else text) if text else None
@@ -94,14 +95,6 @@ def read_table(path: Path) -> tuple[list[str], list[list[str | float | None]]]:
         for row in rows
     ]
     return columns, cells
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def offline_runs(study_dir: Path) -> list[Path]:
