@@ -77,7 +77,8 @@ class StudySweeper(BasicSweeper):
                 _note_broken(study, cell, broken[cell.name])
         reasons = self._run(study, [cell for cell in missing if cell.name not in broken])
         write_report(study.place, wait=True)
-        _log(study)
+        if missing:  # else W&B has this report already
+            _log(study)
         return _finish(study, broken | reasons, len(missing))
 
     def _jobs(self, arguments: list[str]) -> list[list[str]]:
