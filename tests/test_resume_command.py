@@ -4,9 +4,6 @@ import csv
 import json
 import os
 import signal
-import sys
-import traceback
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,9 +12,8 @@ import torch
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.files import locked
 from seq2seq_lab.run_folder import check_run_folder
-from seq2seq_lab.training import session
 from seq2seq_lab.training.checkpoint_file import read_checkpoint
-from small_runs import run_folder, train
+from small_runs import run_folder, run_script, train
 
 RUN = (
     "debug=tiny", "data=copy", "data.max_length=5", "data.corpus.num_train=16", "data.corpus.num_val=8",
@@ -28,43 +24,9 @@ RUN = (
 """Two epochs of four steps, saved before every step."""
 
 
-@dataclass
-class Ended:
-    code: int
-    err: str
-
-
-def in_a_process(folder: Path, at_step: int, strike, *overrides: str) -> Ended:
-    """Run train.py in a forked process that calls `strike` when so many steps are done."""
-    errors = folder.parent / f"{folder.name}.err"
-    pid = os.fork()
-    if pid == 0:
-        code = 99
-        try:
-            os.dup2(os.open(errors, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), 2)
-            sys.stderr = os.fdopen(2, "w")
-            session.Interruption = striking(session.Interruption, at_step, strike)
-            code = train(*RUN, *overrides, f"run_dir={folder}")
-        except BaseException:  # the fork must not go on with pytest's work
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    status = os.waitpid(pid, 0)[1]
-    return Ended(os.waitstatus_to_exitcode(status), errors.read_text())
-
-
-def striking(kind, at_step, strike):
-    class Striking(kind):
-        def on_train_batch_end(self, trainer, *_):
-            if trainer.global_step == at_step:
-                strike()
-
-    return Striking
-
-
-def signals(*numbers):
-    return lambda: [os.kill(os.getpid(), number) for number in numbers]
+def struck(folder: Path, at_step: int, *numbers: int, line: tuple[str, ...] = RUN):
+    """Run train.py as a process that sends itself these signals when so many steps are done."""
+    return run_script("tests/struck_run.py", at_step, *numbers, "--", *line, f"run_dir={folder}")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +56,7 @@ def ends_like(folder: Path, alone: Path) -> None:
 
 def test_a_run_killed_for_good_is_resumed_to_the_same_end(tmp_path, alone):
     folder = tmp_path / "run"
-    assert in_a_process(folder, 6, signals(signal.SIGKILL)).code == -signal.SIGKILL
+    assert struck(folder, 6, signal.SIGKILL).returncode == -signal.SIGKILL
     assert not (folder / "result.json").exists()
     assert train(*RUN, f"run_dir={folder}", "resume=auto") == 0
     ends_like(folder, alone)
@@ -113,10 +75,11 @@ def test_a_run_killed_for_good_is_resumed_to_the_same_end(tmp_path, alone):
 def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path, number, code):
     folder = tmp_path / "run"
     late = "training.callback.checkpoint.every_n_minutes=60.0"
-    ended = in_a_process(folder, 3, signals(number), late)
-    assert ended.code == code, ended.err
-    assert f"stopped by {number.name} after step 3; saved" in ended.err
-    assert f"resume=auto run_dir={folder}" in ended.err
+    ended = struck(folder, 3, number, line=(*RUN, late))
+    told = ended.stderr.decode()
+    assert ended.returncode == code, told
+    assert f"stopped by {number.name} after step 3; saved" in told
+    assert f"resume=auto run_dir={folder}" in told
     assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 3
     assert not (folder / ".lock").exists()
 
@@ -124,7 +87,7 @@ def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path, number, cod
 @pytest.mark.slow
 def test_a_run_stopped_by_a_signal_goes_on_to_the_same_end(tmp_path, alone):
     folder = tmp_path / "run"
-    assert in_a_process(folder, 4, signals(signal.SIGTERM)).code == 143
+    assert struck(folder, 4, signal.SIGTERM).returncode == 143
     assert train(*RUN, f"run_dir={folder}", "resume=auto") == 0
     ends_like(folder, alone)
 
@@ -132,9 +95,9 @@ def test_a_run_stopped_by_a_signal_goes_on_to_the_same_end(tmp_path, alone):
 @pytest.mark.slow
 def test_a_second_signal_leaves_at_once(tmp_path):
     folder = tmp_path / "run"
-    ended = in_a_process(folder, 3, signals(signal.SIGTERM, signal.SIGINT))
-    assert ended.code == 130
-    assert "after step 3" not in ended.err
+    ended = struck(folder, 3, signal.SIGTERM, signal.SIGINT)
+    assert ended.returncode == 130
+    assert b"after step 3" not in ended.stderr
     assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 2
 
 
@@ -149,9 +112,9 @@ def test_a_finished_run_is_only_evaluated_again(tmp_path, alone, capsys):
 
 @pytest.mark.slow
 def test_a_sweep_that_is_asked_to_stop_starts_no_other_run(tmp_path):
-    ended = in_a_process(tmp_path / "run", 3, signals(signal.SIGTERM), "-m", "seed=1,2")
-    assert ended.code == 143
-    assert "holds a run already" not in ended.err
+    ended = struck(tmp_path / "run", 3, signal.SIGTERM, line=("-m", *RUN, "seed=1,2"))
+    assert ended.returncode == 143
+    assert b"holds a run already" not in ended.stderr
 
 
 # what is refused
