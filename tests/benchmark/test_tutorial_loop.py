@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import laws
-from seq2seq_lab.benchmark import work
+from seq2seq_lab.benchmark import tutorial_loop, work
 from seq2seq_lab.benchmark.measure import agreement_with_sequential, sizes_of
 from seq2seq_lab.benchmark.timing import Competitor, Rate, interleaved, ratio
 from seq2seq_lab.benchmark.tutorial_loop import tutorial_loss, tutorial_outputs
@@ -62,17 +62,16 @@ def test_the_tutorial_loop_feeds_what_the_coins_say(name):
     laws.assert_equal(tutorial_logits(model, one, coins), expected)
 
 
-def test_planted_keys_of_the_wrong_memory_are_caught(monkeypatch):
-    decoder_attention = type(work.make_model("lstm_attn").decoder.attention)
-    prepare = decoder_attention.prepare
+def test_planted_look_at_the_wrong_memory_is_caught(monkeypatch):
+    look = tutorial_loop.look
     calls = []
 
-    def late(self, memory):
+    def late(attention, state, memory):
         calls.append(memory)
         other = replace(memory, states=memory.states.flip(0))
-        return prepare(self, memory if len(calls) < 3 else other)
+        return look(attention, state, memory if len(calls) < 3 else other)
 
-    monkeypatch.setattr(decoder_attention, "prepare", late)
+    monkeypatch.setattr(tutorial_loop, "look", late)
     with pytest.raises(AssertionError):
         loop_equals_the_fast_road("lstm_attn")
 

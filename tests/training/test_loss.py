@@ -59,6 +59,55 @@ def test_the_gradient_is_probability_minus_target():
     assert_equal(logits.grad, torch.tensor(expected, dtype=torch.float64))
 
 
+def equals_torchs_own(smoothing: float, dtype: torch.dtype = torch.float64, rows: int = 5) -> None:
+    """Values and gradients, scaled by what comes after."""
+    torch.manual_seed(1)
+    logits = torch.randn(rows, 7, dtype=dtype) * 5
+    targets = torch.randint(7, (rows,))
+    found = []
+    for loss in (TokenCrossEntropy(smoothing), torchs_own(smoothing)):
+        leaf = logits.clone().requires_grad_()
+        total = loss(leaf, targets)
+        (total * 0.3).backward()
+        found.append((total.detach(), leaf.grad))
+    torch.testing.assert_close(found[0], found[1])
+
+
+def torchs_own(smoothing: float):
+    return lambda logits, targets: torch.nn.functional.cross_entropy(
+        logits, targets, reduction="sum", label_smoothing=smoothing
+    )
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_values_and_gradients_are_torchs_own(dtype, smoothing, rows):
+    equals_torchs_own(smoothing, dtype, rows)
+
+
+def test_half_precision_keeps_its_type():
+    logits = torch.randn(5, 7).bfloat16().requires_grad_()
+    negative_log_likelihood(logits, torch.randint(7, (5,))).backward()
+    assert logits.grad.dtype == torch.bfloat16
+
+
+def test_autocast_takes_the_loss_in_float32_as_torchs_own_does():
+    logits = torch.randn(5, 7).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (
+            negative_log_likelihood(logits, torch.zeros(5, dtype=torch.long)).dtype == torch.float32
+        )
+
+
+def test_a_second_backward_through_the_same_graph_is_refused_and_not_wrong():
+    logits = torch.randn(5, 7).requires_grad_()
+    total = negative_log_likelihood(logits, torch.randint(7, (5,)))
+    total.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        total.backward()
+
+
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0])
 def test_smoothing_out_of_range_is_refused(smoothing):
     with pytest.raises(ValueError, match=rf"label_smoothing={smoothing}: must be in \[0, 1\)"):
@@ -144,11 +193,11 @@ def test_planted_smoothed_perplexity_is_caught(tmp_path, monkeypatch):
 
 
 def test_planted_mean_in_place_of_sum_is_caught(monkeypatch):
-    def mean(logits, targets, **settings):
-        return cross_entropy(logits, targets, **{**settings, "reduction": "mean"})
+    def mean(log_probabilities, targets, reduction):  # noqa: ARG001
+        return nll_loss(log_probabilities, targets)
 
-    cross_entropy = loss_module.F.cross_entropy
-    monkeypatch.setattr(loss_module.F, "cross_entropy", mean)
+    nll_loss = loss_module.F.nll_loss
+    monkeypatch.setattr(loss_module.F, "nll_loss", mean)
     with pytest.raises(AssertionError):
         equals_the_hand_worked_sum(negative_log_likelihood)
 
@@ -159,3 +208,11 @@ def test_planted_smoothing_over_the_other_words_only_is_caught():
 
     with pytest.raises(AssertionError):
         smoothing_equals_its_closed_form(others_only)
+
+
+def test_planted_gradient_without_the_factor_after_it_is_caught(monkeypatch):
+    backward = loss_module._CrossEntropy.backward
+    unscaled = staticmethod(lambda ctx, gradient: backward(ctx, torch.ones_like(gradient)))
+    monkeypatch.setattr(loss_module._CrossEntropy, "backward", unscaled)
+    with pytest.raises(AssertionError):
+        equals_torchs_own(0.1)

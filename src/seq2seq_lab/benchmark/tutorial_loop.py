@@ -2,33 +2,60 @@
 
 Everything is inside the step: the keys are projected again each time (for additive attention from the state, repeated
 for every source position, side by side with the memory), the cell is called for one step, the output layer runs for
-every position, padding included, and the loss ignores padding afterwards. Same weights, same mathematics, so a test can
-say that it equals the fast road.
+every position, padding included, and the loss ignores padding afterwards. Sentences are packed and every product is
+`torch.nn.functional.linear`. Same weights, same mathematics, so a test can say that it equals the fast road.
 """
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seq2seq_lab.batch import Batch
-from seq2seq_lab.model.attention import AdditiveAttention, Attention
+from seq2seq_lab.batch import Batch, mask_from_lengths
+from seq2seq_lab.model.attention import AdditiveAttention, Attention, GeneralAttention, NoAttention
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.model.products import Product
 from seq2seq_lab.model.state import Memory
 from seq2seq_lab.special_tokens import PAD
+
+
+def plain(weight: Tensor, bias: Tensor | None) -> Product:
+    """Return W x + b as torch makes it."""
+    return lambda inputs, _: F.linear(inputs, weight, bias)
 
 
 def look(
     attention: Attention, state: Float[Tensor, "rows 1 dim"], memory: Memory
 ) -> Float[Tensor, "rows 1 context"]:
     """Return what attention reads, from the memory as the encoder left it."""
-    if not isinstance(attention, AdditiveAttention):
-        return attention.sequence(state, attention.prepare(memory))[0]
+    if isinstance(attention, NoAttention):
+        return state[..., :0]
+    if isinstance(attention, GeneralAttention):
+        keys = F.linear(memory.states, attention.key.weight)
+        scores = torch.bmm(state, keys.transpose(1, 2))
+        weights = F.softmax(scores.masked_fill(~memory.mask.unsqueeze(1), -1e10), dim=2)
+        return torch.bmm(weights, memory.states)
+    assert isinstance(attention, AdditiveAttention), "the tutorial knows no other attention"
     both = torch.cat([state.expand_as(memory.states), memory.states], dim=2)
     weight = torch.cat([attention.query.weight, attention.key.weight], dim=1)
     energy = torch.tanh(F.linear(both, weight, attention.key.bias)) @ attention.vector
     weights = F.softmax(energy.masked_fill(~memory.mask, -1e10), dim=1)
     return torch.bmm(weights.unsqueeze(1), memory.states)
+
+
+def encode(model: EncoderDecoder, batch: Batch) -> Memory:
+    """Return the packed encoder's memory."""
+    encoder = model.encoder
+    embedded = encoder.embedding(batch.source)
+    packed = pack_padded_sequence(
+        embedded, batch.source_lengths, batch_first=True, enforce_sorted=False
+    )
+    outputs, final = encoder.rnn.sequence(packed)
+    states, _ = pad_packed_sequence(outputs, batch_first=True)
+    hidden, cell = (part.flatten(1).unsqueeze(1) for part in final)
+    mask = mask_from_lengths(batch.source_lengths.to(states.device), states.shape[1])
+    return Memory(states, mask, hidden, cell)
 
 
 def tutorial_loss(
@@ -44,7 +71,7 @@ def tutorial_outputs(
 ) -> Float[Tensor, "batch target vocab"]:
     """Return the logits of all positions. A coin per step (None: all True) feeds the data's token to all rows."""
     decoder = model.decoder
-    memory = model.encode(batch.source, batch.source_lengths)
+    memory = encode(model, batch)
     rows, steps = batch.target_input.shape
     outputs = torch.zeros(rows, steps, decoder.output.out_features, device=batch.source.device)
     outputs = outputs.to(memory.states.dtype)
@@ -63,8 +90,8 @@ def tutorial_outputs(
         top, (hidden, cell) = decoder.cells[0].sequence(inputs, (hidden, cell))
         if not decoder.attends_before:
             context = look(decoder.attention, top, memory)
-        vector = decoder.readout(top, context, embedded)
-        outputs[:, step] = decoder.output(vector[:, 0])
+        vector = decoder.readout(top, context, embedded, decoder.readout.product(plain))
+        outputs[:, step] = F.linear(vector[:, 0], decoder.output.weight, decoder.output.bias)
         if decoder.input_feeding:
             feed = vector[:, 0]
     return outputs

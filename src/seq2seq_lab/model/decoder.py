@@ -12,12 +12,12 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seq2seq_lab.model.attention import Attention
 from seq2seq_lab.model.bridge import Bridge
 from seq2seq_lab.model.cell import Cell
 from seq2seq_lab.model.context import Context
+from seq2seq_lab.model.dropout import dropout
 from seq2seq_lab.model.embedding import TokenEmbedding, check_positive, check_probability
 from seq2seq_lab.model.linear import Linear
 from seq2seq_lab.model.products import MakeProduct, Products, plain, put_off
@@ -177,7 +177,7 @@ class RecurrentDecoder(nn.Module):
     def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
         below = static
         for layer, cell in enumerate(self.cells):
-            read = F.dropout(below, self.dropout, self.training) if layer else below
+            read = dropout(below, self.dropout, training=self.training) if layer else below
             one = slice(layer, layer + 1)
             outputs, _ = cell.sequence(read, (state.hidden[:, one], state.cell[:, one]))
             below = self.stack(layer, outputs, below, state.kept[:, one])
@@ -234,7 +234,7 @@ class RecurrentDecoder(nn.Module):
         below = projected
         for layer, cell in enumerate(self.cells):
             if layer:
-                read = F.dropout(below.unsqueeze(1), self.dropout, self.training)[:, 0]
+                read = dropout(below.unsqueeze(1), self.dropout, training=self.training)[:, 0]
                 projected = cell.project(read)
             before = (state.hidden[:, layer], state.cell[:, layer])
             new = cell.step(projected, before, products.recurrent[layer])

@@ -3,6 +3,7 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seq2seq_lab.model.dropout import Dropout
 from seq2seq_lab.special_tokens import PAD
 
 
@@ -28,7 +29,7 @@ class TokenEmbedding(nn.Module):
         check_positive(vocab_size=vocab_size, dim=dim)
         self.dim = dim
         self.lookup = nn.Embedding(vocab_size, dim, padding_idx=PAD)
-        self.dropout = nn.Dropout(check_probability("dropout", dropout))
+        self.dropout = Dropout(check_probability("dropout", dropout))
         nn.init.normal_(self.lookup.weight, std=dim**-0.5)
         nn.init.zeros_(self.lookup.weight[PAD])
 

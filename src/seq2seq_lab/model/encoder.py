@@ -1,6 +1,7 @@
 """The recurrent encoder: token ids in, one state per source position and the final states out."""
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from jaxtyping import Int
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq_lab.batch import mask_from_lengths
-from seq2seq_lab.model.cell import Cell
+from seq2seq_lab.model import padded_lstm
+from seq2seq_lab.model.cell import Cell, LstmCell, State
 from seq2seq_lab.model.embedding import TokenEmbedding, check_positive
 from seq2seq_lab.model.stack import Stack, StackedCells
 from seq2seq_lab.model.state import Memory
@@ -75,16 +77,21 @@ class RecurrentEncoder(nn.Module):
         order = reverse_by_length(source, lengths) if self.reverse_source else None
         if order is not None:
             source = source.gather(1, order)
-        packed = pack_padded_sequence(
-            self.embedding(source), lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
-        outputs, final = self.rnn.sequence(packed)
-        states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=source.shape[1])
+        states, final = self._read(self.embedding(source), lengths.cpu())
         if order is not None:
             states = states.gather(1, order.unsqueeze(-1).expand_as(states))
         mask = mask_from_lengths(lengths.to(source.device), source.shape[1])
         hidden, cell = (self._join_directions(part) for part in final)
         return Memory(states, mask, hidden, cell)
+
+    def _read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+        """Run over the sentences without their padding: (outputs, 0 on padding; final states)."""
+        if padded_lstm.suits(self.rnn, embedded.shape[1], lengths):
+            return padded_lstm.run(cast(LstmCell, self.rnn), embedded, lengths)
+        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+        outputs, final = self.rnn.sequence(packed)
+        states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=embedded.shape[1])
+        return states, final
 
     def _join_directions(self, state: Tensor) -> Tensor:
         """(batch, layers x directions, width) -> (batch, layers, directions x width)."""

@@ -6,6 +6,7 @@ A sub-layer reads `norm.before(vectors)`; what it made joins its input in `norm.
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seq2seq_lab.model.dropout import Dropout
 from seq2seq_lab.model.embedding import check_positive, check_probability
 
 
@@ -16,7 +17,7 @@ class Norm(nn.Module):
         super().__init__()
         check_positive(dim=dim)
         self.norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(check_probability("dropout", dropout))
+        self.dropout = Dropout(check_probability("dropout", dropout))
 
     def before(self, vectors: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
         """Return what the sub-layer reads."""

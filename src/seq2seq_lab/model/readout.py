@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seq2seq_lab.model.dropout import Dropout
 from seq2seq_lab.model.embedding import check_positive, check_probability
 from seq2seq_lab.model.linear import Linear
 from seq2seq_lab.model.products import MakeProduct, Product
@@ -18,7 +19,7 @@ class Readout(nn.Module):
         super().__init__()
         check_positive(dim=dim)
         self.dim = dim
-        self.dropout = nn.Dropout(check_probability("dropout", dropout))
+        self.dropout = Dropout(check_probability("dropout", dropout))
 
     def connect(self, *, state_dim: int, context_dim: int, embedding_dim: int) -> None:
         """Make the layer for the widths of the decoder's parts; the decoder calls this once."""

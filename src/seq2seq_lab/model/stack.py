@@ -9,10 +9,10 @@ from typing import cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from seq2seq_lab.model.cell import Cell, State
+from seq2seq_lab.model.dropout import dropout
 from seq2seq_lab.model.embedding import check_positive, check_probability
 
 
@@ -104,7 +104,7 @@ class StackedCells(nn.Module):
         kept = self.stack.draw(end)
         ends: list[State] = []
         for layer, cell in enumerate(cast(Iterable[Cell], self.cells)):
-            read = F.dropout(below, self.dropout, self.training) if layer else below
+            read = dropout(below, self.dropout, training=self.training) if layer else below
             packed = PackedSequence(read, batch_sizes, order, inverse)
             outputs, (hidden, memory) = cell.sequence(packed)
             below = self.stack(layer, outputs.data, below, kept[sentences, layer])

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seq2seq_lab.model.dropout import Dropout
 from seq2seq_lab.model.embedding import check_positive, check_probability
 from seq2seq_lab.model.linear import Linear
 from seq2seq_lab.model.norm import Norm
@@ -43,7 +44,7 @@ class Entrance(nn.Module):
             nn.Identity() if embedding_dim == dim else linear(embedding_dim, dim, bias=False)
         )
         self.position = position
-        self.dropout = nn.Dropout(check_probability("dropout", dropout))
+        self.dropout = Dropout(check_probability("dropout", dropout))
 
     def forward(
         self, embedded: Float[Tensor, "rows steps embedding"], start: int

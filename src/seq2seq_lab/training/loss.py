@@ -1,16 +1,56 @@
 """Token cross-entropy as sum and count, so that the mean is taken once, over real tokens only."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """The sum of `cross_entropy`; of tokens x vocabulary it makes one tensor, and its backward works in that.
+
+    autograd's own road makes three: log-probabilities, their gradient (all zeros but the targets) and the logits'. A
+    second backward through the same graph is refused by torch, since the log-probabilities are gone by then.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        log_probabilities = F.log_softmax(logits, dim=-1)
+        ctx.smoothing, ctx.dtype = smoothing, logits.dtype
+        ctx.save_for_backward(log_probabilities, targets)
+        total = F.nll_loss(log_probabilities, targets, reduction="sum")
+        if smoothing:
+            evenly = -log_probabilities.sum() / logits.shape[-1]
+            total = (1 - smoothing) * total + smoothing * evenly
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        log_probabilities, targets = ctx.saved_tensors
+        difference = log_probabilities.exp_()
+        if ctx.smoothing:
+            difference.sub_(ctx.smoothing / difference.shape[-1])
+        rows = torch.arange(len(targets), device=targets.device)
+        difference[rows, targets] -= 1 - ctx.smoothing
+        return difference.mul_(gradient).to(ctx.dtype), None, None
+
+
+def cross_entropy(
+    logits: Float[Tensor, "tokens vocab"], targets: Int[Tensor, " tokens"], smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    """Return what `torch.nn.functional.cross_entropy` returns with reduction "sum", in less memory."""
+    return _CrossEntropy.apply(logits, targets, smoothing)
 
 
 def negative_log_likelihood(
     logits: Float[Tensor, "tokens vocab"], targets: Int[Tensor, " tokens"]
 ) -> Float[Tensor, ""]:
     """Return the sum of -log p(target) in nats: never smoothed, the base of every reported perplexity."""
-    return F.cross_entropy(logits, targets, reduction="sum")
+    return cross_entropy(logits, targets)
 
 
 class TokenCrossEntropy(torch.nn.Module):
@@ -30,6 +70,4 @@ class TokenCrossEntropy(torch.nn.Module):
         self, logits: Float[Tensor, "tokens vocab"], targets: Int[Tensor, " tokens"]
     ) -> Float[Tensor, ""]:
         """Return the sum over the tokens."""
-        return F.cross_entropy(
-            logits, targets, reduction="sum", label_smoothing=self.label_smoothing
-        )
+        return cross_entropy(logits, targets, self.label_smoothing)
