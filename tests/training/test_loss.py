@@ -193,7 +193,7 @@ def test_planted_smoothed_perplexity_is_caught(tmp_path, monkeypatch):
 
 
 def test_planted_mean_in_place_of_sum_is_caught(monkeypatch):
-    def mean(log_probabilities, targets, reduction):  # noqa: ARG001
+    def mean(log_probabilities, targets, reduction):
         return nll_loss(log_probabilities, targets)
 
     nll_loss = loss_module.F.nll_loss

@@ -22,7 +22,11 @@ class Rate:
     @staticmethod
     def of(blocks: Sequence[float]) -> "Rate":
         """Summarise the blocks."""
-        quartiles = statistics.quantiles(blocks, n=4) if len(blocks) > 1 else [blocks[0]] * 3
+        quartiles = (
+            statistics.quantiles(blocks, n=4, method="inclusive")
+            if len(blocks) > 1
+            else [blocks[0]] * 3
+        )
         return Rate(statistics.median(blocks), quartiles[0], quartiles[2], tuple(blocks))
 
 

@@ -23,11 +23,13 @@ T = TypeVar("T", Tensor, PackedSequence)
 class Cell(nn.RNNBase):
     """What the cells share; comes before a torch module in the bases and uses torch's parameter names.
 
+    `gates_add_up` says that all gates come from W x + U h + b, so that a loop may make both products at once.
     `orthogonal` starts the recurrent weights of each gate as a random rotation (Saxe et al. 2014); else all weights
     start as torch's do, uniform within 1 / sqrt(dim).
     """
 
     has_cell = False
+    gates_add_up = True
     torch_settings: ClassVar[dict[str, Any]] = {}
     weight_ih_l0: Tensor
     weight_hh_l0: Tensor
@@ -129,6 +131,8 @@ class ReluCell(Cell, nn.RNN):
 
 class GruCell(Cell, nn.GRU):
     """The gated recurrent unit of Cho et al. (2014), in the variant that cuDNN and torch compute."""
+
+    gates_add_up = False
 
     def advance(
         self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product

@@ -23,7 +23,7 @@ from seq2seq_lab.model.linear import Linear
 from seq2seq_lab.model.products import MakeProduct, Products, plain, put_off
 from seq2seq_lab.model.readout import Readout
 from seq2seq_lab.model.stack import Stack
-from seq2seq_lab.model.state import Memory, RecurrentSource, RecurrentState
+from seq2seq_lab.model.state import Memory, RecurrentSource, RecurrentState, side_by_side
 
 
 class RecurrentDecoder(nn.Module):
@@ -140,7 +140,11 @@ class RecurrentDecoder(nn.Module):
 
     def loop_products(self) -> Products:
         """Return the products for a training loop of steps: the weights' gradients are made once, after the loop."""
-        return self._products(put_off)
+        products, cell = self._products(put_off), self.cells[0]
+        if not (self.dynamic_dim and cell.gates_add_up):
+            return products
+        dynamic = cell.weight_ih_l0[:, self.static_dim :]
+        return products.joined(dynamic, cell.weight_hh_l0, cell.bias_hh_l0)
 
     def readouts(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
@@ -185,9 +189,10 @@ class RecurrentDecoder(nn.Module):
         return self.readout(below, context, embedded)
 
     def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
-        projected, products = self.cells[0].project(static), self.loop_products()
+        # steps first, so that what a step reads lies side by side
+        projected, products = self.cells[0].project(static.transpose(0, 1)), self.loop_products()
         tops, contexts, vectors = [], [], []
-        for now, word in zip(projected.unbind(1), embedded.unbind(1), strict=True):
+        for now, word in zip(projected, embedded.unbind(1), strict=True):
             top, context, state = self._advance(now, state, products)
             if self.input_feeding:
                 state = replace(state, feed=self.readout(top, context, word, products.readout))
@@ -208,10 +213,9 @@ class RecurrentDecoder(nn.Module):
 
     def _products(self, make: MakeProduct) -> Products:
         cell = self.cells[0]
-        dynamic = cell.weight_ih_l0[:, self.static_dim :]
         return Products(
             static=make(cell.weight_ih_l0[:, : self.static_dim], cell.bias_ih_l0),
-            dynamic=make(dynamic, None),
+            dynamic=make(cell.weight_ih_l0[:, self.static_dim :], None),
             recurrent=tuple(cell.recurrent(make) for cell in self.cells),
             readout=self.readout.product(make),
             output=make(self.output.weight, self.output.bias),
@@ -228,7 +232,11 @@ class RecurrentDecoder(nn.Module):
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Run all layers for one step: (top output, states h of all layers, states c)."""
         if self.dynamic_dim:
-            projected = products.dynamic(torch.cat(dynamic, dim=1), projected)
+            parts = [part for part in dynamic if part.shape[1]]
+            if products.joins_state:
+                parts.append(state.hidden[:, 0])
+            read = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+            projected = products.dynamic(read, projected)
         hidden: list[Tensor] = []
         cells: list[Tensor] = []
         below = projected
@@ -257,8 +265,8 @@ class RecurrentDecoder(nn.Module):
     ) -> RecurrentState:
         return replace(
             state,
-            hidden=torch.stack(hidden, dim=1),
-            cell=torch.stack(cells, dim=1),
+            hidden=side_by_side(hidden),
+            cell=side_by_side(cells),
             attention=weights,
             past=self.attention.advance(state.past, weights),
         )

@@ -29,7 +29,8 @@ class RecurrentEncoder(nn.Module):
     """Reads the source with an RNN, GRU or LSTM, in one direction or in both.
 
     `dim` is the width of the output: a bidirectional encoder gives each direction half of it. Padding is packed
-    away, so the backward direction starts at the last real token and the final states are those of the real text.
+    away (an LSTM on a CPU stands still on it: `padded_lstm`), so the backward direction starts at the last real token
+    and the final states are those of the real text.
     With `reverse_source` the encoder reads right to left (Sutskever et al. 2014); the states keep the source order.
     `stack` says what happens between the layers; all of them are one fused call where that is nothing.
     """

@@ -6,7 +6,7 @@ through the loop, it is laid out once for the kernel that multiplies it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,7 +25,8 @@ MakeProduct = Callable[[Tensor, Tensor | None], Product]
 class Products:
     """Those of a recurrent decoder's step.
 
-    `static` reads what is known before the step, `dynamic` what the loop makes, `recurrent` each layer's state.
+    `static` reads what is known before the step, `dynamic` what the loop makes, `recurrent` each layer's state. With
+    `joins_state`, `dynamic` reads the first layer's state too, and its `recurrent` adds nothing.
     """
 
     static: Product
@@ -33,6 +34,19 @@ class Products:
     recurrent: tuple[Product, ...]
     readout: Product | None
     output: Product
+    joins_state: bool = False
+
+    def joined(self, dynamic: Tensor, recurrent: Tensor, bias: Tensor) -> "Products":
+        """Return the same for a loop, `dynamic` reading the first layer's state too: one product instead of two."""
+        both = put_off(torch.cat([dynamic, recurrent], dim=1), bias)
+        rest = self.recurrent[1:]
+        return replace(self, dynamic=both, recurrent=(_nothing_more, *rest), joins_state=True)
+
+
+def _nothing_more(_: Tensor, base: Tensor | None = None) -> Tensor:
+    """Stand for the product that `dynamic` has made already."""
+    assert base is not None
+    return base
 
 
 def plain(weight: Tensor, bias: Tensor | None) -> Product:

@@ -29,6 +29,13 @@ def count_rows(value: Any) -> int:
     return value.shape[0]
 
 
+def side_by_side(
+    layers: list[Float[Tensor, "rows dim"]],
+) -> Float[Tensor, "rows layers dim"]:
+    """Put the layers' states into one tensor; a single layer's is not copied."""
+    return layers[0].unsqueeze(1) if len(layers) == 1 else torch.stack(layers, dim=1)
+
+
 @dataclass(frozen=True)
 class Memory:
     """What the encoder hands over.

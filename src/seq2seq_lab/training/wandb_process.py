@@ -152,6 +152,7 @@ def work(messages: TextIO, screen: TextIO) -> None:
 
 def main() -> None:
     """Serve one run and leave at once: W&B's exit hooks wait long for a server that does not answer."""
+    os.nice(10)  # its start would take processor time from the first training steps
     messages = os.fdopen(os.dup(0), encoding="utf-8", newline="\n")
     screen = take_screen()
     code = 0
