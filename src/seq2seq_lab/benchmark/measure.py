@@ -185,7 +185,7 @@ def decode(arguments: Any, report: Report) -> dict[str, Any]:
     def run(search: Any, batch: Batch) -> None:
         state = model.initial_state(model.encode(batch.source, batch.source_lengths))
         request = Request(batch.source_lengths, batch.ids.cpu(), [[] for _ in batch.ids])
-        search(model.step, state, request)
+        search(model.stepper(), state, request)
 
     widths = {"greedy": 1, "beam 5": 5}
     runs = [

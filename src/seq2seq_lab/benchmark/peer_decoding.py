@@ -1,7 +1,7 @@
 """Decoding by our `translate.py` against the peers' own decoding commands: decoder rows per second.
 
-Every program first trains a few steps, to have a checkpoint to load. A barely trained model says little and seldom
-stops, so outputs are cut at 20 tokens for all; rows (sentence x beam x step) are counted from outside.
+Every program first trains a few steps, to have a checkpoint to load. When a barely trained model stops is chance,
+so all outputs are held to exactly 20 tokens; rows (sentence x beam x step) are counted from outside.
 """
 
 import json
@@ -25,6 +25,8 @@ from seq2seq_lab.files import write_text
 
 PAIRS, SENTENCES, STEPS, LENGTH = 4000, 512, 20, 20
 COUNTER = str(Path(count_rows.__file__))
+ROWS = r"\d+ rows, ([\d.]+) rows/s"
+"""What the counter says last."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,15 @@ class Program:
 
 def carry_out(name: str, words: list[str], folder: Path, threads: int) -> str:
     """Run a command to its end and return what it printed."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    # peers of torch before 2.6 load their own checkpoints as whole pickles
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(threads), "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"
+    }  # fmt: skip
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True)
     told = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
     if done.returncode:
-        last = told.splitlines()[-1] if told else "nothing"
+        lines = [line for line in told.splitlines() if line and not re.fullmatch(ROWS, line)]
+        last = lines[-1] if lines else "nothing"
         raise ResourceError(f"{name}: exit code {done.returncode}, it said: {last}")
     return told
 
@@ -56,7 +62,8 @@ def our_program(text: Path, folder: Path, threads: int) -> Program:
     words = [sys.executable, str(root / "train.py"), *work_overrides(text), f"run_dir={run}"]
     words += ["model.decoder.input_feeding=true", f"training.trainer.max_steps={STEPS}"]
     carry_out("ours", [*words, "logger=csv"], folder, threads)
-    cut = ["decoding.max_ratio=0.0", f"decoding.max_extra={LENGTH}"]
+    cut = [f"decoding.{key}={LENGTH}" for key in ("max_extra", "min_length")]
+    cut.append("decoding.max_ratio=0.0")
     decode = [str(root / "scripts" / "translate.py"), str(run), str(text / "words.source")]
     beams = {
         1: [*decode, "decoding=greedy", *cut],
@@ -71,7 +78,8 @@ def joeynmt_program(python: Path, text: Path, folder: Path, threads: int) -> Pro
     command = joeynmt(python, text, "luong")
     config = json.loads(command.files["joey.yaml"].replace("{every}", str(STEPS)))
     config["training"] |= {"updates": STEPS, "validation_freq": STEPS}
-    config["testing"] |= {"max_output_length": LENGTH, "batch_size": 64, "batch_type": "sentence"}
+    config["testing"] |= {"batch_size": 64, "batch_type": "sentence"}
+    config["testing"] |= {f"{side}_output_length": LENGTH for side in ("min", "max")}
     config["data"]["test"] = str(text / "words")
     for beam in (1, 5):
         config["testing"]["beam_size"] = beam
@@ -98,7 +106,8 @@ def open_nmt_program(python: Path, text: Path, folder: Path, threads: int) -> Pr
         "-src",
         str(text / "words.source"),
     ]
-    decode += ["-output", "out", "-batch_size", "64", "-max_length", str(LENGTH), "-beam_size"]
+    decode += ["-output", "out", "-batch_size", "64", "-max_length", str(LENGTH)]
+    decode += ["-min_length", str(LENGTH), "-beam_size"]
     place = "onmt.decoders.decoder:InputFeedRNNDecoder:_run_forward_pass"
     words = {beam: [*decode, str(beam)] for beam in (1, 5)}
     return Program("OpenNMT-py, input feeding", folder, str(python), place, words)
@@ -140,7 +149,7 @@ def _compare(
         for one in programs if turn % 2 == 0 else programs[::-1]:
             words = [one.python, COUNTER, one.place, *one.words[beam]]
             told = carry_out(one.name, words, one.folder, threads)
-            found = re.search(r"\d+ rows, ([\d.]+) rows/s", told)
+            found = re.search(ROWS, told)
             if not found or not float(found[1]):
                 raise ResourceError(f"{one.name}: decoded no rows, it said: {told[-200:]}")
             speeds[one.name].append(float(found[1]))

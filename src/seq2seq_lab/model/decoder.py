@@ -118,10 +118,10 @@ class RecurrentDecoder(nn.Module):
         return weights[:, :0] if self.embedding is None else self.embedding.mix(weights)
 
     def step(
-        self, token: Int[Tensor, " rows"], state: RecurrentState
+        self, token: Int[Tensor, " rows"], state: RecurrentState, products: Products | None = None
     ) -> tuple[Float[Tensor, "rows vocab"], RecurrentState]:
         """Read one token per hypothesis; return the logits of the next one and the new state."""
-        return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state)
+        return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state, products)
 
     def step_embedded(
         self,
@@ -129,7 +129,7 @@ class RecurrentDecoder(nn.Module):
         state: RecurrentState,
         products: Products | None = None,
     ) -> tuple[Float[Tensor, "rows vocab"], RecurrentState]:
-        """Do `step` from what `embed` gave, or from any mixture of embeddings; a training loop gives its `products`."""
+        """Do `step` from what `embed` gave, or from any mixture of embeddings; a loop gives its `products`."""
         products = products or self._products(plain)
         projected = products.static(self._static(embedded.unsqueeze(1), state)[:, 0], None)
         top, context, state = self._advance(projected, state, products)
@@ -139,7 +139,7 @@ class RecurrentDecoder(nn.Module):
         return products.output(vector, None), state
 
     def loop_products(self) -> Products:
-        """Return the products for a training loop of steps: the weights' gradients are made once, after the loop."""
+        """Return the products for a loop of steps: weights are laid out once, their gradients made after the loop."""
         products, cell = self._products(put_off), self.cells[0]
         if not (self.dynamic_dim and cell.gates_add_up):
             return products

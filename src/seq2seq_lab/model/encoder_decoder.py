@@ -1,11 +1,15 @@
 """The whole model: encode the source, decode the target."""
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seq2seq_lab.model.state import DecoderState, Memory
+
+Stepper = Callable[[Tensor, Any], tuple[Tensor, Any]]
+"""(one token per row, state) -> (logits, new state)."""
 
 
 class EncoderDecoder(nn.Module):
@@ -58,6 +62,11 @@ class EncoderDecoder(nn.Module):
     ) -> tuple[Float[Tensor, "batch vocab"], DecoderState]:
         """Read one target token; return the logits of the next one and the new state."""
         return self.decoder.step(token, state)
+
+    def stepper(self) -> Stepper:
+        """Return `step` for a whole search: the weights, which must not change meanwhile, are laid out once."""
+        products = self.decoder.loop_products()
+        return lambda token, state: self.decoder.step(token, state, products)
 
     def readouts(
         self,

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seq2seq_lab.model.encoder_decoder import Stepper
 from seq2seq_lab.model.state import DecoderState, Memory
 
 
@@ -74,8 +75,16 @@ class Ensemble(nn.Module):
         self, token: Int[Tensor, " rows"], state: EnsembleState
     ) -> tuple[Float[Tensor, "rows vocab"], EnsembleState]:
         """Read one token per hypothesis; return log mean probabilities as logits, and the new state."""
-        pairs = zip(self.members, state.members, strict=True)
-        found = [member.step(token, one) for member, one in pairs]
+        return self._step([member.step for member in self.members], token, state)
+
+    def stepper(self) -> Stepper:
+        """Return `step` for a whole search: the weights, which must not change meanwhile, are laid out once."""
+        steppers = [member.stepper() for member in self.members]
+        return lambda token, state: self._step(steppers, token, state)
+
+    def _step(self, steps: list[Stepper], token: Tensor, state: Any) -> tuple[Tensor, Any]:
+        pairs = zip(steps, state.members, strict=True)
+        found = [step(token, one) for step, one in pairs]
         logits = log_mean_probability([logits for logits, _ in found])
         return logits, self._state([new for _, new in found])
 

@@ -7,6 +7,7 @@ through the loop, it is laid out once for the kernel that multiplies it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -61,6 +62,10 @@ def plain(weight: Tensor, bias: Tensor | None) -> Product:
     return product
 
 
+FEWEST = 4
+"""With fewer rows in its first product a matrix is not laid out: that would cost as much as some steps."""
+
+
 class Matrix:
     """W of a loop, outside the graph. It is laid out for both directions, each when first needed."""
 
@@ -71,7 +76,7 @@ class Matrix:
 
     def times(self, inputs: Tensor, base: Tensor | None, bias: Tensor | None) -> Tensor:
         """Return base + W inputs + b."""
-        if self.is_laid_out:
+        if self.is_laid_out and (self._forward is not None or len(inputs) >= FEWEST):
             if self._forward is None:
                 self._forward = laid_out(self.weight, len(inputs))
             return onednn(inputs, self._forward, bias, base)
@@ -135,9 +140,15 @@ class _Step(torch.autograd.Function):
         return to_inputs, to_base, gradient.new_zeros(()), None, None, None
 
 
+def _times(matrix: Matrix, bias: Tensor | None, inputs: Tensor, base: Tensor | None) -> Tensor:
+    return matrix.times(inputs, base, bias)
+
+
 def put_off(weight: Tensor, bias: Tensor | None) -> Product:
     """Return the product for a loop; equal to `plain` in values and gradients. Inputs are (rows, width)."""
-    if not (torch.is_grad_enabled() and weight.requires_grad):
+    if not torch.is_grad_enabled():
+        return partial(_times, Matrix(weight), bias)
+    if not weight.requires_grad:
         return plain(weight, bias)
     steps: list[tuple[Tensor, Tensor]] = []
     weights = _Weights.apply(weight, bias, steps)

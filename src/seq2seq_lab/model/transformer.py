@@ -135,10 +135,10 @@ class TransformerDecoder(nn.Module):
         return self.embedding.mix(weights)
 
     def step(
-        self, token: Int[Tensor, " rows"], state: TransformerState
+        self, token: Int[Tensor, " rows"], state: TransformerState, output: Product | None = None
     ) -> tuple[Float[Tensor, "rows vocab"], TransformerState]:
         """Read one token per hypothesis; return the logits of the next one and the new state."""
-        return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state)
+        return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state, output)
 
     def step_embedded(
         self,
@@ -146,7 +146,7 @@ class TransformerDecoder(nn.Module):
         state: TransformerState,
         output: Product | None = None,
     ) -> tuple[Float[Tensor, "rows vocab"], TransformerState]:
-        """Do `step` from what `embed` gave, or from any mixture of embeddings; a training loop gives its product."""
+        """Do `step` from what `embed` gave, or from any mixture of embeddings; a loop gives its product."""
         output = output or plain(self.output.weight, self.output.bias)
         vectors, state, queries = self._read(embedded.unsqueeze(1), state)
         weights = attention_weights(queries, state.source.keys[-1], state.source.mask)
@@ -154,7 +154,7 @@ class TransformerDecoder(nn.Module):
         return logits, replace(state, attention=weights.flatten(0, 1))
 
     def loop_products(self) -> Product:
-        """Return the output layer for a training loop of steps: its gradient is made once, after the loop."""
+        """Return the output layer for a loop of steps: laid out once, its gradient made after the loop."""
         return put_off(self.output.weight, self.output.bias)
 
     def readouts(

@@ -64,8 +64,9 @@ class Scorer:
             targets.new_full((len(wanted),), BOS),
         )
         found: list[list[float]] = [[] for _ in wanted]
+        read = self.model.stepper()
         for step in range(targets.shape[1]):
-            logits, state = self.model.step(token, state)
+            logits, state = read(token, state)
             token = targets[rows, step]
             for row, score in zip(
                 rows.tolist(), log_probability(logits, token).tolist(), strict=True

@@ -10,7 +10,7 @@ from torch import Tensor
 from seq2seq_lab.data.batching import Batching, BySentences
 from seq2seq_lab.data.collate import pad_source
 from seq2seq_lab.data.tokenizer import Tokenizer
-from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search
+from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search, Step
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
 
@@ -158,9 +158,10 @@ class Translator:
         if prefixes is not None:
             forced = self.target_tokenizer.encode_batch(prefixes)
         results = [[NOTHING] for _ in texts]
+        step = self.model.stepper()
         for rows in self._batches(kept):
             numbers = [first + i for i in rows]
-            batch = self._search([kept[i] for i in rows], numbers, [forced[i] for i in rows])
+            batch = self._search(step, [kept[i] for i in rows], numbers, [forced[i] for i in rows])
             for i, found in zip(rows, batch, strict=True):
                 asked = _Asked(
                     source=texts[i],
@@ -181,13 +182,13 @@ class Translator:
         return [rows.tolist() for rows in batches]
 
     def _search(
-        self, sentences: list[list[int]], numbers: list[int], prefixes: list[list[int]]
+        self, step: Step, sentences: list[list[int]], numbers: list[int], prefixes: list[list[int]]
     ) -> list[list[Hypothesis]]:
         source, lengths = pad_source(sentences)
         device = next(self.model.parameters()).device
         memory: Any = self.model.encode(source.to(device), lengths)
         request = Request(lengths, torch.tensor(numbers), prefixes)
-        return self.decoding(self.model.step, self.model.initial_state(memory), request)
+        return self.decoding(step, self.model.initial_state(memory), request)
 
     def _translation(self, asked: _Asked, found: Hypothesis) -> Translation:
         tokens, end = found.tokens.tolist(), SPELLINGS[EOS]

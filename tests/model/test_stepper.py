@@ -1,0 +1,95 @@
+"""A search's stepper, with its weights laid out once, equals `step`: logits and states, while rows leave."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from seq2seq_lab.model import linear, products
+from seq2seq_lab.model.ensemble import Ensemble
+from seq2seq_lab.model.products import Matrix
+from seq2seq_lab.special_tokens import BOS
+from small_runs import small
+from tiny_models import covering_choices, make_batch, make_model
+from tiny_transformers import make_any, transformer_choices
+
+TOLERANCE = {torch.float64: {"atol": 1e-10, "rtol": 0}, torch.float32: {"atol": 1e-4, "rtol": 1e-4}}
+CHOICES = (*covering_choices(), *transformer_choices())
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_laid_out(monkeypatch):
+    monkeypatch.setattr(linear, "SMALLEST", 1)
+    monkeypatch.setattr(products, "FEWEST", 1)
+
+
+@torch.no_grad()
+def stepper_equals_step(model, dtype: torch.dtype) -> None:
+    """Six steps; after the third only every other sentence goes on."""
+    model = model.to(dtype).eval()
+    batch = make_batch()
+    memory = model.encode(batch.source, batch.source_lengths)
+    states = [model.initial_state(memory) for _ in range(2)]
+    steps = [model.step, model.stepper()]
+    token = torch.full((len(batch.source),), BOS)
+    for position in range(6):
+        found = [step(token, state) for step, state in zip(steps, states, strict=True)]
+        (one, states[0]), (other, states[1]) = found
+        torch.testing.assert_close(other, one, **TOLERANCE[dtype])
+        torch.testing.assert_close(states[1].attention, states[0].attention, **TOLERANCE[dtype])
+        token = one[:, BOS + 1 :].argmax(dim=1) + BOS + 1
+        if position == 2:
+            keep = torch.arange(0, len(token), 2)
+            token, states = token[keep], [state.select(keep) for state in states]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_it_equals_step(choice, dtype):
+    stepper_equals_step(make_any(choice), dtype)
+
+
+def test_an_ensemble_steps_with_each_members():
+    choice = covering_choices()[0]
+    stepper_equals_step(Ensemble([make_model(choice, seed) for seed in (1, 2)]), torch.float64)
+
+
+def translations_follow_the_weights() -> None:
+    """Lay out anew for each call: between two of them training goes on."""
+    parts = small()
+    translator = parts.module.translator
+    translator.translate(["1 2 3 4"])
+    with torch.no_grad():
+        for parameter in parts.module.model.parameters():
+            parameter.mul_(4.0)
+    fresh = replace(translator, model=copy.deepcopy(translator.model))
+    found = [one.translate(["1 2 3 4"])[0].score for one in (translator, fresh)]
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_translations_follow_the_weights():
+    translations_follow_the_weights()
+
+
+# planted bugs
+
+
+def test_planted_base_left_out_is_caught(monkeypatch):
+    times = Matrix.times
+    monkeypatch.setattr(Matrix, "times", lambda self, x, base, bias: times(self, x, None, bias))
+    fed = next(choice for choice in covering_choices() if choice.input_feeding)
+    with pytest.raises(AssertionError):
+        stepper_equals_step(make_any(fed), torch.float64)
+
+
+def test_planted_stepper_of_the_first_call_is_caught(monkeypatch):
+    from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+
+    kept = {}
+    stepper = EncoderDecoder.stepper
+    monkeypatch.setattr(
+        EncoderDecoder, "stepper", lambda self: kept.setdefault(id(self), stepper(self))
+    )
+    with pytest.raises(AssertionError):
+        translations_follow_the_weights()
