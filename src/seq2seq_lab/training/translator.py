@@ -182,7 +182,7 @@ class Translator:
         return [rows.tolist() for rows in batches]
 
     def _search(
-        self, step: Step, sentences: list[list[int]], numbers: list[int], prefixes: list[list[int]]
+        self, sentences: list[list[int]], numbers: list[int], prefixes: list[list[int]], step: Step
     ) -> list[list[Hypothesis]]:
         source, lengths = pad_source(sentences)
         device = next(self.model.parameters()).device
