@@ -161,7 +161,7 @@ class Translator:
         step = self.model.stepper()
         for rows in self._batches(kept):
             numbers = [first + i for i in rows]
-            batch = self._search(step, [kept[i] for i in rows], numbers, [forced[i] for i in rows])
+            batch = self._search([kept[i] for i in rows], numbers, [forced[i] for i in rows], step)
             for i, found in zip(rows, batch, strict=True):
                 asked = _Asked(
                     source=texts[i],
