@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from seq2seq_lab.model import linear as module
-from seq2seq_lab.model.linear import Linear, linear, prefers_onednn
+from seq2seq_lab.model import products
+from seq2seq_lab.model.linear import Linear, laid_out, linear, prefers_onednn
 from seq2seq_lab.model.products import plain, put_off
 
 OUTPUT, INPUT = 521, 131
@@ -62,6 +63,22 @@ def test_a_loop_over_a_laid_out_matrix_equals_the_plain_one(has_base, has_bias):
         return [*made, *(leaf.grad for leaf in leaves)]
 
     torch.testing.assert_close(run(put_off), run(plain), **TOLERANCE)
+
+
+def test_a_matrix_is_laid_out_by_the_first_product_of_enough_rows(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        products, "laid_out", lambda w, rows: made.append(rows) or laid_out(w, rows)
+    )
+    inputs, weight, bias = (one.detach() for one in parts(7))
+    with torch.no_grad():
+        product = put_off(weight, bias)
+        found = []
+        for rows, calls in ((1, []), (products.FEWEST - 1, []), (5, [5]), (2, [5]), (7, [5])):
+            found.append((product(inputs[:rows], None), F.linear(inputs[:rows], weight, bias)))
+            assert made == calls
+    for one, expected in found:
+        torch.testing.assert_close(one, expected, **TOLERANCE)
 
 
 def test_only_large_float32_matrices_outside_autocast_and_tracing_take_it(monkeypatch):

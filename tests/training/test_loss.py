@@ -86,17 +86,31 @@ def test_values_and_gradients_are_torchs_own(dtype, smoothing, rows):
     equals_torchs_own(smoothing, dtype, rows)
 
 
-def test_half_precision_keeps_its_type():
-    logits = torch.randn(5, 7).bfloat16().requires_grad_()
-    negative_log_likelihood(logits, torch.randint(7, (5,))).backward()
-    assert logits.grad.dtype == torch.bfloat16
+def half_precision_is_widened(loss) -> None:
+    """The loss of bfloat16 logits is that of the same numbers in float32; the gradient is rounded once, at the end."""
+    torch.manual_seed(1)
+    half, targets = (torch.randn(5, 7) * 3).bfloat16(), torch.randint(7, (5,))
+    half[0, targets[0]] = 12.0  # sure of itself: 1 - p is below the spacing of bfloat16 at 1
+    wide = half.float().requires_grad_()
+    expected = torchs_own(0.0)(wide, targets)
+    expected.backward()
+    for enabled in (False, True):
+        leaf = half.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            total = loss(leaf, targets)
+        total.backward()
+        torch.testing.assert_close(total.detach(), expected.detach(), check_dtype=False)
+        torch.testing.assert_close(leaf.grad, wide.grad.bfloat16(), atol=0, rtol=0.01)
 
 
-def test_autocast_takes_the_loss_in_float32_as_torchs_own_does():
-    logits = torch.randn(5, 7).bfloat16()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert (
-            negative_log_likelihood(logits, torch.zeros(5, dtype=torch.long)).dtype == torch.float32
+def test_half_precision_is_widened():
+    half_precision_is_widened(negative_log_likelihood)
+
+
+def test_planted_loss_in_half_precision_is_caught():
+    with pytest.raises(AssertionError):
+        half_precision_is_widened(
+            lambda logits, targets: -logits.log_softmax(-1)[range(5), targets].sum()
         )
 
 

@@ -27,7 +27,7 @@ class State(Protocol):
 class Step(Protocol):
     """One decoder step: (one token per row, state) -> (logits, new state)."""
 
-    def __call__(self, token: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def __call__(self, token: Tensor, state: Any, /) -> tuple[Tensor, Any]:
         """Read one token per row."""
         ...
 

@@ -86,8 +86,10 @@ def full_beam_is_enumeration(model: EncoderDecoder, batch: Batch, search: Any) -
     one, worst = rows_of(batch, [0]), 0.0
     every = every_string(model, one)
 
+    read = model.stepper()
+
     def step(token: Tensor, state: Any) -> tuple[Tensor, Any]:
-        logits, state = model.step(token, state)
+        logits, state = read(token, state)
         return narrowed(logits), state
 
     for penalty, n_best in product(penalties, (1, STRINGS)):

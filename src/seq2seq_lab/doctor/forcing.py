@@ -17,6 +17,7 @@ from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.doctor.agreement import NotApplicable, agree, demand
 from seq2seq_lab.doctor.roads import gradients, loss_and_gradients
 from seq2seq_lab.doctor.searching import request_of
+from seq2seq_lab.model import dropout as masks
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import EOS
 from seq2seq_lab.training.feeding import rolled_out
@@ -32,7 +33,7 @@ def shared_dropout(model: nn.Module) -> Iterator[None]:
     torch.manual_seed(5)  # dropout inside torch's fused calls is the encoder's, alike in both roads
     names = {id(module): name for name, module in model.named_modules()}
     clock: dict[str, int] = {}
-    original = F.dropout
+    original, smallest = F.dropout, masks.SMALLEST
 
     def dropout(
         inputs: Tensor,
@@ -51,11 +52,11 @@ def shared_dropout(model: nn.Module) -> Iterator[None]:
         kept = (draws >= p).to(inputs)[start : start + steps].transpose(0, 1) / (1 - p)
         return inputs * (kept if inputs.ndim == 3 else kept[:, 0])
 
-    F.dropout = dropout  # type: ignore[assignment]
+    F.dropout, masks.SMALLEST = dropout, sys.maxsize  # type: ignore[assignment]
     try:
         yield
     finally:
-        F.dropout = original
+        F.dropout, masks.SMALLEST = original, smallest
 
 
 def _site(names: dict[int, str]) -> str:
@@ -111,7 +112,7 @@ def never_teacher_forced_equals_greedy(
     search = Greedy(max_ratio=0.0, max_extra=tokens.shape[1])
     with torch.no_grad():
         state = model.initial_state(model.encode(batch.source, batch.source_lengths))
-        hypotheses = search(model.step, state, request_of(batch.source_lengths))
+        hypotheses = search(model.stepper(), state, request_of(batch.source_lengths))
     worst = 0.0
     for row, (found,) in enumerate(hypotheses):
         produced = [*found.tokens.tolist(), *([EOS] if found.finished else [])]

@@ -31,7 +31,7 @@ def request_of(lengths: Tensor, numbers: Tensor | None = None) -> Request:
 def search_all(model: EncoderDecoder, batch: Batch, search: Search) -> Found:
     """Return what the search finds for each sentence of the batch."""
     state = model.initial_state(model.encode(batch.source, batch.source_lengths))
-    return search(model.step, state, request_of(batch.source_lengths, batch.ids))
+    return search(model.stepper(), state, request_of(batch.source_lengths, batch.ids))
 
 
 def forced_score(

@@ -216,6 +216,7 @@ class RecurrentDecoder(nn.Module):
         return Products(
             static=make(cell.weight_ih_l0[:, : self.static_dim], cell.bias_ih_l0),
             dynamic=make(cell.weight_ih_l0[:, self.static_dim :], None),
+            inputs=tuple(make(c.weight_ih_l0, c.bias_ih_l0) for c in list(self.cells)[1:]),
             recurrent=tuple(cell.recurrent(make) for cell in self.cells),
             readout=self.readout.product(make),
             output=make(self.output.weight, self.output.bias),
@@ -243,7 +244,7 @@ class RecurrentDecoder(nn.Module):
         for layer, cell in enumerate(self.cells):
             if layer:
                 read = dropout(below.unsqueeze(1), self.dropout, training=self.training)[:, 0]
-                projected = cell.project(read)
+                projected = products.inputs[layer - 1](read, None)
             before = (state.hidden[:, layer], state.cell[:, layer])
             new = cell.step(projected, before, products.recurrent[layer])
             below = self.stack(layer, new[0], below, state.kept[:, layer])

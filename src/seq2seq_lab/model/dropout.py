@@ -1,6 +1,6 @@
 """Dropout as torch's own, with masks that a CPU draws five times as fast.
 
-torch spends a draw of double precision on every number; here 16 bits decide, four decisions to a draw of 64. The
+On an AMD CPU torch spends a draw of its own on every number; here 16 bits decide, four decisions to a draw of 64. The
 probability is therefore a multiple of 2^-16, and the factor of what is kept is made from that one.
 """
 

@@ -64,7 +64,7 @@ class EncoderDecoder(nn.Module):
         return self.decoder.step(token, state)
 
     def stepper(self) -> Stepper:
-        """Return `step` for a whole search: the weights, which must not change meanwhile, are laid out once."""
+        """Return `step` for a whole search, without gradients: the largest weights, which stay, are laid out once."""
         products = self.decoder.loop_products()
         return lambda token, state: self.decoder.step(token, state, products)
 

@@ -78,7 +78,7 @@ class Ensemble(nn.Module):
         return self._step([member.step for member in self.members], token, state)
 
     def stepper(self) -> Stepper:
-        """Return `step` for a whole search: the weights, which must not change meanwhile, are laid out once."""
+        """Return `step` for a whole search, without gradients: the largest weights, which stay, are laid out once."""
         steppers = [member.stepper() for member in self.members]
         return lambda token, state: self._step(steppers, token, state)
 

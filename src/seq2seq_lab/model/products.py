@@ -26,12 +26,14 @@ MakeProduct = Callable[[Tensor, Tensor | None], Product]
 class Products:
     """Those of a recurrent decoder's step.
 
-    `static` reads what is known before the step, `dynamic` what the loop makes, `recurrent` each layer's state. With
-    `joins_state`, `dynamic` reads the first layer's state too, and its `recurrent` adds nothing.
+    `static` reads what is known before the step, `dynamic` what the loop makes, `inputs` what the layer below gives to
+    each layer but the first, `recurrent` each layer's state. With `joins_state`, `dynamic` reads the first layer's
+    state too, and its `recurrent` adds nothing. Attention keeps its own products.
     """
 
     static: Product
     dynamic: Product
+    inputs: tuple[Product, ...]
     recurrent: tuple[Product, ...]
     readout: Product | None
     output: Product
@@ -63,7 +65,7 @@ def plain(weight: Tensor, bias: Tensor | None) -> Product:
 
 
 FEWEST = 4
-"""With fewer rows in its first product a matrix is not laid out: that would cost as much as some steps."""
+"""A matrix is laid out by the first product of so many rows: for fewer it would cost as much as some steps."""
 
 
 class Matrix:
@@ -74,9 +76,12 @@ class Matrix:
         self._forward: Tensor | None = None
         self._backward: Tensor | None = None
 
+    def _pays(self, made: Tensor | None, rows: Tensor) -> bool:
+        return self.is_laid_out and (made is not None or len(rows) >= FEWEST)
+
     def times(self, inputs: Tensor, base: Tensor | None, bias: Tensor | None) -> Tensor:
         """Return base + W inputs + b."""
-        if self.is_laid_out and (self._forward is not None or len(inputs) >= FEWEST):
+        if self._pays(self._forward, inputs):
             if self._forward is None:
                 self._forward = laid_out(self.weight, len(inputs))
             return onednn(inputs, self._forward, bias, base)
@@ -87,7 +92,7 @@ class Matrix:
 
     def to_inputs(self, gradient: Tensor) -> Tensor:
         """Return the gradient of the inputs from that of the product."""
-        if self.is_laid_out:
+        if self._pays(self._backward, gradient):
             if self._backward is None:
                 self._backward = laid_out(self.weight.t(), len(gradient))
             return onednn(gradient, self._backward, None, None)
@@ -141,11 +146,18 @@ class _Step(torch.autograd.Function):
 
 
 def _times(matrix: Matrix, bias: Tensor | None, inputs: Tensor, base: Tensor | None) -> Tensor:
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "products made without gradients cannot train: make them where they are used"
+        )
     return matrix.times(inputs, base, bias)
 
 
 def put_off(weight: Tensor, bias: Tensor | None) -> Product:
-    """Return the product for a loop; equal to `plain` in values and gradients. Inputs are (rows, width)."""
+    """Return the product for a loop; equal to `plain` in values and gradients. Inputs are (rows, width).
+
+    Made without gradients, it refuses to be used where gradients are wanted.
+    """
     if not torch.is_grad_enabled():
         return partial(_times, Matrix(weight), bias)
     if not weight.requires_grad:

@@ -18,7 +18,10 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        log_probabilities = F.log_softmax(logits, dim=-1)
+        wide = torch.promote_types(
+            logits.dtype, torch.float32
+        )  # as torch's own does, under autocast and without
+        log_probabilities = F.log_softmax(logits, dim=-1, dtype=wide)
         ctx.smoothing, ctx.dtype = smoothing, logits.dtype
         ctx.save_for_backward(log_probabilities, targets)
         total = F.nll_loss(log_probabilities, targets, reduction="sum")
@@ -42,7 +45,10 @@ class _CrossEntropy(torch.autograd.Function):
 def cross_entropy(
     logits: Float[Tensor, "tokens vocab"], targets: Int[Tensor, " tokens"], smoothing: float = 0.0
 ) -> Float[Tensor, ""]:
-    """Return what `torch.nn.functional.cross_entropy` returns with reduction "sum", in less memory."""
+    """Return what `torch.nn.functional.cross_entropy` returns with reduction "sum", in less memory.
+
+    No target is ignored. Logits of half precision give a float32 loss.
+    """
     return _CrossEntropy.apply(logits, targets, smoothing)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from seq2seq_lab.data.batching import Batching, BySentences
 from seq2seq_lab.data.collate import pad_source
+from seq2seq_lab.decoding.hypotheses import Step
 from seq2seq_lab.special_tokens import BOS, EOS, PAD
 
 
@@ -43,14 +44,16 @@ class Scorer:
         steps = torch.tensor([len(one.steps) for one in wanted], dtype=torch.long)
         sources = torch.tensor([len(one.source) + 1 for one in wanted], dtype=torch.long)
         order = torch.argsort(steps, stable=True)
+        read = self.model.stepper()
         for rows in self.batching.cut(order[steps[order] > 0], sources, steps):
             places = rows.tolist()
-            for place, scores in zip(places, self._batch([wanted[i] for i in places]), strict=True):
+            found = self._batch([wanted[i] for i in places], read)
+            for place, scores in zip(places, found, strict=True):
                 results[place] = scores
         self.model.train(training)
         return results
 
-    def _batch(self, wanted: list[Wanted]) -> list[list[float]]:
+    def _batch(self, wanted: list[Wanted], read: Step) -> list[list[float]]:
         """Rows leave the batch when their output ends, as in a search."""
         source, lengths = pad_source([one.source for one in wanted])
         device = next(self.model.parameters()).device
@@ -64,7 +67,6 @@ class Scorer:
             targets.new_full((len(wanted),), BOS),
         )
         found: list[list[float]] = [[] for _ in wanted]
-        read = self.model.stepper()
         for step in range(targets.shape[1]):
             logits, state = read(token, state)
             token = targets[rows, step]
