@@ -22,6 +22,13 @@ def _same_random_numbers():
 
 
 @pytest.fixture
+def onednn() -> None:
+    """For tests of what oneDNN computes."""
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("this build of torch has no oneDNN")
+
+
+@pytest.fixture
 def data_folder() -> Path:
     """The folder with real corpora; tests that need it are skipped where it is absent."""
     default = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -13,10 +13,7 @@ OUTPUT, INPUT = 521, 131
 TOLERANCE = {"atol": 1e-4, "rtol": 1e-5}
 
 
-@pytest.fixture(autouse=True)
-def _on_a_cpu_with_onednn():
-    if not torch.backends.mkldnn.is_available():
-        pytest.skip("this build of torch has no oneDNN")
+pytestmark = pytest.mark.usefixtures("onednn")
 
 
 def parts(*shape: int) -> list[torch.Tensor]:

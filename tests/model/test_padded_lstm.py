@@ -14,10 +14,11 @@ LENGTHS = torch.tensor([7, 3, 5, 1, 7, 2])
 WIDTH, DIM = 5, 11
 
 
+pytestmark = pytest.mark.usefixtures("onednn")
+
+
 @pytest.fixture(autouse=True)
-def _on_a_cpu_with_onednn(monkeypatch):
-    if not torch.backends.mkldnn.is_available():
-        pytest.skip("this build of torch has no oneDNN")
+def _small_and_uneven_batches_take_it(monkeypatch):
     monkeypatch.setattr(linear, "SMALLEST", 1)
     monkeypatch.setattr(padded_lstm, "FULL", 0.0)
 

@@ -18,10 +18,11 @@ TOLERANCE = {torch.float64: {"atol": 1e-10, "rtol": 0}, torch.float32: {"atol": 
 CHOICES = (*covering_choices(), *transformer_choices())
 
 
+pytestmark = pytest.mark.usefixtures("onednn")
+
+
 @pytest.fixture(autouse=True)
 def _everything_is_laid_out(monkeypatch):
-    if not torch.backends.mkldnn.is_available():
-        pytest.skip("this build of torch has no oneDNN")
     monkeypatch.setattr(linear, "SMALLEST", 1)
     monkeypatch.setattr(products, "FEWEST", 1)
 

@@ -18,9 +18,8 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        wide = torch.promote_types(
-            logits.dtype, torch.float32
-        )  # as torch's own does, under autocast and without
+        # half precision is widened as in torch's own, under autocast and without
+        wide = torch.promote_types(logits.dtype, torch.float32)
         log_probabilities = F.log_softmax(logits, dim=-1, dtype=wide)
         ctx.smoothing, ctx.dtype = smoothing, logits.dtype
         ctx.save_for_backward(log_probabilities, targets)
