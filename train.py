@@ -5,25 +5,29 @@ import sys
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from seq2seq_lab import config
-from seq2seq_lab.config import build
+from hydra_plugins.seq2seq_lab_study import in_study
+from seq2seq_lab.config.build import build
+from seq2seq_lab.config.check import check
+from seq2seq_lab.config.compose import conf_dir
+from seq2seq_lab.config.launch import launch
+from seq2seq_lab.config.resolve import resolve
 
 
-@hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="train")
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
 def main(cfg: DictConfig) -> None:
     """Carry out one run."""
-    config.check(cfg)
+    check(cfg)
 
     from seq2seq_lab.training import session  # torch and Lightning: not needed for --help
 
     session.start(cfg.seed, cfg.torch_threads)
-    config.check(cfg, with_lightning=True)
+    check(cfg, with_lightning=True)
     session.check_run_folder(cfg.run_dir, cfg.name, cfg.resume)
-    data = build(config.resolve(cfg)["data"])
+    data = build(resolve(cfg)["data"])
     data.setup()
     cfg.model.source_vocab_size = len(data.source_tokenizer)
     cfg.model.target_vocab_size = len(data.target_tokenizer)
-    run = config.resolve(cfg)
+    run = resolve(cfg)
 
     model = build(run["model"])
     training = {name: build(run["training"][name]) for name in session.PARTS}
@@ -35,7 +39,7 @@ def main(cfg: DictConfig) -> None:
         start = session.resume_point(run_dir, io)
         session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
         chosen = [build(node) for node in run["training"]["callback"].values()]
-        with session.loggers(build(run["logger"]), run, run_dir) as loggers:
+        with session.loggers(build(run["training"]["logger"]), run, run_dir) as loggers:
             with session.Interruption() as interruption:
                 chosen += [session.ResumeState(), interruption]
                 trainer = build(
@@ -52,4 +56,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(config.launch(main))
+    sys.exit(launch(main, wrap=in_study))

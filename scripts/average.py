@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 
 def parse() -> argparse.Namespace:
@@ -40,7 +40,7 @@ def main() -> None:
             raise errors.CheckpointError(f"{path}: no such checkpoint or run folder")
         if path.is_dir() and arguments.last is None:
             raise errors.ConfigError(f"{path}: a folder; add --last N for its last checkpoints")
-    from seq2seq_lab.averaging import average, last_checkpoints
+    from seq2seq_lab.inference.averaging import average, last_checkpoints
 
     paths = given if arguments.last is None else last_checkpoints(given[0], arguments.last)
     if any(output.exists() and path.samefile(output) for path in paths):

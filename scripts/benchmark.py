@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 MEASURES = {
     "train": "measure",
@@ -58,7 +58,7 @@ def show(title: str, rows: list[tuple[str, ...]], head: tuple[str, ...]) -> None
 
 def report(title: str, rates: dict[str, Any], base: str, unit: str) -> dict[str, float]:
     """Print rates and ratios; return the median ratios to `base`."""
-    from seq2seq_lab.benchmark.timing import ratio
+    from benchmark.timing import ratio
 
     rows, ratios = [], {}
     for name, rate in rates.items():
@@ -81,7 +81,7 @@ def run_measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure, and print what the tables do not say."""
     from importlib import import_module
 
-    module = import_module(f"seq2seq_lab.benchmark.{MEASURES[name]}")
+    module = import_module(f"benchmark.{MEASURES[name]}")
     found = getattr(module, name)(arguments, report)
     print("\n".join(found.pop("says", [])))
     return found
@@ -97,9 +97,9 @@ def main() -> None:
         )
     import torch
 
-    from seq2seq_lab.benchmark import measure
+    from benchmark import measure
     from seq2seq_lab.files import write_json
-    from seq2seq_lab.trained import check_device
+    from seq2seq_lab.inference.trained import check_device
 
     check_device(arguments.device)
     if arguments.threads:

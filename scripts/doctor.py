@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 
 def parse() -> argparse.Namespace:

@@ -13,7 +13,7 @@ import argparse
 import sys
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 
 def parse() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    from seq2seq_lab.equal_cost import LARGEST, Candidate, Sizes, closest_width
+    from seq2seq_lab.study.equal_cost import LARGEST, Candidate, Sizes, closest_width
 
     sizes = None
     if arguments.vocabularies is not None:

@@ -8,8 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from seq2seq_lab import decoding_choice, errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab import errors
+from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.inference import decoding_choice
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 
 def parse() -> argparse.Namespace:
@@ -32,8 +32,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the exporter warns on stderr of its own
-    from seq2seq_lab.stored_model import FILES, make_folder, write_export, write_manifest
-    from seq2seq_lab.trained import build_model, read_model
+    from seq2seq_lab.inference.stored_model import FILES, make_folder, write_export, write_manifest
+    from seq2seq_lab.inference.trained import build_model, read_model
 
     stored = read_model(arguments.checkpoint)
     model = build_model(stored, arguments.checkpoint)
@@ -41,7 +41,7 @@ def main() -> None:
     make_folder(folder)
     write_export(folder, stored)
     if arguments.onnx:
-        from seq2seq_lab import onnx_export
+        from seq2seq_lab.inference import onnx_export
 
         vocabulary = stored.config["model"]["source_vocab_size"]
         for name, gap in onnx_export.export_onnx(model, vocabulary, folder).items():

@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 
 def parse() -> argparse.Namespace:
@@ -20,8 +20,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
+    from seq2seq_lab.report.page import write_report
     from seq2seq_lab.study.matrix import find_study
-    from seq2seq_lab.study.report import write_report
 
     path = write_report(find_study(arguments.study), arguments.metric)
     print((path.parent / "report.md").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 
@@ -52,7 +52,7 @@ def new_folder(run: Path, output: Path | None) -> Path:
 
 def main() -> None:
     arguments = parse()
-    from seq2seq_lab import reproduction
+    from seq2seq_lab.study import reproduction
 
     run = arguments.run
     manifest = reproduction.read_run(run)

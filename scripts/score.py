@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq_lab import decoding_choice, errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab import errors
+from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.inference import decoding_choice
 
 
 def parse() -> argparse.Namespace:
@@ -144,7 +145,7 @@ def main() -> None:
 
 def write_scores(asked: list[Asked], translator: Any, sums: Sums, *, as_json: bool) -> None:
     """Score some translations and write their lines at once."""
-    from seq2seq_lab.training.scorer import Scorer, Wanted
+    from seq2seq_lab.inference.scorer import Scorer, Wanted
 
     sources = translator.source_tokenizer.encode_batch([one.source for one in asked])
     limit = translator.max_source_tokens

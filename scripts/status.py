@@ -11,7 +11,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.study.matrix import Study, find_study
 from seq2seq_lab.study.plan import lines, seconds_left, states
 

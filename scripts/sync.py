@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 
 def parse() -> argparse.Namespace:
@@ -42,14 +42,14 @@ def main() -> None:
         raise errors.ConfigError(
             f"{arguments.study}: no study there (no study.json); give its folder or its name"
         )
-    from seq2seq_lab.training.wandb_study import log_study, offline_runs
+    from seq2seq_lab.report.wandb_report import log_study, offline_runs
 
     if needs_report_run(folder) and not arguments.dry_run:
         log_study(folder, "offline", arguments.project, arguments.entity)
     runs = offline_runs(folder)
     if not runs:
         raise errors.DataError(
-            f"{folder}: no W&B runs that were recorded offline (logger=wandb records them)"
+            f"{folder}: no W&B runs that were recorded offline (training/logger=wandb records them)"
         )
     line = [sys.executable, "-m", "wandb", "sync", "--yes"]
     for flag, value in (("--project", arguments.project), ("--entity", arguments.entity)):

@@ -16,8 +16,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from seq2seq_lab import decoding_choice, errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab import errors
+from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.inference import decoding_choice
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
@@ -140,7 +141,7 @@ def open_output(arguments: argparse.Namespace) -> TextIO:
 
 def written(number: int, line: str, found: list[Any], arguments: argparse.Namespace) -> str:
     """Return what is written of one input line, counted from 0."""
-    from seq2seq_lab.training.translator import translation_row
+    from seq2seq_lab.inference.translator import translation_row
 
     if arguments.jsonl:
         row = translation_row(number, line, found, with_attention=arguments.attention)

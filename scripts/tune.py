@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from seq2seq_lab import errors
-from seq2seq_lab.command_line import Parser
+from seq2seq_lab.config.command_line import Parser
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 
@@ -47,14 +47,16 @@ def train(overrides: list[str], run_dir: Path) -> int:  # noqa: ARG001
 
 def main() -> None:
     arguments = parse()
-    from seq2seq_lab import config, tuning
+    from seq2seq_lab.config.check import check
+    from seq2seq_lab.config.compose import compose_config
+    from seq2seq_lab.study import tuning
 
     space, fixed = tuning.parse_space(arguments.overrides)
     if arguments.metric is not None:
         tuning.check_metric(arguments.metric)
     first = [f"{one.key}={one.lowest()}" for one in space]
-    composed = config.compose_config([*fixed, *first])
-    config.check(composed)
+    composed = compose_config([*fixed, *first])
+    check(composed)
     folder = (Path("outputs") / "tuning" / arguments.name).resolve()
     with tuning.alone(folder):
         metric = arguments.metric or composed.data.monitor

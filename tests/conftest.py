@@ -3,17 +3,18 @@
 import os
 from pathlib import Path
 
+import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook(
-    "seq2seq_lab", "shape_check.checked"
-)  # before anything of the package is imported
+pytest.register_assert_rewrite("support")
+from support import shape_check  # noqa: E402
 
-import pytest  # noqa: E402
+# before anything of the package is imported
+install_import_hook(["seq2seq_lab", "benchmark"], f"{shape_check.__name__}.checked")
+
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
-pytest.register_assert_rewrite("laws")
 
 
 @pytest.fixture(autouse=True)

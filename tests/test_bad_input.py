@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from bad_input import ROWS, Outcome, assert_told, carry_out, make_files
-from bad_input_cases import CONFIGS, DATA, FILES, SLOW, TABLE, TINY
-from data.local_server import serve
-from seq2seq_lab import config
+from seq2seq_lab.config.launch import launch
+from seq2seq_lab.errors import UserError
 from seq2seq_lab.training.module import Seq2SeqModule
-from small_runs import load_script, run_script
+from support.bad_input_cases import CONFIGS, DATA, FILES, SLOW, TABLE, TINY
+from support.bad_input_files import ROWS, Outcome, assert_told, carry_out, make_files
+from support.local_server import serve
+from support.small_runs import load_script, run_script
 
 
 def cases(table):
@@ -33,7 +34,7 @@ def command(files, tmp_path, monkeypatch):
         given.sort(key=lambda a: not a.startswith("--"))  # flags first
         names = [a.split("=")[0] for a in given]
         last = [a for i, a in enumerate(given) if "=" not in a or names[i] not in names[i + 1 :]]
-        return carry_out(lambda: config.launch(main), ["train.py", *last])
+        return carry_out(lambda: launch(main), ["train.py", *last])
 
     return run
 
@@ -100,7 +101,7 @@ def test_planted_error_outside_the_contract_is_caught(command, monkeypatch):
     def bug(*_, **__):
         raise KeyError("dropout=1.5")
 
-    monkeypatch.setattr(config, "check", bug)
+    monkeypatch.setattr("seq2seq_lab.config.check.check", bug)
     with pytest.raises(AssertionError):
         assert_told(command("model.dropout=1.5"), 2, ("dropout=1.5",))
 
@@ -137,7 +138,7 @@ def test_odd_but_legal_data_are_all_accounted_for(command, tmp_path, monkeypatch
 
 
 def _stop(*_):
-    raise config.UserError("stopped before training")
+    raise UserError("stopped before training")
 
 
 def test_every_row_of_an_odd_test_file_is_scored(command, tmp_path):
@@ -173,7 +174,7 @@ PROCESSES = {
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_real_process_tells_it_alike(tmp_path, name):
     arguments, code, *says = PROCESSES[name]
-    done = run_script("train.py", *arguments, "logger=csv", cwd=tmp_path)
+    done = run_script("train.py", *arguments, "training/logger=csv", cwd=tmp_path)
     assert_told(
         Outcome(done.returncode, done.stdout.decode(), done.stderr.decode()), code, tuple(says)
     )

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seq2seq_lab import config
+from seq2seq_lab.config.check import check
+from seq2seq_lab.config.compose import compose, compose_config, conf_dir
 from seq2seq_lab.errors import UserError
 
-CONF = config.conf_dir()
+CONF = conf_dir()
 FILES = {
     "table_file": "data.path=a.tsv",
     "tatoeba": "data.path=a.txt",
@@ -35,7 +36,7 @@ def override(path: Path) -> list[str]:
     return [f"{group}={name}", *([FILES[name]] if group == "data" and name in FILES else [])]
 
 
-BASES = {"conf/train.yaml", "conf/data/base.yaml", "conf/model/recurrent.yaml"}
+BASES = {"conf/train.yaml", "conf/data/_corpus.yaml", "conf/model/_recurrent.yaml"}
 EVERY = sorted(
     p for p in CONF.rglob("*.yaml") if p.relative_to(CONF.parent).as_posix() not in BASES
 )
@@ -44,7 +45,7 @@ IDS = [p.relative_to(CONF).with_suffix("").as_posix() for p in EVERY]
 
 def checked(*overrides: str) -> None:
     """Compose and check. A model part that contradicts the default of another is told, never a crash."""
-    config.check(config.compose_config(list(overrides)))
+    check(compose_config(list(overrides)))
 
 
 def refusal(*overrides: str) -> str:
@@ -102,7 +103,7 @@ def test_every_corpus_goes_with_every_debug_setting(data):
 def test_every_tokenizer_goes_on_every_side(side):
     for name in options("data/tokenizer"):
         group = "data/tokenizer" if side == "tokenizer" else f"data/tokenizer@data.{side}"
-        cfg = config.compose(["data=copy", f"{group}={name}"])
+        cfg = compose(["data=copy", f"{group}={name}"])
         target = yaml.safe_load((CONF / "data" / "tokenizer" / f"{name}.yaml").read_text())[
             "_target_"
         ]
@@ -195,7 +196,7 @@ def test_dials_of_the_root_are_all_used():
 
 
 def test_the_composed_default_has_no_missing_value_but_the_vocabulary_sizes():
-    cfg = config.compose([])
+    cfg = compose([])
     missing = [path for path in leaves(cfg) if _at(cfg, path) == "???"]
     assert missing
     assert all(path.endswith("vocab_size") for path in missing)
@@ -213,8 +214,9 @@ SLOW_TO_IMPORT = ("pytorch_lightning", "torch._dynamo", "sympy", "spacy", "matpl
 def imported_by_check(before: str = "pass") -> list[str]:
     """Check the default config in a fresh process and return the slow packages that this imported."""
     code = (
-        f"{before}; import sys; from seq2seq_lab import config; "
-        "config.check(config.compose_config([])); "
+        f"{before}; import sys; from seq2seq_lab.config.check import check; "
+        "from seq2seq_lab.config.compose import compose_config; "
+        "check(compose_config([])); "
         f"print([m for m in {SLOW_TO_IMPORT!r} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

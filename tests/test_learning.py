@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq_lab.trained import load
-from small_runs import rows, run_folder, small, trainer
+from seq2seq_lab.inference.trained import load
+from support.small_runs import rows, run_folder, small, trainer
 
 DIALS = (
     "data.vocab_size=12",

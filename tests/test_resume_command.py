@@ -11,14 +11,14 @@ import torch
 
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.files import locked
-from seq2seq_lab.run_folder import check_run_folder
-from seq2seq_lab.training.checkpoint_file import read_checkpoint
-from small_runs import run_folder, run_script, train
+from seq2seq_lab.inference.checkpoint_file import read_checkpoint
+from seq2seq_lab.training.run_folder import check_run_folder
+from support.small_runs import run_folder, run_script, train
 
 RUN = (
     "debug=tiny", "data=copy", "data.max_length=5", "data.corpus.num_train=16", "data.corpus.num_val=8",
-    "data.corpus.num_test=8", "data.batching.batch_size=4", "model.dropout=0.3", "logger=csv",
-    "training/teacher_forcing=constant", "training/feeding=parallel",
+    "data.corpus.num_test=8", "data.batching.batch_size=4", "model.dropout=0.3", "training/logger=csv",
+    "training/scheduled_sampling/schedule=constant", "training/scheduled_sampling=parallel",
     "training/callback=[bleu,early_stopping,checkpoint]", "training.callback.checkpoint.every_n_minutes=0.0001",
 )  # fmt: skip
 """Two epochs of four steps, saved before every step."""
@@ -26,7 +26,9 @@ RUN = (
 
 def struck(folder: Path, at_step: int, *numbers: int, line: tuple[str, ...] = RUN):
     """Run train.py as a process that sends itself these signals when so many steps are done."""
-    return run_script("tests/struck_run.py", at_step, *numbers, "--", *line, f"run_dir={folder}")
+    return run_script(
+        "tests/support/signalled_run.py", at_step, *numbers, "--", *line, f"run_dir={folder}"
+    )
 
 
 @pytest.fixture(scope="module")

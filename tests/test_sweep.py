@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from small_runs import ROOT, run_script
+from support.small_runs import ROOT, run_script
 
 
 def result_of(path: Path) -> dict[str, float]:
@@ -28,8 +28,8 @@ TRAIN_AND_HASH = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from small_runs import small, trainer, weights_hash
-parts = small("model.dropout=0.3", "data.num_workers=" + sys.argv[3], "training/teacher_forcing=constant")
+from support.small_runs import small, trainer, weights_hash
+parts = small("model.dropout=0.3", "data.num_workers=" + sys.argv[3], "training/scheduled_sampling/schedule=constant")
 trainer(Path(sys.argv[2])).fit(parts.module, datamodule=parts.data)
 print(weights_hash(parts.module), parts.data.report["tokenizers"]["source"])
 """
@@ -53,7 +53,7 @@ def test_fresh_processes_give_the_same_weights(tmp_path):
 
 
 def test_planted_other_seed_gives_other_weights():
-    from small_runs import small, weights_hash
+    from support.small_runs import small, weights_hash
 
     assert weights_hash(small(seed=2).module) != weights_hash(small(seed=1).module)
 

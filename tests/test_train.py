@@ -12,13 +12,13 @@ import torch
 import yaml
 from PIL import Image
 
-from seq2seq_lab import run_folder as folders
 from seq2seq_lab.files import sha256_of, sidecar_of
-from small_runs import ROOT, rows, run_folder, tiny_run, train
+from seq2seq_lab.training import run_folder as folders
+from support.small_runs import ROOT, rows, run_folder, tiny_run, train
 
 FEW = (
     "debug=tiny", "data=copy", "data.max_pairs=8", "data.corpus.num_train=16", "data.corpus.num_val=8",
-    "data.corpus.num_test=8", "training.trainer.max_epochs=1", "logger=csv",
+    "data.corpus.num_test=8", "training.trainer.max_epochs=1", "training/logger=csv",
 )  # fmt: skip
 
 
@@ -251,9 +251,9 @@ SHORT = [
 
 @pytest.mark.parametrize(("override", "places", "value"), SHORT, ids=[s[0] for s in SHORT])
 def test_a_short_key_reaches_every_place(override, places, value):
-    from seq2seq_lab import config
+    from seq2seq_lab.config.compose import compose
 
-    cfg = config.compose([override])
+    cfg = compose([override])
     for place in places:
         found = cfg
         for key in place.split("."):
@@ -273,9 +273,9 @@ FILE_KEYS = [
 
 @pytest.mark.parametrize(("data", "override", "key", "value"), FILE_KEYS)
 def test_a_short_key_of_files_reaches_the_corpus(data, override, key, value):
-    from seq2seq_lab import config
+    from seq2seq_lab.config.compose import compose
 
-    assert config.compose([f"data={data}", override])["data"]["corpus"][key] == value
+    assert compose([f"data={data}", override])["data"]["corpus"][key] == value
 
 
 def test_the_short_keys_change_the_run(tmp_path):

@@ -18,14 +18,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from seq2seq_lab.command_line import quoted, translated
-from seq2seq_lab.config import resolve
+from seq2seq_lab.config.command_line import quoted, translated
+from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import ConfigError, SweepError, one_line
+from seq2seq_lab.report.refresh import refresh_report
 from seq2seq_lab.study import ledger
-from seq2seq_lab.study.cell import run_cell, write_report
+from seq2seq_lab.study.cell import run_cell
+from seq2seq_lab.study.device_slot import end_with_parent, gpus, take_gpu, take_slot
 from seq2seq_lab.study.matrix import Cell, Study, study_place
 from seq2seq_lab.study.plan import begin, plan, states
-from seq2seq_lab.study.slot import end_with_parent, gpus, take_gpu, take_slot
 
 _TRIES = 3
 """How often a command starts a cell whose process was killed."""
@@ -76,7 +77,7 @@ class StudySweeper(BasicSweeper):
             if cell.name in broken:
                 _note_broken(study, cell, broken[cell.name])
         reasons = self._run(study, [cell for cell in missing if cell.name not in broken])
-        write_report(study.place, wait=True)
+        refresh_report(study.place, wait=True)
         if missing:  # else W&B has this report already
             _log(study)
         return _finish(study, broken | reasons, len(missing))
@@ -132,7 +133,7 @@ class StudySweeper(BasicSweeper):
 
 def _log(study: Study) -> None:
     """Give the report to Weights & Biases, if the cells were; its failing fails no study."""
-    from seq2seq_lab.training.wandb_study import log_study  # Lightning: seconds to import
+    from seq2seq_lab.report.wandb_report import log_study  # Lightning: seconds to import
 
     try:
         log_study(study.place)
@@ -196,7 +197,8 @@ def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], obj
         if launcher in {"JoblibLauncher", "LocalLauncher"}:
             _take_place(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
         config = resolve(cfg)
-        run_cell(config, lambda: task(cfg), with_log=launcher != "BasicLauncher")
+        refresh = functools.partial(refresh_report, wait=False)
+        run_cell(config, lambda: task(cfg), refresh, with_log=launcher != "BasicLauncher")
         return None
 
     return job

@@ -4,11 +4,11 @@ import hashlib
 import socket
 
 import pytest
-from local_server import serve
 
 from seq2seq_lab.data import download
 from seq2seq_lab.data.download import cache_folder, fetch
 from seq2seq_lab.errors import DataError, ResourceError, UnsafeError
+from support.local_server import serve
 
 GOOD = hashlib.sha256(b"the right bytes").hexdigest()
 

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from local_server import serve
 
 from seq2seq_lab.data import multi30k
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.data.multi30k import SHA256, Multi30k
 from seq2seq_lab.errors import DataError, UnsafeError
+from support.local_server import serve
 
 DATA = (
     Path(os.environ.get("SEQ2SEQ_LAB_DATA") or Path(__file__).parents[3] / "shared" / "data")

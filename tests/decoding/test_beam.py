@@ -5,22 +5,17 @@ import math
 import pytest
 import torch
 
-import laws
 from seq2seq_lab.decoding import beam as beam_module
 from seq2seq_lab.decoding.beam import Beam
 from seq2seq_lab.decoding.greedy import Greedy
 from seq2seq_lab.decoding.hypotheses import Hypothesis
-from seq2seq_lab.decoding.length_penalty import (
-    AveragePenalty,
-    GnmtPenalty,
-    NoPenalty,
-    PowerPenalty,
-)
+from seq2seq_lab.decoding.length_penalty import AveragePenalty, GnmtPenalty, NoPenalty, PowerPenalty
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import BOS, EOS
-from tiny_models import Choice, covering_choices, make_batch, make_model
-from tiny_transformers import make_any, transformer_choices
+from support import model_properties as laws
+from support.tiny_models import Choice, covering_choices, make_batch, make_model
+from support.tiny_transformers import make_any, transformer_choices
 
 CHOICES = (*transformer_choices(), *covering_choices())
 # named, not the first of the design, which changes with every new part; its outputs are of many lengths

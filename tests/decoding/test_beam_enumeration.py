@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-import laws
 from seq2seq_lab.decoding import beam as beam_module
 from seq2seq_lab.decoding.beam import Beam
-from seq2seq_lab.decoding.closing import Closing
+from seq2seq_lab.decoding.beam_state import Closing
 from seq2seq_lab.decoding.hypotheses import Hypothesis
 from seq2seq_lab.decoding.length_penalty import GnmtPenalty, NoPenalty, PowerPenalty
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import BOS, EOS, NUM_SPECIAL_TOKENS
-from tiny_models import covering_choices, make_batch, make_model
-from tiny_transformers import make_any, transformer_choices
+from support import model_properties as laws
+from support.tiny_models import covering_choices, make_batch, make_model
+from support.tiny_transformers import make_any, transformer_choices
 
 CHOICES = (*transformer_choices(), *covering_choices())
 ATTENDING = next(c for c in covering_choices() if c.attention == "additive")

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-import laws
-from seq2seq_lab import config
-from tiny_models import covering_choices, make_batch, make_model, nodes
+from seq2seq_lab.config.build import build
+from seq2seq_lab.config.compose import compose
+from support import model_properties as laws
+from support.tiny_models import covering_choices, make_batch, make_model, nodes
 
 ATTENDING = [c for c in covering_choices() if c.attention in ("additive", "general")][:6]
 CLASSES = [name for name in nodes("../decoding") if "/" not in name]
@@ -20,7 +21,7 @@ ELSEWHERE = {"replace_unknown"}
 
 @cache
 def settings(name: str) -> dict[str, Any]:
-    return config.compose([f"decoding={name}"])["decoding"]
+    return compose([f"decoding={name}"])["decoding"]
 
 
 KEYS = [
@@ -51,7 +52,7 @@ def written(node: dict[str, Any], seed: int) -> list[Any]:
     lengths = batch().source_lengths
     with torch.no_grad():
         state = model.initial_state(model.encode(batch().source, lengths))
-        found = config.build(node)(model.step, state, laws.request_of(lengths))
+        found = build(node)(model.step, state, laws.request_of(lengths))
     return [[(o.tokens.tolist(), round(o.rank, 9), o.finished) for o in one] for one in found]
 
 
@@ -65,7 +66,7 @@ def is_alive(node: dict[str, Any], key: str, seeds: int = 60) -> bool:
         if "n_best" in changed and key == "beam_size":
             changed["n_best"] = shown["n_best"] = 1
         try:
-            config.build(changed)
+            build(changed)
         except Exception:  # an illegal value says nothing
             continue
         if any(written(shown, seed) != written(changed, seed) for seed in range(seeds)):
@@ -81,7 +82,7 @@ def test_every_key_changes_some_output(name, key):
 def test_the_walk_meets_every_setting_of_every_search():
     assert {name for name, _ in KEYS} == set(CLASSES) >= {"greedy", "beam", "sample"}
     for name in CLASSES:
-        kind = type(config.build(settings(name)))
+        kind = type(build(settings(name)))
         declared = {f.name for f in fields(kind)} - ELSEWHERE - {"length_penalty"}
         assert {key for n, key in KEYS if n == name} == declared
 

@@ -3,12 +3,12 @@ import math
 import pytest
 import torch
 
-import laws
 from seq2seq_lab.decoding import beam as beam_module
 from seq2seq_lab.decoding.beam import Beam
 from seq2seq_lab.decoding.diverse_beam import DiverseBeam
 from seq2seq_lab.special_tokens import BOS, EOS, PAD
-from tiny_models import Choice, make_batch, make_model
+from support import model_properties as laws
+from support.tiny_models import Choice, make_batch, make_model
 
 CHOICE = Choice(
     "lstm",

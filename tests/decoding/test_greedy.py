@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-import laws
 from seq2seq_lab.decoding import greedy as greedy_module
 from seq2seq_lab.decoding.greedy import Greedy, greedy
 from seq2seq_lab.decoding.hypotheses import Hypothesis
 from seq2seq_lab.decoding.limits import Limits
 from seq2seq_lab.special_tokens import BOS, EOS
-from seq2seq_lab.training.feeding import rolled_out
-from tiny_models import covering_choices, every_choice, make_batch, make_model
+from seq2seq_lab.training.scheduled_sampling.sequential import sequential_logits
+from support import model_properties as laws
+from support.tiny_models import covering_choices, every_choice, make_batch, make_model
 
 CHOICES = covering_choices()
 EVERY = every_choice()
@@ -53,7 +53,7 @@ def test_nothing_comes_after_the_end_and_each_sentence_keeps_its_limit(choice):
 
 
 def road_of_zeros(model, batch):
-    return rolled_out(model, batch, torch.zeros_like(batch.target_mask))
+    return sequential_logits(model, batch, torch.zeros_like(batch.target_mask))
 
 
 def test_ratio_zero_equals_greedy_until_the_end_on_200_models():
@@ -232,7 +232,7 @@ def test_planted_batch_statistics_are_caught(monkeypatch):
 
 def test_planted_inverted_coin_breaks_the_law_of_ratio_zero():
     def inverted(model, batch):
-        return rolled_out(model, batch, torch.ones_like(batch.target_mask))
+        return sequential_logits(model, batch, torch.ones_like(batch.target_mask))
 
     batch = laws.full_batch(make_batch(seed=3))
 

@@ -1,13 +1,8 @@
 import pytest
 
 from seq2seq_lab.decoding import length_penalty
-from seq2seq_lab.decoding.length_penalty import (
-    AveragePenalty,
-    GnmtPenalty,
-    NoPenalty,
-    PowerPenalty,
-)
-from tiny_models import class_of, nodes
+from seq2seq_lab.decoding.length_penalty import AveragePenalty, GnmtPenalty, NoPenalty, PowerPenalty
+from support.tiny_models import class_of, nodes
 
 EVERY = [NoPenalty(), GnmtPenalty(0.6), PowerPenalty(0.5), AveragePenalty()]
 

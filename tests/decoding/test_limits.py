@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import laws
 from seq2seq_lab.decoding import limits as limits_module
 from seq2seq_lab.decoding.beam import Beam
 from seq2seq_lab.decoding.greedy import Greedy
@@ -12,7 +11,8 @@ from seq2seq_lab.decoding.hypotheses import Hypothesis, Request
 from seq2seq_lab.decoding.limits import Limits, SearchSettings, most_likely, repeated
 from seq2seq_lab.decoding.sample import Sample
 from seq2seq_lab.special_tokens import BOS, EOS, PAD, UNK
-from tiny_models import Choice, make_batch, make_model
+from support import model_properties as laws
+from support.tiny_models import Choice, make_batch, make_model
 
 # named, not the first of the design, which changes with every new part; it reads and repeats its output
 PARTS = ("gru", "additive", "linear", "every_step_and_output", "after", "deep")

@@ -3,12 +3,12 @@ import math
 import pytest
 import torch
 
-import laws
 from seq2seq_lab.decoding import sample as sample_module
 from seq2seq_lab.decoding.greedy import Greedy
 from seq2seq_lab.decoding.hypotheses import Request
 from seq2seq_lab.decoding.sample import Sample, draw, keep_top_k, keep_top_p, uniforms
-from tiny_models import covering_choices, make_batch, make_model
+from support import model_properties as laws
+from support.tiny_models import covering_choices, make_batch, make_model
 
 CHOICES = covering_choices()
 CHOICE = next(c for c in CHOICES if c.attention == "additive")

@@ -5,21 +5,22 @@ from itertools import product
 
 import pytest
 
-from findings import IDS, found, patient_of
-from seq2seq_lab import config
+from seq2seq_lab.config.compose import compose, conf_dir
 from seq2seq_lab.doctor.examination import FAIL, LAWS, NOT_APPLICABLE, PASS, Law, examine
 from seq2seq_lab.doctor.patient import Patient, admit
+from support.doctor_findings import IDS, found, patient_of
 
 
 def options(group: str) -> list[str]:
-    """Return the names of conf/training/GROUP."""
-    return sorted(path.stem for path in (config.conf_dir() / "training" / group).glob("*.yaml"))
+    """Return the names of conf/training/scheduled_sampling/GROUP."""
+    folder = conf_dir() / "training" / "scheduled_sampling" / group
+    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def named_models() -> list[str]:
     """Return the files of conf/model that compose to a complete model."""
-    names = sorted(path.stem for path in (config.conf_dir() / "model").glob("*.yaml"))
-    return [name for name in names if "_target_" in config.compose([f"model={name}"])["model"]]
+    names = sorted(path.stem for path in (conf_dir() / "model").glob("[!_]*.yaml"))
+    return [name for name in names if "_target_" in compose([f"model={name}"])["model"]]
 
 
 def test_the_laws_are_o1_to_o14():
@@ -57,26 +58,31 @@ def test_other_ways_to_decode_tie_and_stack_are_sound(overrides):
 
 
 QUICK = {("sequential", "sequence", "argmax"), ("parallel", "sequence", "argmax")}
-FEEDINGS = [
+SAMPLINGS = [
     pytest.param(*names, marks=[] if names in QUICK else pytest.mark.slow, id="-".join(names))
-    for names in product(*(options(group) for group in ("feeding", "coins", "fed_token")))
+    for names in product(*(options(group) for group in ("", "unit", "sampled_token")))
 ]
 
 
-@pytest.mark.parametrize(("feeding", "coins", "fed_token"), FEEDINGS)
-def test_every_feeding_is_sound_and_own_choices_but_the_likeliest_are_left_out(
-    feeding, coins, fed_token
+@pytest.mark.parametrize(("sampling", "unit", "sampled_token"), SAMPLINGS)
+def test_every_scheduled_sampling_is_sound_and_own_choices_but_the_likeliest_are_left_out(
+    sampling, unit, sampled_token
 ):
-    parts = {"feeding": feeding, "coins": coins, "fed_token": fed_token}
-    patient = patient_of("model=lstm_attn", *(f"training/{k}={v}" for k, v in parts.items()))
+    group = "training/scheduled_sampling"
+    parts = (
+        f"{group}={sampling}",
+        f"{group}/unit={unit}",
+        f"{group}/sampled_token={sampled_token}",
+    )
+    patient = patient_of("model=lstm_attn", *parts)
     outcomes = found(replace(patient, seeds=(1,)), "O6", "O7", "O8")
     assert (outcomes["O6"], outcomes["O8"]) == (PASS, PASS), outcomes
     own = f"{NOT_APPLICABLE} this feeding draws or mixes what it feeds"
-    assert outcomes["O7"] == (PASS if fed_token == "argmax" else own)
+    assert outcomes["O7"] == (PASS if sampled_token == "argmax" else own)
 
 
-def test_the_feedings_are_all_that_there_are():
-    assert len(FEEDINGS) == 2 * 3 * 5
+def test_the_samplings_are_all_that_there_are():
+    assert len(SAMPLINGS) == 2 * 3 * 5
 
 
 def test_a_decoder_that_does_not_read_its_output_has_no_coins_to_count():

@@ -8,16 +8,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from findings import IDS, found, patient_of
 from seq2seq_lab.decoding import greedy
-from seq2seq_lab.decoding.closing import Closing
+from seq2seq_lab.decoding.beam_state import Closing
 from seq2seq_lab.doctor.examination import FAIL, PASS
-from seq2seq_lab.model import encoder, normalizer, state
+from seq2seq_lab.model import normalizer, state
+from seq2seq_lab.model import recurrent_encoder as encoder
 from seq2seq_lab.model.attention import Attention, GeneralAttention
-from seq2seq_lab.model.encoder import RecurrentEncoder
-from seq2seq_lab.training import coins, module
+from seq2seq_lab.model.recurrent_encoder import RecurrentEncoder
+from seq2seq_lab.training import module
 from seq2seq_lab.training.loss import TokenCrossEntropy
 from seq2seq_lab.training.module import Seq2SeqModule
+from seq2seq_lab.training.scheduled_sampling import unit as coins
+from support.doctor_findings import IDS, found, patient_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def mask_after_softmax(patch):
 
 
 def cut_gradient(patch):
-    from seq2seq_lab.model.decoder import RecurrentDecoder
+    from seq2seq_lab.model.recurrent_decoder import RecurrentDecoder
 
     def cut(self, embedded, state, products):
         logits, state = original(self, embedded, state, products)
@@ -102,7 +104,9 @@ def coins_of_a_sentence_apart(patch):
 
 def ratio_in_validation(patch):
     def evaluate(self, batch, split):
-        logits = self.feeding(self.model, batch, self.teacher_forcing(0, 0), self.coins)
+        sampling = self.scheduled_sampling
+        ratio = sampling.schedule(0, 0)
+        logits = sampling(self.model, batch, ratio, self.sampling_generator)
         targets = batch.target_output[batch.target_mask]
         self._add(split, F.cross_entropy(logits, targets, reduction="sum"), len(targets))
 
@@ -176,8 +180,10 @@ BUGS = [
     Bug("O7", inverted_ratio),
     Bug("O8", inverted_ratio),
     Bug("O8", one_coin_per_batch),
-    Bug("O8", one_coin_per_batch, ("model=gru", "training/coins=sequence")),
-    Bug("O8", coins_of_a_sentence_apart, ("model=gru", "training/coins=sequence")),
+    Bug("O8", one_coin_per_batch, ("model=gru", "training/scheduled_sampling/unit=sequence")),
+    Bug(
+        "O8", coins_of_a_sentence_apart, ("model=gru", "training/scheduled_sampling/unit=sequence")
+    ),
     Bug("O8", ratio_in_validation),
     Bug("O9", mask_after_softmax),
     Bug("O9", accepts_nothing_to_read),

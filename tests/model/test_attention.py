@@ -5,7 +5,12 @@ import torch
 from torch import Tensor
 
 import seq2seq_lab.model
-from attention_laws import (
+from seq2seq_lab.doctor.attention_formulas import FORMULAS, ONE_PAIR_AT_A_TIME, has_only_a_score
+from seq2seq_lab.model import normalizer as normalizer_module
+from seq2seq_lab.model.attention import Attention, DotAttention, NoAttention, ScaledDotAttention
+from seq2seq_lab.model.normalizer import Normalizer
+from seq2seq_lab.model.state import AttentionKeys, Memory
+from support.attention_properties import (
     ATTENDING,
     EVERY,
     EVERY_PAIR,
@@ -24,17 +29,8 @@ from attention_laws import (
     takes_a_normalizer,
     weights_are_a_distribution_over_real_positions,
 )
-from laws import assert_equal
-from seq2seq_lab.doctor.attention_formulas import (
-    FORMULAS,
-    ONE_PAIR_AT_A_TIME,
-    has_only_a_score,
-)
-from seq2seq_lab.model import normalizer as normalizer_module
-from seq2seq_lab.model.attention import Attention, DotAttention, NoAttention, ScaledDotAttention
-from seq2seq_lab.model.normalizer import Normalizer
-from seq2seq_lab.model.state import AttentionKeys, Memory
-from tiny_models import class_of, construct, dials, public_subclasses, targets
+from support.model_properties import assert_equal
+from support.tiny_models import class_of, construct, dials, public_subclasses, targets
 
 
 def test_classes_and_yaml_files_are_the_same_set():

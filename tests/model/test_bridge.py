@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from laws import assert_equal
 from seq2seq_lab.model import bridge as bridge_module
 from seq2seq_lab.model.bridge import Bridge, LastBridge, LinearBridge, MaxBridge, MeanBridge
 from seq2seq_lab.model.state import Memory
-from tiny_models import construct, dials, nodes, public_subclasses, targets
+from support.model_properties import assert_equal
+from support.tiny_models import construct, dials, nodes, public_subclasses, targets
 
 NODES = nodes("bridge")
 EVERY = pytest.mark.parametrize("name", list(NODES))

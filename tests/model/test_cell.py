@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from laws import assert_equal, gradients
 from seq2seq_lab.model import cell as cell_module
-from tiny_models import class_of, nodes, public_subclasses, targets
+from support.model_properties import assert_equal, gradients
+from support.tiny_models import class_of, nodes, public_subclasses, targets
 
 NODES = nodes("cell")
 EVERY = pytest.mark.parametrize("name", list(NODES))

@@ -6,7 +6,7 @@ import torch
 from seq2seq_lab.model import context as context_module
 from seq2seq_lab.model.context import Context
 from seq2seq_lab.model.state import Memory
-from tiny_models import construct, dials, nodes, public_subclasses, targets
+from support.tiny_models import construct, dials, nodes, public_subclasses, targets
 
 NODES = nodes("context")
 MEMORY = Memory(

@@ -4,21 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-import laws
 from seq2seq_lab.doctor import roads
-from seq2seq_lab.model import (
-    attention,
-    bridge,
-    decoder,
-    encoder,
-    encoder_decoder,
-    normalizer,
-    state,
-)
+from seq2seq_lab.model import attention, bridge, encoder_decoder, normalizer, state
+from seq2seq_lab.model import recurrent_decoder as decoder
+from seq2seq_lab.model import recurrent_encoder as encoder
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.special_tokens import PAD
-from seq2seq_lab.training import feeding
-from tiny_models import (
+from seq2seq_lab.training.scheduled_sampling import sequential as feeding
+from support import model_properties as laws
+from support.tiny_models import (
     Choice,
     all_choices,
     axes,

@@ -11,7 +11,7 @@ from seq2seq_lab.decoding.hypotheses import Request
 from seq2seq_lab.model import ensemble as module
 from seq2seq_lab.model.ensemble import Ensemble, log_mean_probability, mean_attention
 from seq2seq_lab.special_tokens import BOS, EOS
-from tiny_models import covering_choices, make_batch, make_model
+from support.tiny_models import covering_choices, make_batch, make_model
 
 CHOICES = [c for c in covering_choices() if c.attention != "none"][:3]
 WITHOUT = next(c for c in covering_choices() if c.attention == "none")

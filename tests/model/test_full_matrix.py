@@ -11,19 +11,20 @@ import pytest
 import torch
 from torch import nn
 
-from laws import loss_and_gradients
-from matrix_laws import (
+from seq2seq_lab.config.check import check
+from seq2seq_lab.config.compose import compose_config
+from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.model import bridge as bridge_module
+from seq2seq_lab.model import normalizer
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from support.matrix_properties import (
     bad_padding_has_no_effect,
     trained_parameters_are_as_declared,
     training_pass,
     weights_are_distributions,
 )
-from seq2seq_lab import config
-from seq2seq_lab.errors import ConfigError
-from seq2seq_lab.model import bridge as bridge_module
-from seq2seq_lab.model import normalizer
-from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from tiny_models import Choice, axes, make_batch, make_model
+from support.model_properties import loss_and_gradients
+from support.tiny_models import Choice, axes, make_batch, make_model
 
 REFUSAL = "nothing of the source reaches the decoder.*choose model/bridge=linear"
 WITHOUT_GRADIENT: dict[str, frozenset[str]] = {}
@@ -141,7 +142,7 @@ def test_a_refused_cell_is_refused_by_the_check_in_one_line(choice):
     ]
     feeding = f"model.decoder.input_feeding={str(choice.input_feeding).lower()}"
     with pytest.raises(ConfigError, match=f"^model.decoder: {REFUSAL}") as told:
-        config.check(config.compose_config([*groups, feeding]))
+        check(compose_config([*groups, feeding]))
     assert "\n" not in str(told.value)
 
 

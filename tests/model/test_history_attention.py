@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention_laws import (
+from seq2seq_lab.doctor.attention_formulas import FORMULAS
+from seq2seq_lab.model.history_attention import CoverageAttention, LocationAttention
+from support.attention_properties import (
     WIDTH,
     equals_the_formula,
     hypotheses_side_by_side_equal_each_alone,
@@ -14,9 +16,7 @@ from attention_laws import (
     queries,
     randomized,
 )
-from laws import assert_equal
-from seq2seq_lab.doctor.attention_formulas import FORMULAS
-from seq2seq_lab.model.history_attention import CoverageAttention, LocationAttention
+from support.model_properties import assert_equal
 
 PAIRS = [("location", "LocationAttention"), ("coverage", "CoverageAttention")]
 

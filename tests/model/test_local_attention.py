@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention_laws import (
+from seq2seq_lab.doctor.attention_formulas import FORMULAS
+from seq2seq_lab.model import local_attention
+from seq2seq_lab.model.local_attention import LocalMonotonicAttention, window_bias
+from support.attention_properties import (
     LENGTHS,
     STEPS,
     WIDTH,
@@ -16,10 +19,7 @@ from attention_laws import (
     make_memory,
     queries,
 )
-from laws import assert_equal
-from seq2seq_lab.doctor.attention_formulas import FORMULAS
-from seq2seq_lab.model import local_attention
-from seq2seq_lab.model.local_attention import LocalMonotonicAttention, window_bias
+from support.model_properties import assert_equal
 
 BOTH = pytest.mark.parametrize("name", ["local_m", "local_p"])
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from laws import assert_equal
 from seq2seq_lab.model.attention import Attention
 from seq2seq_lab.model.multi_head_attention import MultiHeadAttention
-from tiny_models import covering_choices, make_batch
-from tiny_transformers import make_any, transformer_choices
+from support.model_properties import assert_equal
+from support.tiny_models import covering_choices, make_batch
+from support.tiny_transformers import make_any, transformer_choices
 
 BATCH = make_batch((4, 1, 2), (2, 6, 4))
 FEW = {c.attention + c.order + str(c.input_feeding): c for c in covering_choices()}.values()

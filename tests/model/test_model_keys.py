@@ -10,8 +10,9 @@ import pytest
 import torch
 import yaml
 
-from seq2seq_lab import config
-from tiny_models import CONF
+from seq2seq_lab.config.build import build
+from seq2seq_lab.config.compose import compose
+from support.tiny_models import CONF
 
 SOURCE, TARGET = 11, 13
 SIZES = ("model.dim=16", "model.embedding_dim=16", "model.num_layers=2")
@@ -81,9 +82,9 @@ def others(value: Any) -> list[Any]:
 @cache
 def fingerprint(*overrides: str) -> tuple[Any, ...]:
     """Return shapes, first weights and logits while training, all from one seed."""
-    node = config.compose(list(overrides))["model"]
+    node = compose(list(overrides))["model"]
     torch.manual_seed(3)
-    model = config.build(node).train()
+    model = build(node).train()
     # long enough to leave a window of ten on both sides
     source, target = torch.randint(4, SOURCE, (2, 29)), torch.randint(4, SOURCE, (2, 7))
     with torch.no_grad():

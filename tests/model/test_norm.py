@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from laws import assert_equal
 from seq2seq_lab.model import norm as norm_module
 from seq2seq_lab.model.norm import Norm, PostNorm, PreNorm
-from tiny_models import public_subclasses, targets
+from support.model_properties import assert_equal
+from support.tiny_models import public_subclasses, targets
 
 INPUTS, MADE = torch.randn(2, 3, 5, 7, dtype=torch.float64)
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-import laws
-from laws import assert_equal
 from seq2seq_lab.doctor.attention_formulas import NORMALIZED
 from seq2seq_lab.model import normalizer as normalizer_module
 from seq2seq_lab.model.normalizer import Entmax15, Normalizer, Softmax, Sparsemax
-from tiny_models import (
+from support import model_properties as laws
+from support.model_properties import assert_equal
+from support.tiny_models import (
     Choice,
     class_of,
     construct,

@@ -4,11 +4,11 @@ import math
 import pytest
 import torch
 
-from laws import assert_equal
 from seq2seq_lab.model import position as position_module
 from seq2seq_lab.model.position import LearnedPosition, Position, RotaryPosition, SinusoidalPosition
-from tiny_models import public_subclasses, targets
-from tiny_transformers import options, part
+from support.model_properties import assert_equal
+from support.tiny_models import public_subclasses, targets
+from support.tiny_transformers import options, part
 
 EVERY = pytest.mark.parametrize("name", options()["position"])
 DOUBLE = torch.float64

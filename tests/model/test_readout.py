@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from laws import assert_equal
 from seq2seq_lab.model import readout as readout_module
 from seq2seq_lab.model.readout import DeepReadout, Readout, StateContextReadout, StateReadout
-from tiny_models import construct, dials, nodes, public_subclasses, targets
+from support.model_properties import assert_equal
+from support.tiny_models import construct, dials, nodes, public_subclasses, targets
 
 NODES = nodes("readout")
 EVERY = pytest.mark.parametrize("name", list(NODES))

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from laws import assert_equal
 from seq2seq_lab.model import stack as stack_module
 from seq2seq_lab.model.embedding import TokenEmbedding
-from seq2seq_lab.model.encoder import RecurrentEncoder
+from seq2seq_lab.model.recurrent_encoder import RecurrentEncoder
 from seq2seq_lab.model.stack import Stack, StackedCells
 from seq2seq_lab.model.state import Memory
-from stack_formulas import norm_first, plain_layer, redrawn, sum_twice
-from tiny_models import READINGS, STACKS, class_of, make_batch, nodes
+from support.model_properties import assert_equal
+from support.stack_formulas import norm_first, plain_layer, redrawn, sum_twice
+from support.tiny_models import READINGS, STACKS, class_of, make_batch, nodes
 
 CELLS = nodes("cell")
 TORCH = (nn.RNN, nn.GRU, nn.LSTM)

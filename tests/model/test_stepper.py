@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from seq2seq_lab.model import linear, products
 from seq2seq_lab.model.ensemble import Ensemble
-from seq2seq_lab.model.products import Matrix
+from seq2seq_lab.model.kernel import linear
+from seq2seq_lab.model.kernel import loop_products as products
+from seq2seq_lab.model.kernel.loop_products import Matrix
 from seq2seq_lab.special_tokens import BOS
-from small_runs import small
-from tiny_models import covering_choices, make_batch, make_model
-from tiny_transformers import make_any, transformer_choices
+from support.small_runs import small
+from support.tiny_models import covering_choices, make_batch, make_model
+from support.tiny_transformers import make_any, transformer_choices
 
 TOLERANCE = {torch.float64: {"atol": 1e-10, "rtol": 0}, torch.float32: {"atol": 1e-4, "rtol": 1e-4}}
 CHOICES = (*covering_choices(), *transformer_choices())

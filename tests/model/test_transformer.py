@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import laws
-from laws import assert_equal
 from seq2seq_lab.model.norm import PostNorm, PreNorm
-from seq2seq_lab.training.feeding import rolled_out
-from tiny_models import make_batch
-from tiny_transformers import (
+from seq2seq_lab.training.scheduled_sampling.sequential import sequential_logits
+from support import model_properties as laws
+from support.model_properties import assert_equal
+from support.tiny_models import make_batch
+from support.tiny_transformers import (
     TransformerChoice,
     every_transformer,
     make,
@@ -79,7 +79,7 @@ def test_batch_mates_have_no_effect(choice):
 @EVERY
 def test_ratio_zero_equals_greedy_decoding(choice):
     def never_forced(model, batch):
-        return rolled_out(model, batch, torch.zeros_like(batch.target_mask))
+        return sequential_logits(model, batch, torch.zeros_like(batch.target_mask))
 
     laws.never_teacher_forced_equals_greedy(make(choice), laws.full_batch(BATCH), never_forced)
 

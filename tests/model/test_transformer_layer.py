@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from laws import assert_equal
 from seq2seq_lab.model import transformer_layer
 from seq2seq_lab.model.position import Position, RotaryPosition
 from seq2seq_lab.model.transformer_layer import (
@@ -16,8 +15,9 @@ from seq2seq_lab.model.transformer_layer import (
     Heads,
     attention_weights,
 )
-from tiny_models import nodes_of
-from tiny_transformers import part
+from support.model_properties import assert_equal
+from support.tiny_models import nodes_of
+from support.tiny_transformers import part
 
 EVERY_POSITION = pytest.mark.parametrize("position", sorted(nodes_of("position")))
 EVERY_NORM = pytest.mark.parametrize("norm", sorted(nodes_of("norm")))

@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-import laws
-from laws import assert_equal
 from seq2seq_lab.model import transformer, transformer_layer
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
@@ -15,8 +13,16 @@ from seq2seq_lab.model.position import RotaryPosition
 from seq2seq_lab.model.state import TransformerState, select_rows
 from seq2seq_lab.model.transformer import TransformerDecoder, TransformerEncoder
 from seq2seq_lab.model.transformer_layer import DecoderLayer
-from tiny_models import TARGET_VOCAB, make_batch
-from tiny_transformers import TransformerChoice, every_transformer, make, part, transformer_choices
+from support import model_properties as laws
+from support.model_properties import assert_equal
+from support.tiny_models import TARGET_VOCAB, make_batch
+from support.tiny_transformers import (
+    TransformerChoice,
+    every_transformer,
+    make,
+    part,
+    transformer_choices,
+)
 
 EVERY = every_transformer()
 SINUSOIDAL = TransformerChoice("transformer", "sinusoidal", "pre", 3, (2, 2), (6, 12), 6)

@@ -175,12 +175,14 @@ def test_the_time_left_follows_from_the_mean(study):
 def test_a_cell_held_by_a_live_process_is_refused(study, tmp_path):
     folder = tmp_path / "s" / "cells" / "x-00000000"
     with held(folder.parent.parent / "locks" / "x-00000000.lock"):
-        run_cell({"run_dir": str(folder)}, lambda: pytest.fail("ran"))
+        run_cell({"run_dir": str(folder)}, lambda: pytest.fail("ran"), print)
     (event,) = ledger.read(study.ledger)
     assert (event.event, event.reason) == ("skipped", "another process runs it")
 
 
 def test_code_that_changed_since_the_plan_is_refused(study, tmp_path, capsys):
-    run_cell({"run_dir": str(study.place / "cells" / "x-00000000")}, lambda: pytest.fail("ran"))
+    run_cell(
+        {"run_dir": str(study.place / "cells" / "x-00000000")}, lambda: pytest.fail("ran"), print
+    )
     assert ledger.read(study.ledger)[-1].event == "failed"
     assert "changed after the study was planned" in capsys.readouterr().err

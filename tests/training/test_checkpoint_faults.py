@@ -12,11 +12,11 @@ import torch
 
 from seq2seq_lab.errors import CheckpointError, ConfigError, NotFiniteError, ResourceError
 from seq2seq_lab.files import locked, sidecar_of
+from seq2seq_lab.inference.checkpoint_file import newest_whole, read_checkpoint
 from seq2seq_lab.training.callback.checkpoint import refuse_not_finite
-from seq2seq_lab.training.checkpoint_file import newest_whole, read_checkpoint
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.resume import differences, resume_point
-from small_runs import train
+from support.small_runs import train
 
 CONTENTS = {
     "config": {"resume": "auto", "model": {"dim": 8}, "run_dir": "a"},
@@ -212,7 +212,8 @@ def test_weights_that_are_not_finite_take_no_checkpoints_place():
 def test_a_run_that_explodes_ends_with_4_and_leaves_finite_checkpoints(tmp_path, capsys):
     overrides = (
         "debug=tiny", "data=copy", "data.max_length=5", "data.corpus.num_train=16", "data.corpus.num_val=4",
-        "data.corpus.num_test=4", "data.batching.batch_size=4", "logger=csv", "model=rnn", "model/cell=rnn_relu",
+        "data.corpus.num_test=4", "data.batching.batch_size=4", "training/logger=csv",
+        "model=rnn", "model/cell=rnn_relu",
         "training/callback=[bleu,checkpoint]", "training.callback.checkpoint.every_n_minutes=0.0001",
         "training.optimizer.lr=1e12", "training.trainer.max_epochs=20",
     )  # fmt: skip

@@ -7,7 +7,7 @@ from seq2seq_lab.data import batching
 from seq2seq_lab.training import session
 from seq2seq_lab.training.callback.bleu import Bleu
 from seq2seq_lab.training.module import Seq2SeqModule
-from small_runs import small, trainer
+from support.small_runs import small, trainer
 
 SMALL = ("data.corpus.num_train=24", "data.max_length=5", "model.dropout=0.0")
 

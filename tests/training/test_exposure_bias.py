@@ -2,11 +2,11 @@ import pytest
 import torch
 from PIL import Image
 
-import laws
 from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.training import exposure_bias
 from seq2seq_lab.training.exposure_bias import Curve, draw_curves, measure
-from tiny_models import covering_choices, make_batch, make_model
+from support import model_properties as laws
+from support.tiny_models import covering_choices, make_batch, make_model
 
 CHOICES = covering_choices()
 READING = next(c for c in CHOICES if c.context == "initial_state" and c.attention == "additive")

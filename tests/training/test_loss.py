@@ -5,20 +5,20 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from laws import assert_equal
 from seq2seq_lab.data.batching import BatchOrder, BySentences
 from seq2seq_lab.data.collate import EncodedPairs
-from seq2seq_lab.data.tokenizer import WordTokenizer
+from seq2seq_lab.data.tokenizer.plain import WordTokenizer
 from seq2seq_lab.decoding.greedy import Greedy
+from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.training import loss as loss_module
 from seq2seq_lab.training import module as module_module
-from seq2seq_lab.training.feeding import Sequential
 from seq2seq_lab.training.loss import TokenCrossEntropy, negative_log_likelihood
 from seq2seq_lab.training.lr_schedule import Constant as ConstantRate
 from seq2seq_lab.training.module import Seq2SeqModule
-from seq2seq_lab.training.teacher_forcing import Constant
-from seq2seq_lab.training.translator import Translator
-from tiny_models import TARGET_VOCAB, covering_choices, make_model
+from seq2seq_lab.training.scheduled_sampling.schedule import Constant
+from seq2seq_lab.training.scheduled_sampling.sequential import Sequential
+from support.model_properties import assert_equal
+from support.tiny_models import TARGET_VOCAB, covering_choices, make_model
 
 # two tokens over three words: softmax is (1/7, 2/7, 4/7) and (1/2, 1/4, 1/4)
 LOGITS = torch.tensor([[1.0, 2.0, 4.0], [6.0, 3.0, 3.0]], dtype=torch.float64).log()

@@ -6,8 +6,8 @@ from seq2seq_lab.training.lr_schedule import (
     InverseSqrt,
     Linear,
     Plateau,
+    hold_then_decay,
     inverse_sqrt,
-    linear_decay,
 )
 
 
@@ -44,12 +44,12 @@ def test_inverse_sqrt_scales_the_optimizers_rate():
 
 
 def test_linear_holds_and_falls_to_its_end_and_stays():
-    found = [linear_decay(epoch, 10, 0.5, 0.2) for epoch in (0, 5, 6, 9, 10, 99)]
+    found = [hold_then_decay(epoch, 10, 0.5, 0.2) for epoch in (0, 5, 6, 9, 10, 99)]
     assert found == pytest.approx([1.0, 1.0, 0.84, 0.36, 0.2, 0.2])
 
 
 def test_linear_that_holds_throughout_never_falls():
-    assert {linear_decay(epoch, 5, 1.0, 0.0) for epoch in (0, 4, 5, 99)} == {1.0}
+    assert {hold_then_decay(epoch, 5, 1.0, 0.0) for epoch in (0, 4, 5, 99)} == {1.0}
 
 
 def test_linear_scales_the_rate_once_per_epoch():

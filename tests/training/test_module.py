@@ -9,10 +9,10 @@ from torch.utils.data import DataLoader
 from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.errors import NotFiniteError
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
-from seq2seq_lab.training.feeding import teacher_forced
 from seq2seq_lab.training.loss import negative_log_likelihood
 from seq2seq_lab.training.module import Seq2SeqModule
-from small_runs import assemble, small, trainer, weights_hash
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
+from support.small_runs import assemble, small, trainer, weights_hash
 
 PAIRS = [(1, 9), (2, 1), (9, 2), (3, 7), (1, 1), (4, 8), (2, 3)]
 SGD = (
@@ -131,7 +131,7 @@ def test_perplexity_is_not_smoothed(tmp_path):
 
 
 def test_perplexity_ignores_the_teacher_forcing_ratio(tmp_path):
-    perplexity_is_of_the_whole_split(tmp_path, "val", "training/teacher_forcing=never")
+    perplexity_is_of_the_whole_split(tmp_path, "val", "training/scheduled_sampling/schedule=never")
 
 
 def test_perplexity_is_measured_without_dropout(tmp_path):
@@ -244,12 +244,12 @@ def test_the_teacher_forcing_schedule_is_asked_at_every_step(tmp_path):
 
 def test_the_coins_are_stored_and_restored():
     parts = small()
-    torch.rand(5, generator=parts.module.coins)
+    torch.rand(5, generator=parts.module.sampling_generator)
     progress = parts.module.progress()
-    expected = torch.rand(5, generator=parts.module.coins)
+    expected = torch.rand(5, generator=parts.module.sampling_generator)
     other = small(seed=9).module
     other.restore_progress(progress)
-    assert torch.equal(torch.rand(5, generator=other.coins), expected)
+    assert torch.equal(torch.rand(5, generator=other.sampling_generator), expected)
 
 
 @pytest.mark.parametrize("name", ["constant", "inverse_sqrt", "linear", "plateau"])
@@ -271,7 +271,7 @@ def test_every_optimizer_trains(tmp_path, name):
 def test_scheduled_sampling_trains_and_differs_from_teacher_forcing(tmp_path):
     hashes = []
     for name in ("always", "constant"):
-        parts = small(f"training/teacher_forcing={name}")
+        parts = small(f"training/scheduled_sampling/schedule={name}")
         trainer(tmp_path, max_epochs=1).fit(parts.module, datamodule=parts.data)
         hashes.append(weights_hash(parts.module))
     assert len(set(hashes)) == 2

@@ -4,7 +4,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from small_runs import small, trainer, weights_hash
+from support.small_runs import small, trainer, weights_hash
 
 # O22
 
@@ -15,7 +15,7 @@ class DrawsNumbers(pl.Callback):
 
 
 def observed(tmp_path, extra=(), **settings):
-    overrides = ("model.dropout=0.3", "training/teacher_forcing=constant")
+    overrides = ("model.dropout=0.3", "training/scheduled_sampling/schedule=constant")
     parts = small(*overrides)
     trainer(tmp_path, max_epochs=3, callbacks=list(extra), **settings).fit(
         parts.module, datamodule=parts.data
@@ -25,15 +25,16 @@ def observed(tmp_path, extra=(), **settings):
 
 def watchers(tmp_path):
     names = ("bleu", "samples", "throughput", "progress", "exposure_bias")
-    from seq2seq_lab import config
+    from seq2seq_lab.config.build import build
+    from seq2seq_lab.config.compose import compose
 
-    nodes = config.compose([])["training"]["callback"]
-    return [config.build(nodes[name]) for name in names]
+    nodes = compose([])["training"]["callback"]
+    return [build(nodes[name]) for name in names]
 
 
 def observing_changes_nothing(tmp_path, extra):
     """O22: the same weights, bit for bit, with every observer and without any."""
-    from seq2seq_lab.training.logger import CsvMetrics
+    from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 
     alone = observed(tmp_path, limit_val_batches=0)
     assert observed(tmp_path, check_val_every_n_epoch=2) == alone

@@ -5,7 +5,10 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.strategies import Strategy
 
-from resumption import (
+from seq2seq_lab.training import resume
+from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
+from seq2seq_lab.training.module import Seq2SeqModule
+from support.resume_equality import (
     Kill,
     SavesAt,
     killed_and_resumed,
@@ -14,9 +17,6 @@ from resumption import (
     session_of_run,
     the_same,
 )
-from seq2seq_lab.training import resume
-from seq2seq_lab.training.logger import CsvMetrics
-from seq2seq_lab.training.module import Seq2SeqModule
 
 KILLS = {
     "mid epoch 1": [Kill("on_train_batch_end", 3)],
@@ -33,7 +33,10 @@ THRICE = [
     Kill("on_train_batch_start", 11),
 ]
 """Mid epoch 1, inside a validation, mid epoch 3: a resumed run is killed and resumed again."""
-SEQUENTIAL, PARALLEL = "training/feeding=sequential", "training/feeding=parallel"
+SEQUENTIAL, PARALLEL = (
+    "training/scheduled_sampling=sequential",
+    "training/scheduled_sampling=parallel",
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ SETTINGS = {
     "workers": (["data.num_workers=2"], {}),
     "inverse square root": (["training/lr_schedule=inverse_sqrt"], {}),
     "plateau": (["training/lr_schedule=plateau"], {"check_val_every_n_epoch": 2}),
-    "gumbel": (["training/fed_token=gumbel"], {}),
+    "gumbel": (["training/scheduled_sampling/sampled_token=gumbel"], {}),
     "parallel": ([PARALLEL], {}),
     "transformer": (["model=transformer", "model.num_heads=2"], {}),
 }
@@ -128,7 +131,7 @@ def _without(name):
     whole = Seq2SeqModule.restore_progress
 
     def restore(self, progress):
-        now = {"coins": self.coins.get_state(), "sums": {}}
+        now = {"sampling_generator": self.sampling_generator.get_state(), "sums": {}}
         whole(self, {**progress, name: now[name]})
 
     return restore

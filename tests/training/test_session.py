@@ -7,7 +7,7 @@ from pytorch_lightning.loggers import Logger
 from seq2seq_lab.errors import ResourceError
 from seq2seq_lab.training import session
 from seq2seq_lab.training.callback.bleu import Bleu
-from small_runs import small, trainer, weights_hash
+from support.small_runs import small, trainer, weights_hash
 
 
 class Recorder(Logger):

@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seq2seq_lab.decoding.closing import Candidates, Closing, Live, Rules
+from seq2seq_lab.decoding.backpointers import Trace
+from seq2seq_lab.decoding.beam_state import Candidates, Closing, Live, Rules
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, State, Step
 from seq2seq_lab.decoding.length_penalty import NoPenalty
 from seq2seq_lab.decoding.limits import Limits, SearchSettings
-from seq2seq_lab.decoding.trace import Trace
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.special_tokens import BOS, EOS
 

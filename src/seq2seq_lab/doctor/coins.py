@@ -90,7 +90,7 @@ def coins_follow_the_ratio(
     feeding: Feeding, model: EncoderDecoder, vocabularies: tuple[int, int]
 ) -> float:
     """O8: rate within 4 sigma, one coin per unit; coins from a generator of their own, which continues where stored."""
-    unit = type(getattr(feeding, "coins", None)).__name__
+    unit = type(getattr(feeding, "unit", None)).__name__
     rows, steps, batches = UNITS.get(unit, PER_TOKEN)
     last = vocabularies[1] - 1
     batch = random_batch([3] * rows, [steps] * rows, (vocabularies[0], last))

@@ -18,7 +18,7 @@ from seq2seq_lab.doctor.roads import forward_equals_steps
 from seq2seq_lab.doctor.searching import batch_mates_have_no_effect, score_is_teacher_forced_score
 from seq2seq_lab.errors import one_line
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.training.feeding import teacher_forced
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
 
 PASS, FAIL, NOT_APPLICABLE = "PASS", "FAIL", "not applicable"
 
@@ -63,7 +63,7 @@ def loop_is_parallel_road(patient: Patient) -> float:
     worst = 0.0
     for seed in patient.seeds:
         model, batch = patient.model(seed), patient.batch(seed)
-        fed = patient.feeding(model, batch, 1.0, torch.Generator())
+        fed = patient.scheduled_sampling(model, batch, 1.0, torch.Generator())
         worst = max(
             worst,
             forward_equals_steps(model, batch),
@@ -79,7 +79,7 @@ def ratio_zero_is_greedy(patient: Patient) -> float:
     worst = 0.0
     for seed in patient.seeds:
         model, batch = patient.model(seed), full_batch(patient.batch(seed))
-        feeding = copy.copy(patient.feeding)
+        feeding = copy.copy(patient.scheduled_sampling)
         if hasattr(feeding, "passes"):
             feeding.passes = batch.target_input.shape[1] + 1
         road = partial(forcing.always_own_choice, feeding=feeding)
@@ -89,10 +89,12 @@ def ratio_zero_is_greedy(patient: Patient) -> float:
 
 def coins_are_honest(patient: Patient) -> float:
     """O8, by the composed feeding and schedule."""
-    coins.schedule_gives_ratios(patient.teacher_forcing)
+    coins.schedule_gives_ratios(patient.scheduled_sampling.schedule)
     worst = losses.validation_ignores_the_ratio(patient)
     model = patient.model(patient.seeds[0])
-    return max(worst, coins.coins_follow_the_ratio(patient.feeding, model, patient.vocabularies))
+    return max(
+        worst, coins.coins_follow_the_ratio(patient.scheduled_sampling, model, patient.vocabularies)
+    )
 
 
 def everything_is_trained(patient: Patient) -> float:

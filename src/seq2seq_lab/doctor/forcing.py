@@ -17,11 +17,11 @@ from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.doctor.agreement import NotApplicable, agree, demand
 from seq2seq_lab.doctor.roads import gradients, loss_and_gradients
 from seq2seq_lab.doctor.searching import request_of
-from seq2seq_lab.model import dropout as masks
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.model.kernel import dropout as masks
 from seq2seq_lab.special_tokens import EOS
-from seq2seq_lab.training.feeding import rolled_out
 from seq2seq_lab.training.loss import negative_log_likelihood
+from seq2seq_lab.training.scheduled_sampling.sequential import sequential_logits
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def loop_equals_parallel_road(model: EncoderDecoder, batch: Batch) -> float:
     with shared_dropout(model):
         logits, loss, parallel = loss_and_gradients(model, batch)
     with shared_dropout(model):
-        looped = rolled_out(model, batch, torch.ones_like(batch.target_mask))
+        looped = sequential_logits(model, batch, torch.ones_like(batch.target_mask))
         looped_loss = negative_log_likelihood(looped, batch.target_output[batch.target_mask])
         by_loop = gradients(model, looped_loss)
     return max(
@@ -90,8 +90,8 @@ def always_own_choice(
 ) -> Float[Tensor, "tokens vocab"]:
     """Return the logits at ratio 0. Raises `NotApplicable` where what is fed is not the likeliest token."""
     runs = [feeding(model, batch, 0.0, torch.Generator().manual_seed(seed)) for seed in (1, 2)]
-    fed_token: Any = getattr(feeding, "fed_token", None)
-    mixes = fed_token is not None and fed_token.choose(runs[0], torch.Generator()).ndim > 1
+    sampled: Any = getattr(feeding, "sampled_token", None)
+    mixes = sampled is not None and sampled.sample(runs[0], torch.Generator()).ndim > 1
     if mixes or not torch.equal(*runs):
         raise NotApplicable("this feeding draws or mixes what it feeds")
     return runs[0]

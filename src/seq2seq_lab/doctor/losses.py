@@ -81,9 +81,9 @@ def validation_ignores_the_ratio(patient: Patient) -> float:
     batches, values = [patient.batch(1)], []
     for ratio in (0.0, 1.0):
         module = runs.make_module(patient, patient.model(patient.seeds[0]), ratio)
-        before = module.coins.get_state()
+        before = module.sampling_generator.get_state()
         values.append(runs.validate(patient, module, batches)["val/loss"])
-        demand(torch.equal(before, module.coins.get_state()), "validation draws coins")
+        demand(torch.equal(before, module.sampling_generator.get_state()), "validation draws coins")
     return agree(values[0], values[1], "validation loss at ratio 0 and 1")
 
 

@@ -6,8 +6,11 @@ from typing import Any
 
 from torch import nn
 
-from seq2seq_lab import config
 from seq2seq_lab.batch import Batch
+from seq2seq_lab.config.build import build
+from seq2seq_lab.config.check import check
+from seq2seq_lab.config.compose import compose_config
+from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.doctor.batches import random_batch
 from seq2seq_lab.doctor.random_weights import randomize
 from seq2seq_lab.doctor.shrink import shrink, tiny_widths, without_dropout
@@ -28,19 +31,18 @@ class Patient:
     sizes: dict[int, int]
     search: Any
     loss: nn.Module
-    feeding: Callable[..., Any]
-    teacher_forcing: Callable[[int, int], float]
+    scheduled_sampling: Any
     make_trainer: Callable[..., Any]
     seeds: tuple[int, ...]
 
     def model(self, seed: int) -> EncoderDecoder:
         """Return the model with random weights, as it decodes: no dropout."""
-        return randomize(config.build(self.node), seed).eval()
+        return randomize(build(self.node), seed).eval()
 
     def training_model(self, seed: int, *, dropout: bool) -> EncoderDecoder:
         """Return the model with random weights, as it trains, with its dropout or without."""
         node = self.node if dropout else without_dropout(self.node)
-        return randomize(config.build(node), seed).train()
+        return randomize(build(node), seed).train()
 
     def batch(self, seed: int) -> Batch:
         """Return random sentences of very different lengths."""
@@ -49,12 +51,12 @@ class Patient:
 
 def admit(overrides: list[str], seeds: tuple[int, ...]) -> Patient:
     """Compose a config as train.py does and shrink it. Raises `ConfigError` for a mistake; reads no data."""
-    cfg = config.compose_config(overrides)
-    config.check(cfg)
+    cfg = compose_config(overrides)
+    check(cfg)
     tied = cfg.data.get("joint", False)
     sizes = (TARGET_VOCAB if tied else SOURCE_VOCAB, TARGET_VOCAB)
     cfg.model.source_vocab_size, cfg.model.target_vocab_size = sizes
-    run = config.resolve(cfg)
+    run = resolve(cfg)
     node, widths = _tiny(run["model"])
     training = run["training"]
     trainer = {"_target_": training["trainer"]["_target_"]}
@@ -62,11 +64,10 @@ def admit(overrides: list[str], seeds: tuple[int, ...]) -> Patient:
         node=node,
         vocabularies=sizes,
         sizes=widths,
-        search=config.build(run["decoding"]),
-        loss=config.build(training["loss"]),
-        feeding=config.build(training["feeding"]),
-        teacher_forcing=config.build(training["teacher_forcing"]),
-        make_trainer=lambda **settings: config.build({**trainer, **settings}),
+        search=build(run["decoding"]),
+        loss=build(training["loss"]),
+        scheduled_sampling=build(training["scheduled_sampling"]),
+        make_trainer=lambda **settings: build({**trainer, **settings}),
         seeds=seeds,
     )
 
@@ -75,7 +76,7 @@ def _tiny(node: dict[str, Any]) -> tuple[dict[str, Any], dict[int, int]]:
     """Return the node with tiny widths, or as it is where a constructor refuses those."""
     small = shrink(node)
     try:
-        config.build(small)
+        build(small)
     except ConfigError:
         return node, {}
     return small, tiny_widths(node)

@@ -8,8 +8,8 @@ from seq2seq_lab.batch import Batch
 from seq2seq_lab.doctor.agreement import agree, demand
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import PAD
-from seq2seq_lab.training.feeding import teacher_forced
 from seq2seq_lab.training.loss import negative_log_likelihood
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
 
 Gradients = dict[str, Tensor | None]
 

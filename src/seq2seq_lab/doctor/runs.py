@@ -1,5 +1,6 @@
 """Small real runs of the training code: one epoch, or one validation, by the composed trainer's class."""
 
+import copy
 import tempfile
 import warnings
 from functools import partial
@@ -9,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from seq2seq_lab.batch import Batch
-from seq2seq_lab.data.tokenizer import WordTokenizer
+from seq2seq_lab.data.tokenizer.plain import WordTokenizer
 from seq2seq_lab.doctor.patient import Patient
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training.lr_schedule import Constant as ConstantRate
@@ -30,20 +31,21 @@ QUIET = {
 def make_module(
     patient: Patient, model: EncoderDecoder, ratio: float = 1.0, loss: Any = None
 ) -> Any:
-    """Return the module that trains the model by plain gradient descent, with the composed loss and feeding."""
+    """Return the module that trains the model by gradient descent, with the composed loss and scheduled sampling."""
+    from seq2seq_lab.inference.translator import Translator
     from seq2seq_lab.training import session  # Lightning: seconds to import
-    from seq2seq_lab.training.teacher_forcing import Constant
-    from seq2seq_lab.training.translator import Translator
+    from seq2seq_lab.training.scheduled_sampling.schedule import Constant
 
     session.start(1)
+    sampling = copy.copy(patient.scheduled_sampling)
+    sampling.schedule = Constant(ratio)
     words = WordTokenizer()
     module = session.Seq2SeqModule(
         model,
         loss=patient.loss if loss is None else loss,
         optimizer=partial(torch.optim.SGD, lr=0.1),
         lr_schedule=ConstantRate(),
-        teacher_forcing=Constant(ratio),
-        feeding=patient.feeding,
+        scheduled_sampling=sampling,
         translator=Translator(model, words, words, patient.search, 5),
     )
     # Lightning cannot look into a frozen dataclass

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seq2seq_lab.model.embedding import check_positive
-from seq2seq_lab.model.linear import Linear
+from seq2seq_lab.model.checks import check_positive
+from seq2seq_lab.model.kernel.linear import Linear
 from seq2seq_lab.model.normalizer import Normalizer, Softmax
 from seq2seq_lab.model.state import AttentionKeys, Memory
 

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from seq2seq_lab.model.embedding import check_positive, check_probability
-from seq2seq_lab.model.linear import linear
-from seq2seq_lab.model.products import MakeProduct, Product, plain
+from seq2seq_lab.model.checks import check_positive, check_probability
+from seq2seq_lab.model.kernel.linear import linear
+from seq2seq_lab.model.kernel.loop_products import MakeProduct, Product, plain
 
 State = tuple[Tensor, Tensor]
 T = TypeVar("T", Tensor, PackedSequence)

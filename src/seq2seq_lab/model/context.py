@@ -7,7 +7,7 @@ another context, which changes from step to step.
 from jaxtyping import Float
 from torch import Tensor
 
-from seq2seq_lab.model.embedding import check_positive
+from seq2seq_lab.model.checks import check_positive
 from seq2seq_lab.model.state import Memory
 
 

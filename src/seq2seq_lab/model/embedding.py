@@ -3,22 +3,9 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seq2seq_lab.model.dropout import Dropout
+from seq2seq_lab.model.checks import check_positive, check_probability
+from seq2seq_lab.model.kernel.dropout import Dropout
 from seq2seq_lab.special_tokens import PAD
-
-
-def check_probability(name: str, value: float) -> float:
-    """Return the dropout probability, or refuse it with the rule."""
-    if not 0.0 <= value < 1.0:
-        raise ValueError(f"{name}={value}: must be in [0, 1); use 0 to turn dropout off")
-    return value
-
-
-def check_positive(**sizes: int) -> None:
-    """Refuse sizes below 1, naming the argument."""
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name}={value}: must be >= 1")
 
 
 class TokenEmbedding(nn.Module):

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq_lab.model.attention import Attention
-from seq2seq_lab.model.embedding import check_positive
+from seq2seq_lab.model.checks import check_positive
 from seq2seq_lab.model.normalizer import Normalizer
 from seq2seq_lab.model.state import AttentionKeys, Memory
 

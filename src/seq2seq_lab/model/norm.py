@@ -6,8 +6,8 @@ A sub-layer reads `norm.before(vectors)`; what it made joins its input in `norm.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seq2seq_lab.model.dropout import Dropout
-from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.checks import check_positive, check_probability
+from seq2seq_lab.model.kernel.dropout import Dropout
 
 
 class Norm(nn.Module):

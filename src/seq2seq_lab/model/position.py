@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seq2seq_lab.model.embedding import check_positive
+from seq2seq_lab.model.checks import check_positive
 
 
 def angles(

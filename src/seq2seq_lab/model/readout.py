@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seq2seq_lab.model.dropout import Dropout
-from seq2seq_lab.model.embedding import check_positive, check_probability
-from seq2seq_lab.model.linear import Linear
-from seq2seq_lab.model.products import MakeProduct, Product
+from seq2seq_lab.model.checks import check_positive, check_probability
+from seq2seq_lab.model.kernel.dropout import Dropout
+from seq2seq_lab.model.kernel.linear import Linear
+from seq2seq_lab.model.kernel.loop_products import MakeProduct, Product
 
 
 class Readout(nn.Module):

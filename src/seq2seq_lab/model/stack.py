@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from seq2seq_lab.model.cell import Cell, State
-from seq2seq_lab.model.dropout import dropout
-from seq2seq_lab.model.embedding import check_positive, check_probability
+from seq2seq_lab.model.checks import check_positive, check_probability
+from seq2seq_lab.model.kernel.dropout import dropout
 
 
 class Stack(nn.Module):

@@ -13,10 +13,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq_lab.batch import mask_from_lengths
-from seq2seq_lab.model.embedding import TokenEmbedding, check_positive
+from seq2seq_lab.model.checks import check_positive
+from seq2seq_lab.model.embedding import TokenEmbedding
+from seq2seq_lab.model.kernel.loop_products import Product, plain, put_off
 from seq2seq_lab.model.norm import Norm
 from seq2seq_lab.model.position import Position
-from seq2seq_lab.model.products import Product, plain, put_off
 from seq2seq_lab.model.state import Memory, TransformerSource, TransformerState
 from seq2seq_lab.model.transformer_layer import (
     DecoderLayer,

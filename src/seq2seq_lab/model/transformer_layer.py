@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq_lab.model.dropout import Dropout
-from seq2seq_lab.model.embedding import check_positive, check_probability
-from seq2seq_lab.model.linear import Linear
+from seq2seq_lab.model.checks import check_positive, check_probability
+from seq2seq_lab.model.kernel.dropout import Dropout
+from seq2seq_lab.model.kernel.linear import Linear
 from seq2seq_lab.model.norm import Norm
 from seq2seq_lab.model.position import Position
 

@@ -15,7 +15,7 @@ from seq2seq_lab import errors
 from seq2seq_lab.errors import ConfigError, StoppedError, one_line
 from seq2seq_lab.files import held, sha256_of, write_json
 from seq2seq_lab.study import ledger
-from seq2seq_lab.study.address import address
+from seq2seq_lab.study.content_hash import address
 from seq2seq_lab.study.matrix import lock_of
 
 _PATIENCE = 3.0
@@ -49,13 +49,20 @@ def read_done(folder: Path, cell_address: str) -> dict[str, Any] | None:
         return None
 
 
-def run_cell(config: dict[str, Any], task: Callable[[], object], *, with_log: bool = False) -> None:
+def run_cell(
+    config: dict[str, Any],
+    task: Callable[[], object],
+    refresh: Callable[[Path], object],
+    *,
+    with_log: bool = False,
+) -> None:
     """Run the cell whose folder is the config's `run_dir`, unless it is done or another process runs it.
 
     What an interrupted run left there goes first, unless `resume=auto` goes on from its newest checkpoint.
 
     A failure is told, recorded with its reason and swallowed: the other cells go on. An interrupt is recorded and
     ends the process's work with the exit codes 130 or 143. `with_log` sends what the run prints to its log.txt.
+    `refresh` is called with the study's folder once the cell has ended: it redraws the report.
     """
     folder = Path(config["run_dir"])
     book = folder.parent.parent / "ledger.jsonl"
@@ -70,21 +77,8 @@ def run_cell(config: dict[str, Any], task: Callable[[], object], *, with_log: bo
         else:
             run = _Attempt(folder, book, found, attempt + 1, config.get("resume") == "auto")
             run.carry_out(task, with_log=with_log, with_traceback=config.get("traceback") is True)
-            write_report(folder.parent.parent, wait=False)
+            refresh(folder.parent.parent)
     gc.collect()
-
-
-def write_report(study_dir: Path, *, wait: bool) -> None:
-    """Write the report of what is finished so far; its failing fails no study. One process at a time writes it."""
-    from seq2seq_lab.study import report  # jinja2: not needed by a cell that is skipped
-
-    with held(study_dir / "locks" / "report.lock", -1.0 if wait else 0.0) as is_ours:
-        try:
-            if is_ours:
-                report.write_report(study_dir)
-        except Exception as error:
-            text = f"{type(error).__name__}: {one_line(error)}"
-            print(f"warning: the report was not written: {text}", file=sys.stderr)  # noqa: T201
 
 
 @dataclass

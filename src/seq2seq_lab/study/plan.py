@@ -10,8 +10,8 @@ from typing import Any, Literal
 from seq2seq_lab.errors import UserError, one_line
 from seq2seq_lab.files import held
 from seq2seq_lab.study import ledger
-from seq2seq_lab.study.address import address
 from seq2seq_lab.study.cell import read_done
+from seq2seq_lab.study.content_hash import address
 from seq2seq_lab.study.matrix import SEED_KEY, Cell, Study, arm_label, cell_name, swept
 
 THREADS = "torch_threads=1"

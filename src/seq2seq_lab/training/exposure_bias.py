@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.training.feeding import Sequential
+from seq2seq_lab.training.scheduled_sampling.sequential import Sequential
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from seq2seq_lab.training.decay import linear_decay
+
 
 def inverse_sqrt(step: int, warmup_steps: int) -> float:
     """Rise linearly to 1, then fall with 1 / sqrt(step) (Vaswani et al. 2017, scaled to a peak of 1)."""
@@ -12,13 +14,12 @@ def inverse_sqrt(step: int, warmup_steps: int) -> float:
     return min(now / warmup_steps, (warmup_steps / now) ** 0.5)
 
 
-def linear_decay(epoch: int, total_epochs: int, hold: float, final: float) -> float:
+def hold_then_decay(epoch: int, total_epochs: int, hold: float, final: float) -> float:
     """Stay at 1 for the share `hold` of the epochs, then fall linearly towards `final` at the end."""
     start = hold * total_epochs
     if epoch <= start or total_epochs <= start:
         return 1.0
-    done = min(1.0, (epoch - start) / (total_epochs - start))
-    return 1.0 - (1.0 - final) * done
+    return linear_decay(epoch - start, 1.0, final, total_epochs - start)
 
 
 class Constant:
@@ -46,7 +47,7 @@ class InverseSqrt:
 
 
 class Linear:
-    """`linear_decay`, epoch by epoch."""
+    """`hold_then_decay`, epoch by epoch."""
 
     def __init__(self, total_epochs: int, hold: float = 0.3, final: float = 0.05):
         if total_epochs < 1:
@@ -63,7 +64,7 @@ class Linear:
         """Return Lightning's schedule entry."""
 
         def factor(epoch: int) -> float:
-            return linear_decay(epoch, self.total_epochs, self.hold, self.final)
+            return hold_then_decay(epoch, self.total_epochs, self.hold, self.final)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"scheduler": schedule, "interval": "epoch"}

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.errors import NotFiniteError
+from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.training.feeding import teacher_forced
 from seq2seq_lab.training.loss import negative_log_likelihood
-from seq2seq_lab.training.translator import Translator
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
 
 
 class Seq2SeqModule(pl.LightningModule):
@@ -29,8 +29,7 @@ class Seq2SeqModule(pl.LightningModule):
         loss: nn.Module,
         optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
         lr_schedule: Any,
-        teacher_forcing: Callable[[int, int], float],
-        feeding: Callable[..., Tensor],
+        scheduled_sampling: Any,
         translator: Translator,
         *,
         seed: int = 1,
@@ -38,16 +37,16 @@ class Seq2SeqModule(pl.LightningModule):
         super().__init__()
         self.model, self.loss, self.translator = model, loss, translator
         self.make_optimizer, self.lr_schedule = optimizer, lr_schedule
-        self.teacher_forcing, self.feeding = teacher_forcing, feeding
-        self.coins = torch.Generator().manual_seed(seed)
+        self.scheduled_sampling = scheduled_sampling
+        self.sampling_generator = torch.Generator().manual_seed(seed)
         self._tokens_in_step = 0
         self._pairs_in_step: list[int] = []
         self._sums: dict[str, Tensor] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of one batch in nats per target token."""
-        ratio = self.teacher_forcing(self.global_step, self.current_epoch)
-        logits = self.feeding(self.model, batch, ratio, self.coins)
+        ratio = self.scheduled_sampling.schedule(self.global_step, self.current_epoch)
+        logits = self.scheduled_sampling(self.model, batch, ratio, self.sampling_generator)
         loss = self.loss(logits, batch.target_output[batch.target_mask])
         tokens = batch.num_target_tokens
         self._tokens_in_step += tokens
@@ -156,11 +155,11 @@ class Seq2SeqModule(pl.LightningModule):
         return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def progress(self) -> dict[str, Any]:
-        """Return what changes from batch to batch besides the weights: the coins and the token sums of the epoch."""
+        """Return what changes between batches besides the weights: the sampling generator and the token sums."""
         sums = {name: value.cpu() for name, value in self._sums.items()}
-        return {"coins": self.coins.get_state(), "sums": sums}
+        return {"sampling_generator": self.sampling_generator.get_state(), "sums": sums}
 
     def restore_progress(self, progress: dict[str, Any]) -> None:
         """Go on from what `progress` returned."""
-        self.coins.set_state(progress["coins"])
+        self.sampling_generator.set_state(progress["sampling_generator"])
         self._sums = dict(progress["sums"])

@@ -7,11 +7,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from seq2seq_lab.config.keys import RECORDING, is_below, leaves
 from seq2seq_lab.errors import CheckpointError, ConfigError, UserError
-from seq2seq_lab.training.checkpoint_file import newest_whole, read_checkpoint
+from seq2seq_lab.inference.checkpoint_file import newest_whole, read_checkpoint
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 
-FREE = ("run_dir", "resume", "traceback", "logger", "training.trainer.max_epochs")
+FREE = (*RECORDING, "training.trainer.max_epochs")
 """The keys that may differ between a run and its continuation."""
 _EPOCHS, _FOLLOWS = "training.trainer.max_epochs", "training.lr_schedule.total_epochs"
 
@@ -68,8 +69,8 @@ def _refuse_another_run(path: Path, stored: dict[str, Any], ours: dict[str, Any]
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Return `key: old -> new` for every leaf that differs and must not; lengths that follow max_epochs may."""
-    before, now = _leaves(old), _leaves(new)
-    keys = [key for key in dict.fromkeys([*before, *now]) if not _is_free(key)]
+    before, now = leaves(old), leaves(new)
+    keys = [key for key in dict.fromkeys([*before, *now]) if not is_below(key, FREE)]
     if all(flat.get(_FOLLOWS) == flat.get(_EPOCHS) for flat in (before, now)):
         keys = [key for key in keys if key != _FOLLOWS]
     return [
@@ -77,17 +78,6 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         for key in keys
         if before.get(key, "absent") != now.get(key, "absent")
     ]
-
-
-def _is_free(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in FREE)
-
-
-def _leaves(node: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict) or not node:
-        return {path: node}
-    inner = (_leaves(value, f"{path}.{key}" if path else key) for key, value in node.items())
-    return {key: value for leaves in inner for key, value in leaves.items()}
 
 
 class ResumeState(pl.Callback):

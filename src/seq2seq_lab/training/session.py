@@ -14,24 +14,24 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.run_folder import (
+from seq2seq_lab.training import summary
+from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
+from seq2seq_lab.training.datamodule import Seq2SeqDataModule
+from seq2seq_lab.training.interruption import Interruption
+from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
+from seq2seq_lab.training.module import Seq2SeqModule
+from seq2seq_lab.training.resume import ResumeState, resume_point
+from seq2seq_lab.training.run_folder import (
     check_run_folder,
     is_first_process,
     open_run_folder,
     write_result,
     write_start,
 )
-from seq2seq_lab.training import summary
-from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
-from seq2seq_lab.training.datamodule import Seq2SeqDataModule
-from seq2seq_lab.training.interruption import Interruption
-from seq2seq_lab.training.logger import CsvMetrics
-from seq2seq_lab.training.module import Seq2SeqModule
-from seq2seq_lab.training.resume import ResumeState, resume_point
-from seq2seq_lab.training.translator import Translator
 
-PARTS = ("loss", "optimizer", "lr_schedule", "teacher_forcing", "feeding")
+PARTS = ("loss", "optimizer", "lr_schedule", "scheduled_sampling")
 
 __all__ = [
     "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "callbacks", "check_run_folder", "checkpoint_io",

@@ -3,7 +3,7 @@ import torch
 
 from seq2seq_lab.metrics.attention_diagnostics import diagnose
 from seq2seq_lab.training.callback.attention_diagnostics import AttentionDiagnostics
-from small_runs import small, trainer
+from support.small_runs import small, trainer
 
 NAMES = {
     "entropy", "normalized_entropy", "kl_to_uniform", "monotonicity", "kendall_tau", "coverage",

@@ -3,7 +3,7 @@ from PIL import Image
 from pytorch_lightning.loggers import Logger
 
 from seq2seq_lab.training.callback.attention_maps import AttentionMaps
-from small_runs import small, trainer
+from support.small_runs import small, trainer
 
 
 class Images(Logger):

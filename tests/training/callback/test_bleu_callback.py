@@ -7,7 +7,7 @@ import torch
 
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.training.callback.bleu import Bleu
-from small_runs import rows, small, trainer
+from support.small_runs import rows, small, trainer
 
 
 def scored(folder, *, change=None, planted=None):

@@ -2,7 +2,7 @@
 
 import json
 
-from small_runs import run_folder
+from support.small_runs import run_folder
 
 FEW = (
     "debug=tiny", "data=copy", "data.corpus.num_train=16", "data.corpus.num_val=8", "data.corpus.num_test=8",

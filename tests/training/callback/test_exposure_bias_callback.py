@@ -3,7 +3,7 @@ import json
 import pytest
 
 from seq2seq_lab.training.callback.exposure_bias import ExposureBias
-from small_runs import small, trainer
+from support.small_runs import small, trainer
 
 
 def swept(folder, callback, *overrides):
@@ -35,7 +35,10 @@ def test_validations_can_be_left_out(tmp_path):
 
 
 def test_the_ratio_of_the_schedule_is_logged(tmp_path):
-    overrides = ("training/teacher_forcing=linear", "training.teacher_forcing.duration=1000000")
+    overrides = (
+        "training/scheduled_sampling/schedule=linear",
+        "training.scheduled_sampling.schedule.duration=1000000",
+    )
     parts = small(*overrides)
     engine = trainer(tmp_path, callbacks=[ExposureBias()], max_epochs=1)
     engine.fit(parts.module, datamodule=parts.data)

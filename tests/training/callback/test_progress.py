@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from seq2seq_lab.batch import Batch, mask_from_lengths
 from seq2seq_lab.training.callback.progress import Progress, bar_line, epoch_line
 from seq2seq_lab.training.callback.throughput import Throughput
-from seq2seq_lab.training.logger import CsvMetrics
+from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 
 
 def batch_of(*lengths):

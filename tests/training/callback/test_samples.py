@@ -2,7 +2,7 @@ import pytest
 from pytorch_lightning.loggers import Logger
 
 from seq2seq_lab.training.callback.samples import COLUMNS, Samples
-from small_runs import small, trainer
+from support.small_runs import small, trainer
 
 
 class Tables(Logger):

@@ -43,7 +43,7 @@ class ExposureBias(pl.Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the ratio that the next step would get."""
-        ratio = pl_module.teacher_forcing(trainer.global_step, trainer.current_epoch)
+        ratio = pl_module.scheduled_sampling.schedule(trainer.global_step, trainer.current_epoch)
         pl_module.log("train/teacher_forcing_ratio", ratio)
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:

@@ -1,0 +1,104 @@
+"""What the framework costs: training by `train.py`'s parts against the bare loop over the same model and batches."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmark.commands import work_overrides, write_work
+from benchmark.timing import Rate
+from benchmark.work import Trainer, make_pairs, mean_loss
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.config.build import build
+from seq2seq_lab.config.compose import compose_config
+from seq2seq_lab.config.resolve import resolve
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
+
+PAIRS = 8192
+
+
+class Framework:
+    """The composed run on the work's text, as train.py puts it together, for a few batches at a time."""
+
+    def __init__(self, folder: Path, steps: int, overrides: list[str]):
+        from seq2seq_lab.training import session  # Lightning: seconds to import
+
+        folder.mkdir()
+        write_work(folder, make_pairs(PAIRS))
+        self.folder, self.steps, self.session = folder, steps, session
+        chosen = [*work_overrides(folder), "training.trainer.max_epochs=1", *overrides]
+        chosen += [f"+training.trainer.limit_train_batches={steps}"]
+        chosen += ["+training.trainer.limit_val_batches=0", "training.callback.early_stopping=null"]
+        cfg = compose_config(chosen)
+        session.start(1)
+        self.data = build(resolve(cfg)["data"])
+        self.data.setup()
+        cfg.model.source_vocab_size = len(self.data.source_tokenizer)
+        cfg.model.target_vocab_size = len(self.data.target_tokenizer)
+        self.config = resolve(cfg)
+        self.model = build(self.config["model"])
+
+    def batches(self) -> list[Batch]:
+        """Return the batches of every block."""
+        return list(islice(iter(self.data.train_dataloader()), self.steps))
+
+    def block(self, number: int) -> float:
+        """Train one block with all callbacks and loggers; return target tokens per second."""
+        run, session = self.config, self.session
+        training = {name: build(run["training"][name]) for name in session.PARTS}
+        translator = session.make_translator(self.model, self.data, build(run["decoding"]))
+        module = session.Seq2SeqModule(self.model, **training, translator=translator, seed=1)
+        run_dir = self.folder / f"run{number}"
+        run_dir.mkdir()
+        parts = [build(node) for node in run["training"]["callback"].values()]
+        with session.loggers(build(run["training"]["logger"]), run, run_dir) as loggers:
+            callbacks = session.callbacks(parts, run_dir)
+            trainer = build(
+                run["training"]["trainer"],
+                callbacks=callbacks,
+                logger=loggers,
+                plugins=[session.checkpoint_io(run, self.data)],
+                default_root_dir=str(run_dir),
+            )
+            session.fit(trainer, module, self.data)
+        return next(one.epoch_speed for one in callbacks if hasattr(one, "epoch_speed"))
+
+
+def bare_block(trainer: Trainer, batches: list[Batch]) -> float:
+    """Train the same batches in the bare loop; return target tokens per second."""
+    begin = time.perf_counter()
+    for batch in batches:
+        trainer(batch)
+    return sum(batch.num_target_tokens for batch in batches) / (time.perf_counter() - begin)
+
+
+def overhead(
+    arguments: Any, report: Callable[[str, dict[str, Rate], str, str], dict[str, float]]
+) -> dict[str, Any]:
+    """Compare in turn; the share of a step that the framework takes is 1 - framework / bare loop.
+
+    A block is short, so the seconds in which W&B's own process starts weigh more in it than in a real run.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        steps, folder = max(arguments.steps, 20), Path(name)
+        frameworks = {
+            f"framework, logger={logger}": Framework(
+                folder / logger, steps, [f"training/logger={logger}"]
+            )
+            for logger in ("csv", "wandb")
+        }
+        first = next(iter(frameworks.values()))
+        bare, batches = Trainer(first.model, mean_loss(teacher_forced)), first.batches()
+        bare_block(bare, batches)
+        speeds: dict[str, list[float]] = {"bare loop": [], **{one: [] for one in frameworks}}
+        for turn in range(arguments.rounds):
+            for one in list(speeds) if turn % 2 == 0 else list(speeds)[::-1]:
+                framework = frameworks.get(one)
+                speeds[one].append(
+                    framework.block(turn) if framework else bare_block(bare, batches)
+                )
+    rates = {one: Rate.of(found) for one, found in speeds.items()}
+    ratios = report("The framework's price", rates, "bare loop", "target tokens/s")
+    return {"framework_share_of_a_step": {one: 1 - ratios[one] for one in frameworks}}

@@ -1,0 +1,139 @@
+"""Composition of the YAML files under conf/ with the overrides of a command line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from seq2seq_lab.config import command_line
+from seq2seq_lab.config.check import all_problems
+from seq2seq_lab.config.overrides import check_overrides
+from seq2seq_lab.config.resolve import all_keys, resolve
+from seq2seq_lab.config.rules import RULES
+from seq2seq_lab.config.structure import Problem, join
+
+
+def conf_dir() -> Path:
+    """Return the folder of the YAML files: the repository's in a checkout, the package's own when installed."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parents[1] / "conf"
+    return checkout if package.parent.name == "src" and checkout.is_dir() else package / "conf"
+
+
+@contextmanager
+def _hydra_config_kept() -> Iterator[None]:
+    singleton = HydraConfig.instance()
+    before = singleton.cfg
+    try:
+        yield
+    finally:
+        singleton.cfg = before
+
+
+class Session:
+    """Hydra's view of a conf folder, for checking a command line before Hydra runs it."""
+
+    def __init__(self, loader: Any, config_name: str, *, is_sweep: bool, is_ours: bool) -> None:
+        self.loader, self.config_name, self.is_ours = loader, config_name, is_ours
+        self.mode = RunMode.MULTIRUN if is_sweep else RunMode.RUN
+        self.repository = loader.repository
+        self.parser = OverridesParser.create(config_loader=loader)
+        self.sweep_parameters: list[str] = []
+
+    def ask_config(self, overrides: list[str]) -> None:
+        """Learn from an experiment whether it is a sweep and over what."""
+        with suppress(Exception):  # mistakes are told later
+            if any(text.startswith(("experiment=", "hydra.mode=")) for text in overrides):
+                sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
+                cfg = load(self.config_name, overrides, sweep, validate_sweep_overrides=False)
+                self.mode = cfg.hydra.mode or self.mode
+                is_sweep = self.mode == RunMode.MULTIRUN
+                swept = (cfg.hydra.sweeper.get("params") or {}) if is_sweep else {}
+                given = {text.partition("=")[0] for text in overrides}
+                self.sweep_parameters = [f"{k}={v}" for k, v in swept.items() if k not in given]
+
+    def options(self, group: str) -> list[str] | None:
+        """Return the names that a group offers, or None if there is no such group; `_name` is a part of others."""
+        if not group or not self.repository.group_exists(group):
+            return None
+        names = self.repository.get_group_options(group, ObjectType.CONFIG)
+        return [name for name in names if not name.startswith("_")]
+
+    def groups(self, parent: str = "") -> list[str]:
+        """Return the paths of all groups."""
+        names = [join(parent, n).replace(".", "/") for n in self.loader.list_groups(parent)]
+        return names + [inner for name in names for inner in self.groups(name)]
+
+    def compose(self, overrides: list[str]) -> DictConfig:
+        """Compose with some overrides, Hydra's own settings included."""
+        return self.loader.load_configuration(self.config_name, overrides, self.mode)
+
+    def keys(self, cfg: DictConfig) -> list[str]:
+        """Return the dotted paths of all keys."""
+        return all_keys(cfg)
+
+    def settings(self, cfg: DictConfig) -> Any:
+        """Return Hydra's own settings as plain containers."""
+        return OmegaConf.to_container(cfg.hydra, resolve=False)
+
+    def problems(self, cfg: DictConfig) -> list[Problem]:
+        """Return what `check` would find in what was composed from the overrides without a mistake.
+
+        A conf folder of somebody else has rules of its own, which only its `main` knows.
+        """
+        if not self.is_ours:
+            return []
+        with _hydra_config_kept():
+            HydraConfig.instance().set_config(cfg)
+            with open_dict(cfg), read_write(cfg):
+                job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+            return all_problems(job, RULES, with_lightning=False)
+
+    def apply(self, cfg: DictConfig, override: Any) -> None:
+        """Apply one parsed value override in place."""
+        self.loader._apply_overrides_to_config([override], cfg)
+
+
+@contextmanager
+def session(folder: str, arguments: Any = None) -> Iterator[Session]:
+    """Open a conf folder with the command line's flags `--config-name` and `--config-dir`."""
+    name = getattr(arguments, "config_name", None) or "train"
+    extra = getattr(arguments, "config_dir", None)
+    with hydra.initialize_config_dir(folder, job_name="train", version_base="1.3"):
+        loader: Any = GlobalHydra.instance().config_loader()
+        if extra is not None:
+            search = loader.get_search_path()
+            anchor = SearchPathQuery(provider="schema")
+            search.prepend("command-line", f"file://{Path(extra).absolute()}", anchor)
+            loader.repository.initialize_sources(search)
+        is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
+        opened = Session(loader, name, is_sweep=is_sweep, is_ours=is_ours)
+        opened.ask_config(getattr(arguments, "overrides", []))
+        yield opened
+
+
+def compose_config(overrides: list[str], conf: Path | None = None) -> DictConfig:
+    """Compose as the command line does, with its errors; `${hydra:...}` resolves until the next composition."""
+    with command_line.translated(), session(str(conf or conf_dir())) as opened:
+        check_overrides(opened, overrides)
+        cfg = opened.compose(list(overrides))
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg), read_write(cfg):
+        job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    OmegaConf.set_struct(job, value=True)
+    return job
+
+
+def compose(overrides: list[str], conf: Path | None = None) -> dict[str, Any]:
+    """Compose conf/train.yaml with overrides and return it resolved, as plain dicts, lists and scalars."""
+    with _hydra_config_kept():
+        return resolve(compose_config(overrides, conf))

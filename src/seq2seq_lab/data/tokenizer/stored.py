@@ -1,0 +1,33 @@
+"""A tokenizer from its stored form."""
+
+import json
+
+from seq2seq_lab.data.tokenizer.plain import TOKENIZERS
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
+from seq2seq_lab.errors import CheckpointError, UnsafeError
+
+
+def tokenizer_from_json(text: str) -> Tokenizer:
+    """Return the fitted tokenizer of `to_json()`; `UnsafeError` for another class, `CheckpointError` if damaged."""
+    try:
+        record = json.loads(text)
+        name, settings, language = record["class"], record["settings"], record["language"]
+        state = record["state"]
+        if not (isinstance(name, str) and isinstance(settings, dict) and isinstance(state, dict)):
+            raise TypeError("class, settings and state have the wrong types")
+        if not isinstance(language, str | None):
+            raise TypeError("the language is no text")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointError(f"the stored tokenizer is damaged: {error!r}") from error
+    if name not in TOKENIZERS:
+        raise UnsafeError(
+            f"the stored tokenizer names the class {name!r}; allowed are {', '.join(TOKENIZERS)}"
+        )
+    try:
+        tokenizer = TOKENIZERS[name](**settings)
+        tokenizer.language = language
+        tokenizer._require_fit()  # a language, unless nothing is learned
+        tokenizer._restore(state)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"the stored {name} is damaged: {error!r}") from error
+    return tokenizer

@@ -1,0 +1,99 @@
+"""Checkpoint averaging: the mean of each parameter over the last checkpoints of one run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seq2seq_lab.errors import CheckpointError
+from seq2seq_lab.inference.checkpoint_file import read_checkpoint, step_of
+
+SAME = ("model", "data", "seed")
+"""What must not differ between the configs; how long a run trained, or its name, may."""
+
+
+def mean_of_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of each floating tensor, summed in 64 bits; other tensors must agree.
+
+    Raises `ValueError` if names, shapes or whole numbers differ.
+    """
+    first = states[0]
+    mean: dict[str, Tensor] = {}
+    for name, tensor in first.items():
+        if any(s.keys() != first.keys() or s[name].shape != tensor.shape for s in states):
+            raise ValueError(f"{name}: the checkpoints do not have the same weights")
+        if tensor.is_floating_point():
+            total = torch.zeros_like(tensor, dtype=torch.float64)
+            for state in states:
+                total += state[name]
+            mean[name] = (total / len(states)).to(tensor.dtype)
+        elif all(torch.equal(state[name], tensor) for state in states):
+            mean[name] = tensor
+        else:
+            raise ValueError(f"{name}: whole numbers that differ have no mean")
+    return mean
+
+
+def average(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return a checkpoint with the mean weights of these, without what only training needs.
+
+    Raises `CheckpointError` if they are not of one config with the same tokenizers.
+    """
+    checkpoints = [read_checkpoint(path) for path in paths]
+    contents = [checkpoint["seq2seq_lab"] for checkpoint in checkpoints]
+    for path, other in zip(paths, contents, strict=True):
+        different = _difference(contents[0], other)
+        if different:
+            raise CheckpointError(
+                f"{path}: its {different} differs from that of {paths[0]}; only checkpoints of one run can be averaged"
+            )
+    try:
+        weights = mean_of_weights([checkpoint["state_dict"] for checkpoint in checkpoints])
+    except ValueError as error:
+        raise CheckpointError(f"{paths[0]} and others: {error}") from error
+    last = max(checkpoints, key=lambda checkpoint: checkpoint["global_step"])
+    return {
+        "state_dict": weights,
+        "global_step": last["global_step"],
+        "epoch": last["epoch"],
+        "pytorch-lightning_version": last.get("pytorch-lightning_version", ""),
+        "averaged_steps": sorted(checkpoint["global_step"] for checkpoint in checkpoints),
+        "seq2seq_lab": last["seq2seq_lab"],
+    }
+
+
+def _difference(first: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """Name the first thing in which the contents of two checkpoints differ though they should not."""
+    for key in SAME:
+        found = _different_key(first["config"].get(key), other["config"].get(key), key)
+        if found:
+            return f"config ({found})"
+    for name in ("source_tokenizer", "target_tokenizer"):
+        if first[name] != other[name]:
+            return name.replace("_", " ")
+    return None
+
+
+def _different_key(first: Any, other: Any, path: str) -> str | None:
+    if isinstance(first, dict) and isinstance(other, dict):
+        keys = list(dict.fromkeys([*first, *other]))
+        found = (_different_key(first.get(k), other.get(k), f"{path}.{k}") for k in keys)
+        return next((key for key in found if key), None)
+    return None if first == other else path
+
+
+def last_checkpoints(run: Path, count: int) -> list[Path]:
+    """Return the `count` checkpoints of a run with the highest steps, oldest first; of equal steps one."""
+    folder = run / "checkpoints" if (run / "checkpoints").is_dir() else run
+    by_step: dict[int, Path] = {}
+    for path in sorted(folder.glob("*.ckpt"), reverse=True):
+        by_step[step_of(path)] = path
+    chosen = [by_step[step] for step in sorted(by_step)[-count:]]
+    if len(chosen) < count:
+        raise CheckpointError(
+            f"{folder}: {len(chosen)} different checkpoints, {count} wanted; keep more of them while training with "
+            "+training/callback=recent_checkpoints"
+        )
+    return chosen

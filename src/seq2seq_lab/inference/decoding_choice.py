@@ -1,0 +1,189 @@
+"""The search of a trained model: that of its run, or what a user chooses in its place, spelled as in train.py.
+
+`decoding=beam decoding.beam_size=10` is composed from conf/ by the same rules and with the same did-you-mean. Without
+`decoding=NAME` the settings of the run stay and the overrides change some of them; with it the search is the one of
+conf/decoding/NAME.yaml, and of the run's settings only the limits of an output stay.
+"""
+
+import json
+import re
+from argparse import ArgumentParser, Namespace
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seq2seq_lab.config.build import build
+from seq2seq_lab.config.check import check
+from seq2seq_lab.config.compose import compose_config, conf_dir
+from seq2seq_lab.config.resolve import resolve
+from seq2seq_lab.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from seq2seq_lab.inference.trained import Trained
+
+GROUP = "decoding"
+_OVERRIDE = re.compile(r"^[+~]{0,2}[A-Za-z_][\w./@]*=|^~[A-Za-z_]")
+_SEARCHES_WITH_N_BEST = "--beam N or decoding=sample"
+
+
+def add_model_arguments(parser: ArgumentParser) -> None:
+    """Add what every command that runs a trained model takes."""
+    parser.add_argument(
+        "--ensemble",
+        nargs="+",
+        default=[],
+        metavar="CHECKPOINT",
+        help="these models as well: the mean of all probabilities (give it after the files)",
+    )
+    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences")
+    parser.add_argument(
+        "--batch-tokens",
+        type=int,
+        metavar="N",
+        help="tokens with padding, in place of --batch-size",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
+
+
+def add_search_arguments(parser: ArgumentParser) -> None:
+    """Add what every command that decodes takes beside."""
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="decoding.KEY=VALUE",
+        help="as in train.py, e.g. decoding=beam",
+    )
+    parser.add_argument("--beam", type=int, metavar="N", help="decoding=beam decoding.beam_size=N")
+
+
+def is_override(text: str) -> bool:
+    """Tell whether an argument is KEY=VALUE and not the name of a file that exists."""
+    return bool(_OVERRIDE.match(text)) and not Path(text).exists()
+
+
+def take_overrides(arguments: Namespace, *names: str) -> list[str]:
+    """Move KEY=VALUE out of optional file arguments and the list after --ensemble; return all overrides.
+
+    Raises `ConfigError` for what is neither a file that was asked for nor KEY=VALUE.
+    """
+    given = [*(getattr(arguments, name) for name in names), *arguments.overrides]
+    words = [word for word in given if word is not None]
+    plain = [word for word in words if not is_override(word)]
+    if len(plain) > len(names):
+        raise ConfigError(
+            f"{plain[len(names)]}: one argument too many; settings are written decoding.KEY=VALUE"
+        )
+    for place, name in enumerate(names):
+        setattr(arguments, name, plain[place] if place < len(plain) else None)
+    found = [word for word in words if is_override(word)]
+    found += [word for word in arguments.ensemble if is_override(word)]
+    arguments.ensemble = [word for word in arguments.ensemble if not is_override(word)]
+    return found
+
+
+def with_shortcuts(
+    stored: dict[str, Any], overrides: list[str], *, beam: int | None, n_best: int | None = None
+) -> list[str]:
+    """Return the overrides that `--beam` and `--n-best` stand for, before those that were given."""
+    shortcuts = []
+    if beam is not None:
+        is_beam = "beam_size" in stored or any(o.startswith(f"{GROUP}=") for o in overrides)
+        shortcuts += [*([] if is_beam else [f"{GROUP}=beam"]), f"{GROUP}.beam_size={beam}"]
+    if n_best is not None:
+        chosen = [*shortcuts, *overrides]
+        if "n_best" not in stored and not any(o.startswith(f"{GROUP}=") for o in chosen):
+            raise ConfigError(
+                f"--n-best {n_best}: this search writes one output; add {_SEARCHES_WITH_N_BEST}"
+            )
+        shortcuts.append(f"{GROUP}.n_best={n_best}")
+    return [*shortcuts, *overrides]
+
+
+def choose(stored: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Return the decoding node: the stored one, changed by the overrides.
+
+    Raises `ConfigError` with the nearest legal names for whatever is no key or option of `decoding`.
+    """
+    if not overrides:
+        return stored
+    foreign = [o for o in overrides if not re.match(rf"^[+~]{{0,2}}{GROUP}([./=@]|$)", o)]
+    if foreign:
+        compose_config(foreign)  # raises for names that do not exist, with the nearest ones
+        raise ConfigError(
+            f"{foreign[0]}: of a trained model only the decoding can be changed; train another for the rest"
+        )
+    names = {o.partition("=")[0] for o in overrides}
+    lines = _limits(stored) if GROUP in names else as_overrides(stored)
+    cfg = compose_config([*(line for line in lines if not _is_replaced(line, names)), *overrides])
+    check(cfg)
+    return resolve(cfg)[GROUP]
+
+
+def _limits(stored: dict[str, Any]) -> list[str]:
+    """Return the settings that every search has: they stay with the run when its search is exchanged."""
+    from seq2seq_lab.decoding.limits import SearchSettings
+
+    names = {field.name for field in fields(SearchSettings)}
+    return [f"{GROUP}.{key}={_spelled(value)}" for key, value in stored.items() if key in names]
+
+
+def _is_replaced(line: str, names: set[str]) -> bool:
+    """Tell whether a stored line gives way to a user's: the same key, or a value inside an exchanged group."""
+    key = line.partition("=")[0]
+    groups = [name.replace("/", ".") + "." for name in names if "/" in name]
+    return key in names or key.startswith(tuple(groups))
+
+
+def as_overrides(stored: dict[str, Any]) -> list[str]:
+    """Return the overrides from which conf/ composes this decoding node."""
+    lines = [f"{GROUP}={_option(GROUP, stored)}"]
+    for key, value in stored.items():
+        if isinstance(value, dict):
+            lines.append(f"{GROUP}/{key}={_option(f'{GROUP}/{key}', value)}")
+            inner = {k: v for k, v in value.items() if k != "_target_"}
+            lines += [f"{GROUP}.{key}.{k}={_spelled(v)}" for k, v in inner.items()]
+        elif key != "_target_":
+            lines.append(f"{GROUP}.{key}={_spelled(value)}")
+    return lines
+
+
+def _option(group: str, node: dict[str, Any]) -> str:
+    """Return the name of the yaml file with this node's class."""
+    line = f"_target_: {node.get('_target_')}"
+    for path in sorted((conf_dir() / group).glob("*.yaml")):
+        if line in path.read_text(encoding="utf-8").split("\n"):
+            return path.stem
+    raise CheckpointError(
+        f"the checkpoint decodes with {node.get('_target_')}, which conf/{group} does not offer; write {GROUP}=NAME"
+    )
+
+
+def _spelled(value: Any) -> str:
+    """Return a number, truth value or null as an override spells it."""
+    return json.dumps(value)
+
+
+def open_model(arguments: Namespace) -> "Trained":
+    """Load what the arguments of `add_model_arguments` name."""
+    from seq2seq_lab.data.batching import BySentences, ByTokens
+    from seq2seq_lab.inference.trained import load
+
+    for flag, value in (("size", arguments.batch_size), ("tokens", arguments.batch_tokens)):
+        if value is not None and value < 1:
+            raise ConfigError(f"--batch-{flag} {value}: must be >= 1; 64 sentences are usual")
+    tokens = arguments.batch_tokens
+    batching = BySentences(arguments.batch_size) if tokens is None else ByTokens(tokens)
+    trained = load(arguments.checkpoint, device=arguments.device, ensemble=arguments.ensemble)
+    return replace(trained, translator=replace(trained.translator, batching=batching))
+
+
+def open_trained(
+    arguments: Namespace, overrides: list[str], *, n_best: int | None = None
+) -> "Trained":
+    """Load what the arguments name, with the search that they choose."""
+    trained = open_model(arguments)
+    stored = trained.config[GROUP]
+    chosen = with_shortcuts(stored, overrides, beam=arguments.beam, n_best=n_best)
+    node = choose(stored, chosen)
+    translator = replace(trained.translator, decoding=build(node))
+    return replace(trained, translator=translator, config={**trained.config, GROUP: node})

@@ -1,0 +1,121 @@
+"""A trained model from disk: checkpoint, run folder or export -> `Translator`; only tensors and text are loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seq2seq_lab.config.build import build
+from seq2seq_lab.data.tokenizer.stored import tokenizer_from_json
+from seq2seq_lab.errors import CheckpointError, ConfigError
+from seq2seq_lab.inference.checkpoint_file import read_checkpoint
+from seq2seq_lab.inference.stored_model import StoredModel, is_export, read_export
+from seq2seq_lab.inference.translator import Translator
+from seq2seq_lab.model.ensemble import Ensemble
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A translator with the facts of its training run."""
+
+    translator: Translator
+    config: dict[str, Any]
+    source_language: str
+    target_language: str
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return the checkpoint file itself, or the best (else the last) one of a run folder."""
+    if path.is_file():
+        return path
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such checkpoint or run folder")
+    for name in ("best.ckpt", "last.ckpt"):
+        for folder in (path / "checkpoints", path):
+            if (folder / name).is_file():
+                return folder / name
+    raise CheckpointError(f"{path}: no checkpoints/best.ckpt or last.ckpt in this folder")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that this machine or PyTorch does not have."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"--device {device}: cannot be used ({reason}); try cpu or cuda"
+        ) from error
+
+
+def read_model(path: str | Path) -> StoredModel:
+    """Read a checkpoint, the best one of a run folder, or an exported folder."""
+    path = Path(path)
+    if is_export(path):
+        return read_export(path)
+    file = find_checkpoint(path)
+    checkpoint = read_checkpoint(file)
+    weights = {
+        name.removeprefix("model."): tensor
+        for name, tensor in checkpoint["state_dict"].items()
+        if name.startswith("model.")
+    }
+    contents = checkpoint["seq2seq_lab"]
+    names = [field.name for field in fields(StoredModel) if field.name != "weights"]
+    try:
+        return StoredModel(weights=weights, **{name: contents[name] for name in names})
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{file}: not a checkpoint of this version of seq2seq-lab ({error!r})"
+        ) from error
+
+
+def build_model(stored: StoredModel, path: str | Path) -> Any:
+    """Build the model of the stored config and give it the stored weights."""
+    model = build(stored.config["model"])
+    try:
+        model.load_state_dict(stored.weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: the weights do not fit the stored config") from error
+    return model.eval()
+
+
+def load(path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path] = ()) -> Trained:
+    """Load a trained model with its tokenizers and search; with `ensemble`, several models as one.
+
+    Raises `CheckpointError` if what is read is damaged, or the models of an ensemble do not share their tokenizers.
+    """
+    check_device(device)
+    first = read_model(path)
+    model, limit = build_model(first, path), first.max_source_tokens
+    if ensemble:
+        others = [(other, read_model(other)) for other in ensemble]
+        for name, other in others:
+            _check_same_vocabulary(path, first, name, other)
+        limit = min([limit, *(other.max_source_tokens for _, other in others)])
+        model = Ensemble([model, *(build_model(other, name) for name, other in others)])
+    translator = Translator(
+        model=model.to(device).eval(),
+        source_tokenizer=tokenizer_from_json(first.source_tokenizer),
+        target_tokenizer=tokenizer_from_json(first.target_tokenizer),
+        decoding=build(first.config["decoding"]),
+        max_source_tokens=limit,
+    )
+    return Trained(translator, first.config, first.source_language, first.target_language)
+
+
+def _check_same_vocabulary(
+    path: str | Path, first: StoredModel, name: str | Path, other: StoredModel
+) -> None:
+    for side in ("source", "target"):
+        prints = [
+            tokenizer_from_json(getattr(one, f"{side}_tokenizer")).fingerprint()
+            for one in (first, other)
+        ]
+        if prints[0] != prints[1]:
+            raise CheckpointError(
+                f"{name}: its {side} tokenizer ({prints[1][:12]}) is not that of {path} ({prints[0][:12]}); models of "
+                "an ensemble must have the same vocabularies, so train them on the same data"
+            )

@@ -1,0 +1,221 @@
+"""Text in, text out: encode, search and decode in batches of like length, with the order kept."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seq2seq_lab.data.batching import Batching, BySentences
+from seq2seq_lab.data.collate import pad_source
+from seq2seq_lab.data.tokenizer.plain import Tokenizer
+from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search, Step
+from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One output text.
+
+    `truncated` says that the source was over-long and cut. `target_ids` are the tokens without the end token,
+    `token_scores` their log-probabilities, that of the end token included where it came; `score` is the sum of these
+    and `rank` what the search ordered by. `attention` has a row for each of `target_tokens`, a column for each of
+    `source_tokens`.
+    """
+
+    text: str
+    score: float
+    rank: float
+    finished: bool
+    truncated: bool
+    source_tokens: list[str]
+    target_tokens: list[str]
+    target_ids: list[int]
+    token_scores: list[float]
+    attention: Float[Tensor, "target source"]
+
+
+NOTHING = Translation(
+    text="",
+    score=0.0,
+    rank=0.0,
+    finished=True,
+    truncated=False,
+    source_tokens=[],
+    target_tokens=[],
+    target_ids=[],
+    token_scores=[],
+    attention=torch.zeros(0, 0),
+)
+
+
+def translation_row(
+    number: int, source: str, found: list[Translation], *, with_attention: bool = False
+) -> dict[str, Any]:
+    """Return all that was found for one input as JSON values; `number` counts the inputs from 0."""
+    hypotheses = [
+        {
+            "text": one.text,
+            "score": one.score,
+            "rank": one.rank,
+            "finished": one.finished,
+            "tokens": one.target_tokens,
+            "ids": one.target_ids,
+            "token_scores": one.token_scores,
+            **({"attention": one.attention.tolist()} if with_attention else {}),
+        }
+        for one in found
+    ]
+    return {
+        "id": number,
+        "source": source,
+        "truncated": found[0].truncated,
+        "source_tokens": found[0].source_tokens,
+        "hypotheses": hypotheses,
+    }
+
+
+def words_looked_at(
+    ids: list[int], attention: Float[Tensor, "target source"], pieces: list[str]
+) -> list[str]:
+    """Return, for each UNK among the ids, the source piece that got most attention (Luong et al. 2015).
+
+    The column after the pieces is the source's end token: no word, so it is not asked.
+    """
+    best = attention[:, : len(pieces)].argmax(dim=1).tolist()
+    return [pieces[best[place]] for place, id_ in enumerate(ids) if id_ == UNK]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One input: its text and ids, what its output must start with, and whether it was cut."""
+
+    source: str
+    prefix: str
+    ids: list[int]
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A model with its tokenizers and search; an empty text becomes an empty text.
+
+    Sentences of like length make a batch: so many, or as many as fit into a number of source tokens with padding.
+    """
+
+    model: Any  # an EncoderDecoder, or an Ensemble of them
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    decoding: Search
+    max_source_tokens: int
+    batching: Batching = field(default_factory=BySentences)
+
+    def __post_init__(self) -> None:
+        """Refuse at once what would only show when the first unknown word is written."""
+        if self.decoding.replace_unknown and not self._has_attention():
+            raise ConfigError(
+                "decoding.replace_unknown=true: this model has no attention that says which source word belongs "
+                "there; set it to false or choose a model with attention"
+            )
+
+    @torch.inference_mode()
+    def _has_attention(self) -> bool:
+        """Tell whether a step gives weights: known only after one, since any state class may have them."""
+        training = self.model.training
+        self.model.eval()
+        device = next(self.model.parameters()).device
+        source, lengths = pad_source([[]])
+        memory: Any = self.model.encode(source.to(device), lengths)
+        state: Any = self.model.initial_state(memory)
+        _, state = self.model.step(torch.tensor([BOS], device=device), state)
+        self.model.train(training)
+        return state.attention.shape[1] > 0
+
+    def translate(
+        self, texts: list[str], *, first: int = 0, prefixes: list[str] | None = None
+    ) -> list[Translation]:
+        """Translate each text on its own; as many outputs as inputs, in their order."""
+        return [found[0] for found in self.n_best(texts, first=first, prefixes=prefixes)]
+
+    @torch.inference_mode()
+    def n_best(
+        self, texts: list[str], *, first: int = 0, prefixes: list[str] | None = None
+    ) -> list[list[Translation]]:
+        """Return what the search found for each text, best first.
+
+        `first` is the place of the first text in the whole input, by which sampling draws; an output starts with its
+        text of `prefixes`, one for each input, encoded like any target text.
+        """
+        if prefixes is not None and len(prefixes) != len(texts):
+            raise ValueError(f"{len(prefixes)} prefixes for {len(texts)} texts")
+        training = self.model.training
+        self.model.eval()
+        encoded = self.source_tokenizer.encode_batch(texts)
+        kept = [ids[: self.max_source_tokens] for ids in encoded]
+        forced: list[list[int]] = [[] for _ in texts]
+        if prefixes is not None:
+            forced = self.target_tokenizer.encode_batch(prefixes)
+        results = [[NOTHING] for _ in texts]
+        step = self.model.stepper()
+        for rows in self._batches(kept):
+            numbers = [first + i for i in rows]
+            batch = self._search([kept[i] for i in rows], numbers, [forced[i] for i in rows], step)
+            for i, found in zip(rows, batch, strict=True):
+                asked = _Asked(
+                    source=texts[i],
+                    prefix="" if prefixes is None else prefixes[i],
+                    ids=kept[i],
+                    truncated=len(kept[i]) < len(encoded[i]),
+                )
+                results[i] = [self._translation(asked, one) for one in found]
+        self.model.train(training)
+        return results
+
+    def _batches(self, sentences: list[list[int]]) -> list[list[int]]:
+        """Return the places of the sentences that are not empty, those of like length together."""
+        order = [i for i, ids in enumerate(sentences) if ids]
+        order.sort(key=lambda i: len(sentences[i]))
+        lengths = torch.tensor([len(ids) + 1 for ids in sentences], dtype=torch.long)
+        batches = self.batching.cut(torch.tensor(order, dtype=torch.long), lengths, lengths)
+        return [rows.tolist() for rows in batches]
+
+    def _search(
+        self, sentences: list[list[int]], numbers: list[int], prefixes: list[list[int]], step: Step
+    ) -> list[list[Hypothesis]]:
+        source, lengths = pad_source(sentences)
+        device = next(self.model.parameters()).device
+        memory: Any = self.model.encode(source.to(device), lengths)
+        request = Request(lengths, torch.tensor(numbers), prefixes)
+        return self.decoding(step, self.model.initial_state(memory), request)
+
+    def _translation(self, asked: _Asked, found: Hypothesis) -> Translation:
+        tokens, end = found.tokens.tolist(), SPELLINGS[EOS]
+        written = self.target_tokenizer.decode(tokens, self._unknown(tokens, asked, found))
+        return Translation(
+            text=" ".join(written.split("\n")),  # one line, always
+            score=found.score,
+            rank=found.rank,
+            finished=found.finished,
+            truncated=asked.truncated,
+            source_tokens=[*map(self.source_tokenizer.token, asked.ids), end],
+            target_tokens=[
+                *map(self.target_tokenizer.token, tokens),
+                *([end] if found.finished else []),
+            ],
+            target_ids=tokens,
+            token_scores=found.token_scores.tolist(),
+            attention=found.attention[:, : len(asked.ids) + 1],
+        )
+
+    def _unknown(self, tokens: list[int], asked: _Asked, found: Hypothesis) -> list[str]:
+        """Return what stands for each UNK: in a prefix the word that was given, else the source word or nothing."""
+        if UNK not in tokens:
+            return []
+        prefix = self.target_tokenizer.pieces(asked.prefix)
+        given = [piece for piece, id_ in zip(prefix, tokens, strict=False) if id_ == UNK]
+        if not self.decoding.replace_unknown:
+            return given + [""] * (tokens.count(UNK) - len(given))
+        pieces = self.source_tokenizer.pieces(asked.source)[: len(asked.ids)]
+        return given + words_looked_at(tokens, found.attention, pieces)[len(given) :]

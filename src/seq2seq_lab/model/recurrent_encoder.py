@@ -1,0 +1,100 @@
+"""The recurrent encoder: token ids in, one state per source position and the final states out."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from seq2seq_lab.batch import mask_from_lengths
+from seq2seq_lab.model.cell import Cell, LstmCell, State
+from seq2seq_lab.model.checks import check_positive
+from seq2seq_lab.model.embedding import TokenEmbedding
+from seq2seq_lab.model.kernel import padded_lstm
+from seq2seq_lab.model.stack import Stack, StackedCells
+from seq2seq_lab.model.state import Memory
+
+
+def reverse_by_length(
+    tokens: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]
+) -> Int[Tensor, "batch source"]:
+    """Return the positions that read each row backwards; the padding stays where it is."""
+    position = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0)
+    lengths = lengths.to(tokens.device).unsqueeze(1)
+    return torch.where(position < lengths, lengths - 1 - position, position)
+
+
+class RecurrentEncoder(nn.Module):
+    """Reads the source with an RNN, GRU or LSTM, in one direction or in both.
+
+    `dim` is the width of the output: a bidirectional encoder gives each direction half of it. Padding is packed
+    away (an LSTM on a CPU stands still on it: `padded_lstm`), so the backward direction starts at the last real token
+    and the final states are those of the real text.
+    With `reverse_source` the encoder reads right to left (Sutskever et al. 2014); the states keep the source order.
+    `stack` says what happens between the layers; all of them are one fused call where that is nothing.
+    """
+
+    def __init__(
+        self,
+        embedding: TokenEmbedding,
+        cell: Callable[..., Cell],
+        dim: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        stack: Callable[..., Stack] = Stack,
+        *,
+        bidirectional: bool = False,
+        reverse_source: bool = False,
+    ):
+        super().__init__()
+        check_positive(dim=dim, num_layers=num_layers)
+        if bidirectional and dim % 2:
+            raise ValueError(f"dim={dim}: a bidirectional encoder needs an even number")
+        if bidirectional and reverse_source:
+            raise ValueError(
+                "reverse_source=true: a bidirectional encoder reads both ways already; turn one of them off"
+            )
+        self.dim, self.num_layers, self.reverse_source = dim, num_layers, reverse_source
+        self.directions = 2 if bidirectional else 1
+        self.embedding = embedding
+        self.rnn = self._layers(cell, stack(dim, num_layers), dropout)
+
+    def _layers(
+        self, cell: Callable[..., Cell], stack: Stack, dropout: float
+    ) -> Cell | StackedCells:
+        both = self.directions == 2
+        if not stack.is_plain:
+            return StackedCells(cell, self.embedding.dim, stack, dropout, bidirectional=both)
+        width, layers = self.dim // self.directions, self.num_layers
+        return cell(
+            self.embedding.dim, width, num_layers=layers, dropout=dropout, bidirectional=both
+        )
+
+    def forward(
+        self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]
+    ) -> Memory:
+        """Encode the padded ids; `lengths` (on the CPU) count the real tokens of each row, at least 1."""
+        order = reverse_by_length(source, lengths) if self.reverse_source else None
+        if order is not None:
+            source = source.gather(1, order)
+        states, final = self._read(self.embedding(source), lengths.cpu())
+        if order is not None:
+            states = states.gather(1, order.unsqueeze(-1).expand_as(states))
+        mask = mask_from_lengths(lengths.to(source.device), source.shape[1])
+        hidden, cell = (self._join_directions(part) for part in final)
+        return Memory(states, mask, hidden, cell)
+
+    def _read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+        """Run over the sentences without their padding: (outputs, 0 on padding; final states)."""
+        if padded_lstm.suits(self.rnn, embedded.shape[1], lengths):
+            return padded_lstm.run(cast(LstmCell, self.rnn), embedded, lengths)
+        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+        outputs, final = self.rnn.sequence(packed)
+        states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=embedded.shape[1])
+        return states, final
+
+    def _join_directions(self, state: Tensor) -> Tensor:
+        """(batch, layers x directions, width) -> (batch, layers, directions x width)."""
+        return state.unflatten(1, (self.num_layers, self.directions)).flatten(2)

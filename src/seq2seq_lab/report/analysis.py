@@ -1,0 +1,167 @@
+"""The numbers of a report: arms, their differences to the baseline, and the same by source length."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from seq2seq_lab.report.records import Records, Run
+from seq2seq_lab.report.sentence_scores import Metric, find_metric
+from seq2seq_lab.report.statistics import (
+    Comparison,
+    Interval,
+    Scores,
+    compare,
+    holm,
+    over_seeds,
+    over_seeds_and_sentences,
+    scores_of,
+)
+
+TEXT_METRICS = ("bleu", "chrf", "exact_match")
+QUARTERS = 4
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """One arm under one metric; `comparison` is None for the baseline and for an arm without a run."""
+
+    metric: str
+    arm: str
+    seeds: tuple[int, ...]
+    interval: Interval
+    parameters: float
+    comparison: Comparison | None = None
+    p_holm: float = math.nan
+
+
+@dataclass(frozen=True)
+class LengthRow:
+    """One arm on one quarter of the sentences by source length (in characters, as exact_match_length_q1 counts)."""
+
+    metric: str
+    arm: str
+    quarter: int
+    sentences: int
+    shortest: int
+    longest: int
+    seeds: tuple[int, ...]
+    interval: Interval
+    comparison: Comparison | None = None
+    p_holm: float = math.nan
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All numbers of a report. The first row of `table` is the baseline; `others` holds further metrics.
+
+    `scores` maps a metric's name and an arm to what the rows were made from.
+    """
+
+    table: list[ArmRow]
+    others: list[ArmRow]
+    by_length: list[LengthRow]
+    scores: dict[str, dict[str, Scores]]
+
+
+def analyse(records: Records) -> Analysis:
+    """Compute the tables of a study; arms without a finished run are left out."""
+    name = records.metric.partition("/")[2]
+    further = [m for m in TEXT_METRICS if m != name and _known_everywhere(records, m)]
+    scores = {metric: arm_scores(records, metric) for metric in (name, *further)}
+    others = [row for metric in further for row in _table(records, metric, scores[metric])]
+    return Analysis(
+        _table(records, name, scores[name]), others, _by_length(records, scores), scores
+    )
+
+
+def _known_everywhere(records: Records, name: str) -> bool:
+    return all(f"{records.split}/{name}" in run.result for run in records.runs)
+
+
+def metric_of(runs: Iterable[Run], name: str) -> Metric | None:
+    """Return the metric if sentences determine it and all runs made it in the same way."""
+    found = {find_metric(name, run.signatures) if run.translated else None for run in runs}
+    return found.pop() if len(found) == 1 else None
+
+
+def same_sentences(runs: Iterable[Run]) -> bool:
+    """Tell whether all runs translated the same sources with the same references."""
+    return len({tuple((t.source, t.reference) for t in run.translated) for run in runs}) == 1
+
+
+def arm_scores(records: Records, name: str) -> dict[str, Scores]:
+    """Return the scores of each arm that has a run with this metric."""
+    key = f"{records.split}/{name}"
+    usable = [run for run in records.runs if math.isfinite(run.result.get(key, math.nan))]
+    metric = metric_of(usable, name) if same_sentences(usable) else None
+    sums = None
+    if metric is not None:
+        references = [t.reference for t in usable[0].translated]
+        sums = metric.statistics([[t.hypothesis for t in r.translated] for r in usable], references)
+    found = {}
+    for arm in dict.fromkeys(run.arm for run in usable):
+        rows = [i for i, run in enumerate(usable) if run.arm == arm]
+        values = np.array([usable[i].result[key] for i in rows])
+        seeds = tuple(usable[i].seed for i in rows)
+        found[arm] = Scores(seeds, values, metric, None if sums is None else sums[rows])
+    return found
+
+
+def _table(records: Records, name: str, scores: dict[str, Scores]) -> list[ArmRow]:
+    if not scores:
+        return []
+    baseline = next(iter(scores.values()))
+    rows = []
+    for arm, found in scores.items():
+        parameters = {run.result.get("model/parameters", math.nan) for run in records.arms[arm]}
+        size = parameters.pop() if len(parameters) == 1 else math.nan
+        comparison = None if found is baseline else compare(baseline, found)
+        key = f"{records.split}/{name}"
+        rows.append(ArmRow(key, arm, found.seeds, over_seeds(found), size, comparison))
+    return [replace(row, p_holm=p) for row, p in zip(rows, _corrected(rows), strict=True)]
+
+
+def _corrected(rows: list[ArmRow] | list[LengthRow]) -> list[float]:
+    return holm([math.nan if r.comparison is None else r.comparison.p for r in rows])
+
+
+def length_quarters(sources: list[str]) -> list[list[int]]:
+    """Return the places of the sentences in each quarter by length, shortest first, as by_length_quarter cuts them."""
+    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))  # a stable sort
+    bins = min(QUARTERS, len(order))
+    edges = [len(order) * k // bins for k in range(bins + 1)] if bins else []
+    return [order[a:b] for a, b in pairwise(edges)]
+
+
+def _by_length(records: Records, scores: dict[str, dict[str, Scores]]) -> list[LengthRow]:
+    """Return the rows of the first metric that sentences determine; none if sentences differ between arms."""
+    for name, arms in scores.items():
+        whole = [one for one in arms.values() if one.statistics is not None]
+        if whole and whole[0].metric is not None:
+            return _length_rows(records, f"{records.split}/{name}", whole[0].metric, arms)
+    return []
+
+
+def _length_rows(
+    records: Records, key: str, metric: Metric, arms: dict[str, Scores]
+) -> list[LengthRow]:
+    sources = [t.source for t in records.runs[0].translated]
+    rows = []
+    for quarter, places in enumerate(length_quarters(sources), 1):
+        lengths = [len(sources[i]) for i in places]
+        baseline: Scores | None = None
+        for arm, found in arms.items():
+            if found.statistics is None:
+                continue
+            part = scores_of(metric, found.seeds, found.statistics[:, places])
+            comparison = (
+                None if baseline is None else compare(baseline, part, with_resampling=False)
+            )
+            baseline = baseline or part
+            interval = over_seeds_and_sentences(part)
+            rows.append(LengthRow(key, arm, quarter, len(places), min(lengths), max(lengths), found.seeds, interval,
+                                  comparison))  # fmt: skip
+    return [replace(row, p_holm=p) for row, p in zip(rows, _corrected(rows), strict=True)]

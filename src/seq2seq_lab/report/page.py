@@ -1,0 +1,133 @@
+"""The report of a study: one page without scripts or network, and its tables as files."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2seq_lab.files import write_text
+from seq2seq_lab.report import tables
+from seq2seq_lab.report.analysis import Analysis, analyse
+from seq2seq_lab.report.figures import figures
+from seq2seq_lab.report.provenance import attention_pictures, facts
+from seq2seq_lab.report.records import Records, read_records
+from seq2seq_lab.report.sentence_diff import sentence_changes
+from seq2seq_lab.report.statistics import LEVEL, ONE_SEED
+from seq2seq_lab.report.svg import css_class, mark
+
+TEMPLATE = "report.html.j2"
+
+
+def write_report(study_dir: Path, metric: str | None = None) -> Path:
+    """Write <study_dir>/report/ and return its index.html; `metric`, as in test/bleu, replaces the study's own.
+
+    The same files give the same bytes. Cells that are not done are listed and left out of the numbers.
+    """
+    records = read_records(study_dir, metric)
+    analysis = analyse(records)
+    folder = study_dir / "report"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "table.csv", tables.table_csv(analysis))
+    write_text(folder / "comparisons.csv", tables.comparisons_csv(analysis))
+    write_text(folder / "by_length.csv", tables.by_length_csv(analysis))
+    write_text(folder / "cells.csv", tables.cells_csv(records))
+    write_text(folder / "table.tex", tables.table_tex(analysis))
+    write_text(folder / "report.md", tables.markdown(records, analysis))
+    write_text(folder / "index.html", page(records, analysis))
+    return folder / "index.html"
+
+
+def page(records: Records, analysis: Analysis) -> str:
+    """Return the page; every text of the study is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = {
+        function.__name__: function
+        for function in (
+            tables.number, tables.signed, tables.p_text, tables.interval_text, tables.shown_cells, css_class, mark,
+        )
+    }  # fmt: skip
+    environment.globals.update(shown)
+    return environment.get_template(TEMPLATE).render(_content(records, analysis))
+
+
+def _content(records: Records, analysis: Analysis) -> dict[str, Any]:
+    return {
+        "records": records,
+        "analysis": analysis,
+        "done": records.total - len(records.unfinished),
+        "baseline": analysis.table[0].arm if analysis.table else None,
+        "verdict": verdict(analysis),
+        "one_seed": any(ONE_SEED in row.interval.note for row in analysis.table),
+        "columns": tables.SHOWN,
+        "digits": tables.digits_for(analysis.table),
+        "styles": {arm: i for i, arm in enumerate(records.arms)},
+        "levels": factor_levels(records, analysis),
+        "figures": figures(records, analysis),
+        "diagnostics": diagnostics(records),
+        "changes": sentence_changes(records, analysis),
+        "pictures": attention_pictures(records),
+        "facts": facts(records),
+        "level": LEVEL,
+    }
+
+
+def verdict(analysis: Analysis) -> str:
+    """Return one sentence: how many arms differ from the baseline."""
+    compared = [row for row in analysis.table if math.isfinite(row.p_holm)]
+    if not compared:
+        return "No arm could be compared with the baseline yet."
+    found = [row.arm for row in compared if row.p_holm < LEVEL]
+    arms = {0: "No arm differs", 1: "1 arm differs"}.get(len(found), f"{len(found)} arms differ")
+    named = f": {'; '.join(found)}" if found else ""
+    count = f"{len(compared)} comparison" + "s" * (len(compared) != 1)
+    return f"{arms} from the baseline at 5 % (Holm's correction, {count}){named}."
+
+
+@dataclass(frozen=True)
+class Level:
+    """One value of a factor, over all arms that have it."""
+
+    factor: str
+    value: str
+    arms: int
+    mean: float
+    lowest: float
+    highest: float
+
+
+def factor_levels(records: Records, analysis: Analysis) -> list[Level]:
+    """Return the metric by factor value; empty for a single factor, whose values are the arms."""
+    if len(records.factors) < 2:
+        return []
+    means = {row.arm: row.interval.mean for row in analysis.table}
+    levels = []
+    for factor, values in records.factors.items():
+        for value in values:
+            found = [
+                means[arm]
+                for arm, runs in records.arms.items()
+                if arm in means and runs[0].factors.get(factor) == value
+            ]
+            if found:
+                mean = sum(found) / len(found)
+                levels.append(Level(factor, value, len(found), mean, min(found), max(found)))
+    return levels
+
+
+def diagnostics(records: Records) -> tuple[list[str], list[tuple[str, list[float]]]]:
+    """Return the names of the attention numbers, and per arm their means over seeds (NaN: it has none)."""
+    keys = sorted({k for run in records.runs for k in run.result if k.startswith("attention/")})
+    rows = []
+    for arm, runs in records.arms.items():
+        found = [[run.result.get(key, math.nan) for run in runs] for key in keys]
+        if any(math.isfinite(v) for values in found for v in values):
+            rows.append((arm, [sum(values) / len(values) for values in found]))
+    return [key.removeprefix("attention/") for key in keys], rows

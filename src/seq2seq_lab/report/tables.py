@@ -1,0 +1,204 @@
+"""The tables of a report as CSV, Markdown and LaTeX."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from seq2seq_lab.report.analysis import Analysis, ArmRow, LengthRow
+from seq2seq_lab.report.records import Records
+from seq2seq_lab.report.statistics import Comparison, Interval
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NO_COMPARISON = Comparison(math.nan, math.nan, math.nan, math.nan, 0)
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return CSV; a number that is not finite is empty, and no text can become a formula in a spreadsheet."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows([[_cell(value) for value in row] for row in rows])
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return repr(float(value)) if math.isfinite(value) else ""
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int) else text
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return " ".join(map(str, seeds))
+
+
+def _interval(interval: Interval) -> list[object]:
+    return [interval.mean, interval.deviation, interval.low, interval.high]
+
+
+def table_csv(analysis: Analysis) -> str:
+    """Return the main table. Nothing in it depends on time or machine."""
+    head = ["metric", "arm", "num_seeds", "seeds", "mean", "sd", "low", "high", "difference", "diff_low",
+            "diff_high", "p", "p_holm", "smallest_effect", "parameters", "note"]  # fmt: skip
+    rows: list[Sequence[object]] = [head]
+    for row in analysis.table:
+        c = row.comparison or _NO_COMPARISON
+        rows.append([row.metric, row.arm, len(row.seeds), _seeds(row.seeds), *_interval(row.interval), c.difference,
+                     c.low, c.high, c.p, row.p_holm, c.smallest_effect, row.parameters, _note(row)])  # fmt: skip
+    return csv_text(rows)
+
+
+def _note(row: ArmRow | LengthRow) -> str:
+    return row.comparison.note if row.comparison else row.interval.note
+
+
+def comparisons_csv(analysis: Analysis) -> str:
+    """Return every arm against the baseline under every metric of the text; Holm's correction is per metric."""
+    head = ["metric", "arm", "num_seeds", "difference", "diff_low", "diff_high", "p", "p_holm",
+            "smallest_effect", "bootstrap_low", "bootstrap_high", "p_permutation", "note"]  # fmt: skip
+    rows: list[Sequence[object]] = [head]
+    for row in [*analysis.table, *analysis.others]:
+        if (c := row.comparison) is not None:
+            rows.append([row.metric, row.arm, c.num_seeds, c.difference, c.low, c.high, c.p, row.p_holm,
+                         c.smallest_effect, c.bootstrap_low, c.bootstrap_high, c.p_permutation, c.note])  # fmt: skip
+    return csv_text(rows)
+
+
+def by_length_csv(analysis: Analysis) -> str:
+    """Return scores and gains by quarter of the source length; Holm's correction is over all of them."""
+    head = ["metric", "arm", "quarter", "sentences", "shortest", "longest", "num_seeds", "mean", "sd", "low",
+            "high", "difference", "diff_low", "diff_high", "p", "p_holm", "note"]  # fmt: skip
+    rows: list[Sequence[object]] = [head]
+    for row in analysis.by_length:
+        c = row.comparison or _NO_COMPARISON
+        rows.append([row.metric, row.arm, row.quarter, row.sentences, row.shortest, row.longest, len(row.seeds),
+                     *_interval(row.interval), c.difference, c.low, c.high, c.p, row.p_holm, _note(row)])  # fmt: skip
+    return csv_text(rows)
+
+
+def cells_csv(records: Records) -> str:
+    """Return one row per cell with its factors and final numbers (what training logged on the way is left out)."""
+    keys = sorted({key for run in records.runs for key in run.result if _is_final(key)})
+    rows: list[Sequence[object]] = [["cell", "arm", "seed", "state", *records.factors, *keys]]
+    for run in records.runs:
+        factors = [run.factors.get(key, "") for key in records.factors]
+        numbers = [run.result.get(key, math.nan) for key in keys]
+        rows.append([run.cell, run.arm, run.seed, "done", *factors, *numbers])
+    for cell in records.unfinished:
+        rows.append([cell.cell, cell.arm, cell.seed, cell.state])
+    return csv_text(rows)
+
+
+def _is_final(key: str) -> bool:
+    return not key.startswith("train/")
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a number for people; a dash if it is not known."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """Return a p-value for people."""
+    if not math.isfinite(p):
+        return "–"
+    return "<0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Return a difference with its sign."""
+    text = number(value, digits)
+    return f"+{text}" if math.isfinite(value) and value > 0 else text
+
+
+def interval_text(low: float, high: float, digits: int = 2) -> str:
+    """Return [low, high], or a dash."""
+    return (
+        f"[{number(low, digits)}, {number(high, digits)}]"
+        if math.isfinite(low) and math.isfinite(high)
+        else "–"
+    )
+
+
+def digits_for(rows: Sequence[ArmRow]) -> int:
+    """Return how many decimals the scores of a table need: two for 0-100, more for losses."""
+    largest = max((abs(row.interval.mean) for row in rows), default=100.0)
+    return 2 if largest >= 20.0 else 3
+
+
+def shown_cells(row: ArmRow, digits: int) -> list[str]:
+    """Return one row of the main table as texts: the columns of SHOWN."""
+    i, c = row.interval, row.comparison or _NO_COMPARISON
+    return [
+        row.arm, str(len(row.seeds)), number(i.mean, digits), number(i.deviation, digits),
+        interval_text(i.low, i.high, digits), signed(c.difference, digits),
+        interval_text(c.low, c.high, digits), p_text(c.p), p_text(row.p_holm), number(c.smallest_effect, digits),
+    ]  # fmt: skip
+
+
+SHOWN = ("arm", "seeds", "mean", "sd", "95 % interval", "difference", "95 % interval", "p", "p (Holm)",
+         "smallest effect")  # fmt: skip
+
+
+_READING = (
+    "Intervals of means: t over seeds. Differences: seeds and sentences together, paired by both; Holm's correction "
+    "over the arms. Smallest effect: what these seeds and sentences show with 80 % power at 5 %."
+)
+
+
+def markdown(records: Records, analysis: Analysis) -> str:
+    """Return report.md: the main table, the cells that are missing, and how to read it."""
+    done = records.total - len(records.unfinished)
+    lines = [
+        f"# {_md(records.name)}",
+        "",
+        f"{done} of {records.total} cells are done. Metric: {_md(records.metric)}.",
+    ]
+    lines += [f"Baseline: {_md(analysis.table[0].arm)}."] if analysis.table else []
+    if notes := sorted({_note(row) for row in analysis.table} - {""}):
+        lines += ["", f"**Note: {_md('; '.join(notes))}.**"]
+    digits = digits_for(analysis.table)
+    lines += ["", _md_row(SHOWN), _md_row(["---"] * len(SHOWN))]
+    lines += [_md_row(shown_cells(row, digits)) for row in analysis.table]
+    if records.unfinished:
+        lines += [
+            "",
+            "## Cells that are not done",
+            "",
+            "| cell | state | reason |",
+            "|---|---|---|",
+        ]
+        lines += [_md_row([c.cell, c.state, c.reason]) for c in records.unfinished]
+    lines += ["", _READING]
+    return "\n".join(lines) + "\n"
+
+
+def _md(text: str) -> str:
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return re.sub(r"([\\`*_{}\[\]|])", r"\\\1", escape(clean, quote=False))
+
+
+def _md_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(_md(cell) if cell != '---' else cell for cell in cells)} |"
+
+
+_TEX = {"\\": r"\textbackslash{}", "–": "--", "−": "$-$", "<": r"\textless{}", ">": r"\textgreater{}",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{c: f"\\{c}" for c in "&%$#_{}"}}  # fmt: skip
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(c, c if c.isprintable() else " ") for c in text)
+
+
+def table_tex(analysis: Analysis) -> str:
+    """Return the main table for LaTeX with booktabs."""
+    digits = digits_for(analysis.table)
+    rows = [shown_cells(row, digits) for row in analysis.table]
+    lines = [r"\begin{tabular}{l" + "r" * (len(SHOWN) - 1) + "}", r"\toprule"]
+    lines += [" & ".join(map(_tex, SHOWN)) + r" \\", r"\midrule"]
+    lines += [" & ".join(map(_tex, row)) + r" \\" for row in rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"

@@ -1,0 +1,95 @@
+"""The address of a cell: a hash of all that decides its numbers, wherever and by whatever launcher it runs.
+
+It is made of the resolved config (its torch threads included), the files that the config names, the source of the
+package, and the versions of the libraries that compute. Commits alone do not matter: an edited README keeps every
+finished cell.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from seq2seq_lab.config.keys import computing
+from seq2seq_lab.files import sha256_of
+
+LIBRARIES = (
+    "torch", "pytorch-lightning", "torchmetrics", "sacrebleu", "tokenizers", "sentencepiece", "entmax", "numpy",
+    "unicode-rbnf", "babel", "spacy",
+)  # fmt: skip
+
+
+def address(config: dict[str, Any]) -> str:
+    """Return 64 hex digits for a resolved config."""
+    content = computing(config)
+    parts = {"config": content, "data": data_version(content), "code": code_hash()}
+    text = json.dumps({**parts, "libraries": _versions()}, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def data_version(config: dict[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of every file that the config names; made-up data are part of the code."""
+    found = {}
+    corpus = config.get("data", {}).get("corpus", {})
+    for text in (*_texts(config), *_texts(corpus)):
+        path = Path(text)
+        if _is(path, "is_file"):
+            found[text] = _sha256(path)
+    for text in _texts(corpus):
+        if _is(Path(text), "is_dir"):
+            inside = sorted(p for p in Path(text).iterdir() if p.is_file())
+            found |= {str(p): _sha256(p) for p in inside}
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            if not str(key).endswith("_language"):
+                yield from _texts(item)
+
+
+def _is(path: Path, kind: str) -> bool:
+    try:
+        return bool(getattr(path, kind)())
+    except (OSError, ValueError):  # not a path at all
+        return False
+
+
+def _sha256(path: Path) -> str:
+    status = path.stat()
+    return _sha256_of_version(path.absolute(), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _sha256_of_version(path: Path, _changed: int, _size: int) -> str:
+    return sha256_of(path)
+
+
+def code_hash() -> str:
+    """Return the SHA-256 of the package's source and tables, and of train.py in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    script = package.parents[1] / "train.py"
+    digest = hashlib.sha256()
+    for path in sorted([*package.rglob("*.py"), *package.rglob("*.tsv")]):
+        digest.update(f"{path.relative_to(package)}\0{_sha256(path)}\n".encode())
+    if script.is_file():
+        digest.update(_sha256(script).encode())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,162 @@
+"""Running a stored run again: its config as a new job, what differs around it, and whether the same came out."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seq2seq_lab.config.rules import RULES
+from seq2seq_lab.config.structure import without_dials
+from seq2seq_lab.errors import CheckpointError, ConfigError
+from seq2seq_lab.files import sha256_of, write_text
+from seq2seq_lab.metrics.bleu import bleu_tokenizer
+from seq2seq_lab.metrics.interval import bootstrap_interval
+
+EQUAL, WITHIN, DIFFERENT = "bit-equal", "within interval", "different"
+FILES = ("config.yaml", "manifest.json", "result.json", "hypotheses/test.jsonl", "data_report.json")
+_OUTSIDE = ("study", "study_dir")
+"""Keys that say where a run belongs, not what it computes."""
+_NO_HYDRA_FILES = {"output_subdir": None, "run": {"dir": "."}}
+_NO_HYDRA_LOGS = [
+    "_self_",
+    {"override hydra/job_logging": "none"},
+    {"override hydra/hydra_logging": "none"},
+]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`outcome` is one of the three words; `lines` say why."""
+
+    outcome: str
+    lines: list[str]
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """Return the manifest of a finished run. Raises `CheckpointError` where one of its files is missing or broken."""
+    for name in FILES:
+        if not (run / name).is_file():
+            raise CheckpointError(f"{run}: no {name} in it; give the folder of a finished run")
+    return read_json(run / "manifest.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON; was it written by hand?") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path}: not a JSON object; was it written by hand?")
+    return found
+
+
+def write_job(run: Path, folder: Path, run_dir: Path) -> list[str]:
+    """Write the stored config as a job of its own; return the flags with which train.py runs it.
+
+    Only where the run goes is changed, and Weights & Biases left out. Dials, to which nothing refers once all is
+    resolved, are gone; vocabulary sizes come from the data again.
+    """
+    try:
+        stored = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        alone = {key: None for key in _OUTSIDE if key in stored}
+        training = {**stored["training"], "logger": None}
+        job = {**stored, **alone, "training": training, "run_dir": str(run_dir)}
+        job = without_dials(job, "", RULES)
+        model = {side: _with_size(job["model"][side], side) for side in ("encoder", "decoder")}
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{run}/config.yaml: not the config of a run") from error
+    sizes = {
+        f"{side}_vocab_size": stored["model"].get(f"{side}_vocab_size") for side in _SIDES.values()
+    }
+    job["model"] |= model | sizes
+    job |= {"hydra": _NO_HYDRA_FILES, "defaults": _NO_HYDRA_LOGS}
+    write_text(folder / "job.yaml", json.dumps(job, ensure_ascii=False))  # JSON is YAML
+    return ["--config-dir", str(folder), "--config-name", "job"]
+
+
+_SIDES = {"encoder": "source", "decoder": "target"}
+
+
+def _with_size(node: Any, side: str) -> Any:
+    """Let every vocabulary size of a side refer to the one that train.py fills in."""
+    if not isinstance(node, dict):
+        return node
+    size = f"${{model.{_SIDES[side]}_vocab_size}}"
+    return {k: size if k == "vocab_size" else _with_size(v, side) for k, v in node.items()}
+
+
+def differences(stored: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Return one line for each fact of the manifests that may change the outcome and is not the same."""
+    lines = []
+    for part in ("code", "python", "versions", "data", "tokenizers", "hardware"):
+        one, other = stored.get(part), new.get(part)
+        both = (
+            one if isinstance(one, dict) else {"": one},
+            other if isinstance(other, dict) else {"": other},
+        )
+        for name in dict.fromkeys([*both[0], *both[1]]):
+            left, right = (side.get(name) for side in both)
+            if left != right:
+                lines.append(f"{f'{part} {name}'.strip()}: {_short(left)} -> {_short(right)}")
+    return lines
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."
+
+
+def numbers_of(run: Path) -> dict[str, Any]:
+    """Return the numbers of result.json without those that a clock made."""
+    return {k: v for k, v in read_json(run / "result.json").items() if "second" not in k}
+
+
+def compare(stored: Path, new: Path, metric: str) -> Verdict:
+    """Say whether a new run is the stored one: all numbers and hypotheses alike, or the metric in its interval.
+
+    The interval is that of the stored run's metric over its test sentences, by bootstrap.
+    """
+    one, other = numbers_of(stored), numbers_of(new)
+    unlike = [name for name in dict.fromkeys([*one, *other]) if one.get(name) != other.get(name)]
+    texts = [
+        path.name
+        for path in sorted((stored / "hypotheses").glob("*.jsonl"))
+        if not _same_bytes(path, new / "hypotheses" / path.name)
+    ]
+    if not unlike and not texts:
+        return Verdict(EQUAL, [f"{len(one)} numbers and all hypotheses are the same"])
+    lines = [f"{len(unlike)} of {len(one)} numbers differ, the first: {_shown(unlike, one, other)}"]
+    lines += [f"hypotheses/{name} differs" for name in texts]
+    low, high = interval(stored, metric)
+    value = other.get(metric)
+    lines.append(
+        f"{metric}: {one.get(metric)} -> {value}; interval over sentences {low:.2f} to {high:.2f}"
+    )
+    inside = isinstance(value, int | float) and low <= value <= high
+    return Verdict(WITHIN if inside else DIFFERENT, lines)
+
+
+def _shown(names: list[str], one: dict[str, Any], other: dict[str, Any]) -> str:
+    return ", ".join(f"{n} {one.get(n)} -> {other.get(n)}" for n in names[:3]) or "none"
+
+
+def _same_bytes(path: Path, other: Path) -> bool:
+    return other.is_file() and sha256_of(path) == sha256_of(other)
+
+
+def interval(run: Path, metric: str) -> tuple[float, float]:
+    """Return the bootstrap interval of a metric over the stored sentences. Raises `ConfigError` for an unknown one."""
+    split, _, name = metric.partition("/")
+    path = run / "hypotheses" / f"{split}.jsonl"
+    if not path.is_file():
+        raise ConfigError(f"--metric {metric}: the run has no {path.name}; try test/bleu")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+    language = read_json(run / "data_report.json")["languages"][1]
+    texts = [row["hypothesis"] for row in rows], [row["reference"] for row in rows]
+    try:
+        return bootstrap_interval(name, *texts, tokenize=bleu_tokenizer(language))
+    except ValueError as error:
+        raise ConfigError(f"--metric {metric}: {error}") from error

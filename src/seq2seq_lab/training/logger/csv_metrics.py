@@ -1,0 +1,107 @@
+"""metrics.csv, the log that every run has."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from seq2seq_lab.files import write_text
+
+
+class CsvMetrics(Logger):
+    """Writes metrics.csv: one row per log call, flushed; a metric that comes later gets its column in all rows."""
+
+    def __init__(self, run_dir: Path):
+        super().__init__()
+        self.path = Path(run_dir) / "metrics.csv"
+        self.num_rows = 0
+        self._columns: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """A name for Lightning; files lie in the run folder itself."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """A version for Lightning; files lie in the run folder itself."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The run folder."""
+        return str(self.path.parent)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the run folder holds config.yaml."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append one row."""
+        row: dict[str, Any] = {"step": step, **{k: float(v) for k, v in metrics.items()}}
+        if "epoch" in row:
+            row["epoch"] = int(row["epoch"])
+        new = [name for name in row if name not in self._columns]
+        if new:
+            self._add_columns(new)
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, self._columns, lineterminator="\n").writerow(row)
+        self.num_rows += 1
+
+    @rank_zero_only
+    def cut(self, num_rows: int) -> None:
+        """Keep the first rows only: a resumed run writes the later ones again."""
+        rows = self._read()[:num_rows]
+        self.num_rows = len(rows)
+        if self._columns:
+            self._write(rows)
+
+    def _add_columns(self, new: list[str]) -> None:
+        """Write the file anew under a longer header; rows of an earlier session of the run stay."""
+        rows = self._read()
+        self._columns += [name for name in new if name not in self._columns]
+        self._write(rows)
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self.path.exists():
+            return []
+        with self.path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            self._columns = list(reader.fieldnames or [])
+        return rows
+
+    def _write(self, rows: list[dict[str, str]]) -> None:
+        lines = _Lines()
+        writer = csv.DictWriter(lines, self._columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path, "".join(lines))
+
+
+class _Lines(list[str]):
+    """What `csv` writes, line by line."""
+
+    write = list.append
+
+
+class OnlyCsv(Logger):
+    """Adds nothing to metrics.csv."""
+
+    @property
+    def name(self) -> str:
+        """A name for Lightning."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """A version for Lightning."""
+        return ""
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Do nothing."""

@@ -1,0 +1,60 @@
+"""Parallel scheduled sampling (Mihaylova and Martins 2019): a few passes over all steps at once.
+
+Each pass predicts every position, puts sampled tokens in by the same draws, and runs again. With as many passes as
+there are steps, the inputs are those of sequential scheduled sampling.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.training.scheduled_sampling.sampled_token import SampledToken
+from seq2seq_lab.training.scheduled_sampling.sequential import (
+    ALWAYS,
+    ARGMAX,
+    TOKEN,
+    Schedule,
+    Unit,
+    teacher_forced,
+)
+
+
+class Parallel:
+    """`passes` runs over all steps, each with the predictions of the run before; the gradient is that of the last."""
+
+    def __init__(
+        self,
+        schedule: Schedule = ALWAYS,
+        unit: Unit = TOKEN,
+        sampled_token: SampledToken = ARGMAX,
+        passes: int = 2,
+    ):
+        if passes < 2:
+            raise ValueError(
+                f"passes={passes}: must be >= 2; one pass is training/scheduled_sampling/schedule=always"
+            )
+        self.schedule, self.unit, self.sampled_token = schedule, unit, sampled_token
+        self.passes = passes
+
+    def __call__(
+        self, model: EncoderDecoder, batch: Batch, ratio: float, generator: torch.Generator
+    ) -> Float[Tensor, "tokens vocab"]:
+        """Return the logits of the real target positions; all random draws come from `generator` (CPU)."""
+        if ratio >= 1.0:
+            return teacher_forced(model, batch)
+        rows, steps = batch.target_input.shape
+        use_reference = self.unit(rows, steps, ratio, generator).to(batch.source.device)
+        replaced = ~use_reference & batch.target_mask
+        replaced[:, 0] = False
+        before = replaced[:, 1:]  # the input of a position was predicted one step earlier
+        memory = model.encode(batch.source, batch.source_lengths)
+        data = embedded = model.decoder.embed(batch.target_input)
+        for _ in range(self.passes - 1):
+            with torch.no_grad():
+                predicted = model.decoder.readouts(embedded, memory)[:, :-1][before]
+                sample = self.sampled_token.sample(model.output(predicted), generator)
+            own = self.sampled_token.embed(model.decoder, sample)
+            embedded = data.masked_scatter(replaced.unsqueeze(-1), own)
+        return model.output(model.decoder.readouts(embedded, memory)[batch.target_mask])

@@ -1,0 +1,70 @@
+"""Scheduled sampling step by step (Bengio et al. 2015): each sampled token enters the very next step."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from seq2seq_lab.batch import Batch
+from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.training.scheduled_sampling.sampled_token import Argmax, SampledToken
+from seq2seq_lab.training.scheduled_sampling.schedule import Constant
+from seq2seq_lab.training.scheduled_sampling.unit import Token
+
+Schedule = Callable[[int, int], float]
+"""(optimizer step, epoch) -> teacher-forcing ratio."""
+Unit = Callable[[int, int, float, torch.Generator], Tensor]
+"""(batch, steps, ratio, generator) -> True where the reference token is the input."""
+ALWAYS, TOKEN, ARGMAX = Constant(1.0), Token(), Argmax()
+
+
+def teacher_forced(model: EncoderDecoder, batch: Batch) -> Float[Tensor, "tokens vocab"]:
+    """Return the logits of the real positions, row by row, with reference tokens as inputs."""
+    readouts = model.readouts(batch.source, batch.source_lengths, batch.target_input)
+    return model.output(readouts[batch.target_mask])
+
+
+def sequential_logits(
+    model: EncoderDecoder,
+    batch: Batch,
+    use_reference: Bool[Tensor, "batch target"],
+    sampled_token: SampledToken = ARGMAX,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "tokens vocab"]:
+    """Return the logits of the real positions from a loop over the steps.
+
+    The input of a step is the reference token where `use_reference` is True, else what `sampled_token` makes of the
+    logits of the step before. The first input is BOS in either case.
+    """
+    decoder = model.decoder
+    state = model.initial_state(model.encode(batch.source, batch.source_lengths))
+    data, products = decoder.embed(batch.target_input), decoder.loop_products()
+    steps: list[Tensor] = []
+    for position, given in enumerate(data.unbind(1)):
+        embedded = given
+        if position:
+            own = sampled_token.embed(decoder, sampled_token.sample(steps[-1], generator))
+            embedded = torch.where(use_reference[:, position, None], given, own)
+        logits, state = decoder.step_embedded(embedded, state, products)
+        steps.append(logits)
+    return torch.stack(steps, dim=1)[batch.target_mask]
+
+
+class Sequential:
+    """Exact scheduled sampling: one decoder step at a time. A ratio of 1 is teacher forcing, all steps at once."""
+
+    def __init__(
+        self, schedule: Schedule = ALWAYS, unit: Unit = TOKEN, sampled_token: SampledToken = ARGMAX
+    ):
+        self.schedule, self.unit, self.sampled_token = schedule, unit, sampled_token
+
+    def __call__(
+        self, model: EncoderDecoder, batch: Batch, ratio: float, generator: torch.Generator
+    ) -> Float[Tensor, "tokens vocab"]:
+        """Return the logits of the real target positions; all random draws come from `generator` (CPU)."""
+        if ratio >= 1.0:
+            return teacher_forced(model, batch)
+        rows, steps = batch.target_input.shape
+        use_reference = self.unit(rows, steps, ratio, generator).to(batch.source.device)
+        return sequential_logits(model, batch, use_reference, self.sampled_token, generator)

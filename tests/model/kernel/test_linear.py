@@ -1,0 +1,101 @@
+"""oneDNN's product equals torch's own, values and gradients, wherever it is taken."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from seq2seq_lab.model.kernel import linear as module
+from seq2seq_lab.model.kernel import loop_products as products
+from seq2seq_lab.model.kernel.linear import Linear, laid_out, linear, prefers_onednn
+from seq2seq_lab.model.kernel.loop_products import plain, put_off
+
+OUTPUT, INPUT = 521, 131
+TOLERANCE = {"atol": 1e-4, "rtol": 1e-5}
+
+
+pytestmark = pytest.mark.usefixtures("onednn")
+
+
+def parts(*shape: int) -> list[torch.Tensor]:
+    torch.manual_seed(1)
+    made = [torch.randn(*shape, INPUT), torch.randn(OUTPUT, INPUT), torch.randn(OUTPUT)]
+    return [one.requires_grad_() for one in made]
+
+
+def results(product, *shape: int, columns: int = INPUT) -> list[torch.Tensor]:
+    inputs, weight, bias = parts(*shape)
+    made = product(inputs[..., :columns], weight[:, :columns], bias)
+    (made * torch.arange(OUTPUT).cos()).sum().backward()
+    return [made.detach(), inputs.grad, weight.grad, bias.grad]
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 5), (1, 1), (0,)])
+@pytest.mark.parametrize("columns", [INPUT, 127])
+def test_it_equals_torchs_own(shape, columns):
+    assert prefers_onednn(parts(1)[1])
+    torch.testing.assert_close(
+        results(linear, *shape, columns=columns),
+        results(F.linear, *shape, columns=columns),
+        **TOLERANCE,
+    )
+
+
+def test_planted_forgotten_bias_is_caught(monkeypatch):
+    onednn = module.onednn
+    monkeypatch.setattr(module, "onednn", lambda x, w, bias, base: onednn(x, w, None, base))
+    with pytest.raises(AssertionError):
+        test_it_equals_torchs_own((7,), INPUT)
+
+
+@pytest.mark.parametrize("has_base", [False, True])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_a_loop_over_a_laid_out_matrix_equals_the_plain_one(has_base, has_bias):
+    def run(make):
+        inputs, weight, bias = parts(3, 5)
+        product = make(weight, bias if has_bias else None)
+        bases = torch.ones(3, 7, OUTPUT, requires_grad=True)
+        made = [product(x, b[:5] if has_base else None) for x, b in zip(inputs, bases, strict=True)]
+        (torch.stack(made) * torch.arange(OUTPUT).cos()).sum().backward()
+        leaves = [weight, inputs, *([bias] if has_bias else []), *([bases] if has_base else [])]
+        return [*made, *(leaf.grad for leaf in leaves)]
+
+    torch.testing.assert_close(run(put_off), run(plain), **TOLERANCE)
+
+
+def test_a_matrix_is_laid_out_by_the_first_product_of_enough_rows(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        products, "laid_out", lambda w, rows: made.append(rows) or laid_out(w, rows)
+    )
+    inputs, weight, bias = (one.detach() for one in parts(7))
+    with torch.no_grad():
+        product = put_off(weight, bias)
+        found = []
+        for rows, calls in ((1, []), (products.FEWEST - 1, []), (5, [5]), (2, [5]), (7, [5])):
+            found.append((product(inputs[:rows], None), F.linear(inputs[:rows], weight, bias)))
+            assert made == calls
+    for one, expected in found:
+        torch.testing.assert_close(one, expected, **TOLERANCE)
+
+
+def test_only_large_float32_matrices_outside_autocast_and_tracing_take_it(monkeypatch):
+    weight = torch.randn(OUTPUT, INPUT)
+    assert prefers_onednn(weight)
+    assert not prefers_onednn(weight.double())
+    assert not prefers_onednn(weight.to("meta"))
+    assert not prefers_onednn(weight[:50])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not prefers_onednn(weight)
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert not prefers_onednn(weight)
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: True)
+    assert not prefers_onednn(weight)
+
+
+def test_a_layer_has_torchs_names_and_start():
+    torch.manual_seed(1)
+    ours = Linear(INPUT, OUTPUT)
+    torch.manual_seed(1)
+    theirs = torch.nn.Linear(INPUT, OUTPUT)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), atol=0, rtol=0)

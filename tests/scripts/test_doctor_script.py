@@ -1,0 +1,69 @@
+import json
+import sys
+from unittest import mock
+
+import pytest
+
+from seq2seq_lab import errors
+from seq2seq_lab.training.module import Seq2SeqModule
+from support.small_runs import load_script, run_script
+
+
+def examined(*arguments: object) -> int:
+    """Run the doctor in this process, on one random model."""
+    script = load_script("scripts/doctor.py")
+    line = ["doctor.py", "--models", "1", *map(str, arguments)]
+    with mock.patch.object(sys, "argv", line):
+        return errors.run(script.main)
+
+
+def test_a_sound_model_gets_a_verdict_for_each_law_and_exit_code_0(tmp_path):
+    done = run_script(
+        "scripts/doctor.py", "model=gru_attn", "--models", 1, "--json", tmp_path / "verdicts.json"
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    verdicts = [line.split()[:2] for line in lines if line.startswith("O")]
+    assert verdicts == [[f"O{n}", "PASS"] for n in range(1, 15)]
+    stored = json.loads((tmp_path / "verdicts.json").read_text())
+    assert stored["overrides"] == ["model=gru_attn"]
+    assert stored["broken"] == []
+    assert [law["id"] for law in stored["laws"]] == [f"O{n}" for n in range(1, 15)]
+    assert all(law["error"] < 1e-2 and law["seconds"] < 60 for law in stored["laws"])
+
+
+def test_a_planted_bug_is_named_and_ends_with_exit_code_1(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(Seq2SeqModule, "on_before_optimizer_step", lambda self, optimizer: None)
+    verdicts = tmp_path / "verdicts.json"
+    assert examined("model=gru", "--laws", "O12,O14", "--json", verdicts) == 1
+    told = capsys.readouterr()
+    assert told.err == "error: 1 of 2 laws broken: O14\n"
+    assert "O12 PASS" in told.out
+    assert "O14 FAIL" in told.out
+    assert "weights after two steps" in told.out
+    assert json.loads(verdicts.read_text())["broken"] == ["O14"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["model=lstmm"], "did you mean lstm"),
+        (["model.dimm=3"], "dimm"),
+        (["model=lstm_attn", "model.dropout=2"], "dropout"),
+        (["--models", "0", "model=gru"], "--models 0"),
+        (["--jsn", "x"], "--jsn"),
+        (["--laws", "O1,O99", "model=gru"], "no law 'O99'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, named, capsys):
+    assert examined(*arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert named in line
+
+
+def test_a_file_that_cannot_be_written_is_told_in_one_line(capsys, tmp_path):
+    assert (
+        examined("model=gru", "--laws", "O11", "--json", tmp_path / "none" / "verdicts.json") == 5
+    )
+    assert capsys.readouterr().err.startswith("error: cannot write ")

@@ -1,0 +1,111 @@
+"""rederive.py, in a process of its own without the package, finds every number that was changed."""
+
+import ast
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seq2seq_lab.report.page import write_report
+from support.study_folder import Plan, write_study
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+PLAN = Plan(errors={"none": 0.4, "dot": 0.1}, seeds=(1, 2, 3), sentences=16, seed_spread=0.01)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    place = write_study(tmp_path_factory.mktemp("studies") / "rederived", PLAN)
+    write_report(place)
+    return place
+
+
+def rederive(place: Path, *, blocked: bool = True) -> subprocess.CompletedProcess:
+    """Run the script with the package made impossible to import."""
+    block = "import sys; sys.modules['seq2seq_lab'] = None; " if blocked else "import sys; "
+    script = SCRIPTS / "rederive.py"
+    code = f"{block}sys.path.insert(0, {str(SCRIPTS)!r}); import runpy; sys.argv = ['r', {str(place)!r}]; " \
+           f"runpy.run_path({str(script)!r}, run_name='__main__')"  # fmt: skip
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_it_imports_nothing_of_ours():
+    for name in ("rederive.py", "rederive_formulas.py"):
+        tree = ast.parse((SCRIPTS / name).read_text(encoding="utf-8"))
+        found = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        found |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        outside = {m.split(".")[0] for m in found} - set(sys.stdlib_module_names)
+        assert outside <= {"numpy", "sacrebleu", "rederive_formulas"}
+
+
+def test_every_number_is_derived_again(study):
+    done = rederive(study)
+    assert (done.returncode, done.stderr) == (0, "")
+    right, total = done.stdout.split()[0], done.stdout.split()[2]
+    assert right == total
+    assert int(total) > 150
+
+
+def test_one_seed_and_the_metrics_of_sacrebleu_are_derived_again(tmp_path):
+    plan = Plan(errors=PLAN.errors, seeds=(4,), sentences=16, metric="test/bleu")
+    place = write_study(tmp_path / "one", plan)
+    write_report(place)
+    done = rederive(place)
+    assert done.returncode == 0, done.stdout
+
+
+TABLES = {
+    "table.csv": ["mean", "sd", "low", "difference", "diff_high", "p", "p_holm", "smallest_effect"],
+    "by_length.csv": ["mean", "high", "p", "p_holm"],
+    "cells.csv": ["test/bleu", "val/chrf", "test/exact_match_length_q2", "test/loss"],
+}
+
+
+def tamper(path: Path, column: str) -> None:
+    """Change the last number of a column in its eighth digit."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    row = [r for r in rows if r[column]][-1]
+    row[column] = repr(float(row[column]) * (1 + 1e-7) + 1e-7)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_planted_numbers_are_found(study, tmp_path):
+    place = shutil.copytree(study, tmp_path / "study")
+    for name, columns in TABLES.items():
+        for column in columns:
+            tamper(place / "report" / name, column)
+    done = rederive(place)
+    assert done.returncode == 1
+    for name, columns in TABLES.items():
+        for column in columns:
+            found = [
+                x for x in done.stdout.split("\n") if x.startswith(name) and f", {column}: " in x
+            ]
+            assert found, (name, column)
+    assert len(done.stdout.strip().split("\n")) == sum(map(len, TABLES.values())) + 1
+
+
+def test_planted_hypothesis_is_found(study, tmp_path):
+    place = shutil.copytree(study, tmp_path / "study")
+    path = next(place.glob("cells/*dot-s2*/hypotheses/test.jsonl"))
+    lines = path.read_text(encoding="utf-8").split("\n")
+    row = json.loads(lines[3])
+    lines[3] = json.dumps({**row, "hypothesis": row["hypothesis"] + "九"}, ensure_ascii=False)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    done = rederive(place)
+    assert done.returncode == 1
+    assert "cells.csv, attention=dot-s2" in done.stdout
+
+
+def test_a_folder_without_report_is_an_error(tmp_path):
+    done = rederive(tmp_path)
+    assert done.returncode == 2
+    assert "scripts/report.py" in done.stderr

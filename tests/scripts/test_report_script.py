@@ -1,0 +1,59 @@
+"""report.py as a user types it: a folder or a name, and one line where something is wrong."""
+
+import subprocess
+import sys
+
+import pytest
+
+from seq2seq_lab import errors
+from support.small_runs import ROOT, load_script
+from support.study_folder import Plan, write_study
+
+SMALL = Plan(errors={"none": 0.4, "dot": 0.1}, seeds=(1, 2), sentences=8)
+
+
+@pytest.fixture
+def script(monkeypatch, tmp_path):
+    """The script's main, run in a folder of its own with the arguments given."""
+    monkeypatch.chdir(tmp_path)
+    main = load_script("scripts/report.py").main
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["report.py", *arguments])
+        return errors.run(main)
+
+    return run
+
+
+def test_a_study_is_found_by_its_name(script, tmp_path, capsys):
+    write_study(tmp_path / "outputs" / "studies" / "mine", SMALL)
+    assert script("mine", "--metric", "test/bleu") == 0
+    told = capsys.readouterr().out
+    assert "4 of 4 cells are done. Metric: test/bleu." in told
+    assert (tmp_path / "outputs" / "studies" / "mine" / "report" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["absent"], 2, "no study there"),
+        (["study", "--metric", "bleu"], 2, "test/NAME"),
+        (["study", "--metric", "test/absent"], 2, "no finished cell has it"),
+        ([], 2, "see --help"),
+    ],
+)
+def test_mistakes_are_one_line(script, tmp_path, capsys, arguments, code, words):
+    write_study(tmp_path / "study", SMALL)
+    assert script(*arguments) == code
+    told = capsys.readouterr()
+    assert words in told.err
+    assert told.err.count("\n") == 1
+
+
+def test_starting_the_script_imports_nothing_heavy():
+    code = (
+        "import runpy, sys; runpy.run_path('scripts/report.py'); "
+        "print({'torch', 'numpy', 'sacrebleu', 'jinja2', 'hydra'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()", done.stderr

@@ -1,0 +1,87 @@
+import pytest
+
+from seq2seq_lab.study import content_hash as module
+from seq2seq_lab.study.content_hash import address, code_hash, data_version
+
+CONFIG = {
+    "seed": 1,
+    "torch_threads": 1,
+    "run_dir": "a",
+    "traceback": False,
+    "study": "s",
+    "study_dir": None,
+    "logger": {"mode": "offline"},
+    "model": {"dim": 7},
+    "data": {"corpus": {"_target_": "x", "path": None, "source_language": "en"}},
+}
+
+
+def on(path):
+    return {**CONFIG, "data": {"corpus": {**CONFIG["data"]["corpus"], "path": str(path)}}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"run_dir": "b"}, {"traceback": True}, {"study": "t"}, {"study_dir": "c"}, {"logger": None}],
+)
+def test_where_a_run_is_recorded_is_not_part_of_the_address(change):
+    assert address({**CONFIG, **change}) == address(CONFIG)
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"model": {"dim": 8}}, {"torch_threads": 2}])
+def test_what_a_run_computes_is_part_of_the_address(change):
+    assert address({**CONFIG, **change}) != address(CONFIG)
+
+
+def test_the_order_of_keys_is_not_part_of_the_address():
+    assert address(dict(reversed(CONFIG.items()))) == address(CONFIG)
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_the_text_of_the_data_is_part_of_the_address(tmp_path, is_folder):
+    file = tmp_path / "train.tsv"
+    file.write_text("a\tb\n")
+    config = on(tmp_path if is_folder else file)
+    before = address(config)
+    assert list(data_version(config)) == [str(file)]
+    assert address(config) == before
+    file.write_text("a\tc\n")
+    assert address(config) != before
+
+
+def test_planted_address_without_the_data_is_caught(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "data_version", lambda config: {})
+    with pytest.raises(AssertionError):
+        test_the_text_of_the_data_is_part_of_the_address(tmp_path, is_folder=False)
+
+
+def test_a_folder_named_like_a_language_is_no_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "a.txt").write_text("a")
+    assert data_version(CONFIG) == {}
+
+
+def test_the_code_is_part_of_the_address(tmp_path, monkeypatch):
+    package = tmp_path / "src" / "lab"
+    (package / "study").mkdir(parents=True)
+    (package / "study" / "address.py").write_text("")
+    monkeypatch.setattr(module, "__file__", str(package / "study" / "address.py"))
+    seen = [code_hash()]
+    for path, text in (
+        (package / "new.py", "x = 1"),
+        (package / "new.py", "x = 22"),
+        (package / "table.tsv", "a"),
+        (tmp_path / "train.py", ""),
+    ):
+        path.write_text(text)
+        seen.append(code_hash())
+    assert len(set(seen)) == 5
+    (tmp_path / "README.md").write_text("words")
+    assert code_hash() == seen[-1]
+
+
+def test_the_version_of_torch_is_part_of_the_address(monkeypatch):
+    before = address(CONFIG)
+    monkeypatch.setattr(module, "_versions", lambda: {"torch": "0.1"})
+    assert address(CONFIG) != before

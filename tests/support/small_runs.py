@@ -1,0 +1,168 @@
+"""Small real runs for tests: commands in this process, folders made once, parts by hand."""
+
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import pytorch_lightning as pl
+import torch
+
+from hydra_plugins.seq2seq_lab_study import in_study
+from seq2seq_lab.config.build import build
+from seq2seq_lab.config.compose import compose
+from seq2seq_lab.config.launch import launch
+from seq2seq_lab.doctor.runs import QUIET
+from seq2seq_lab.training import session
+from seq2seq_lab.training.datamodule import Seq2SeqDataModule
+from seq2seq_lab.training.module import Seq2SeqModule
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY_MODEL = ("model.dim=16", "model.embedding_dim=8")
+SMALL_COPY = (
+    "data=copy",
+    "data.vocab_size=6",
+    "data.min_length=1",
+    "data.max_length=9",
+    "data.corpus.num_train=24",
+    "data.corpus.num_val=10",
+    "data.corpus.num_test=10",
+    "data.batching.batch_size=4",
+)
+
+
+def load_script(name: str) -> ModuleType:
+    """Return a script of the repository as a module."""
+    path = ROOT / name
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def train(*overrides: str) -> int:
+    """Run train.py as the command line does, in this process; return the exit code."""
+    with mock.patch.object(sys, "argv", ["train.py", *overrides]):
+        return launch(load_script("train.py").main, wrap=in_study)
+
+
+def run_script(
+    name: str,
+    *arguments: Any,
+    stdin: bytes = b"",
+    timeout: int = 120,
+    cwd: Path = ROOT,
+    **variables: str,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a script in a process of its own, on one thread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    line = [sys.executable, str(ROOT / name), *map(str, arguments)]
+    return subprocess.run(
+        line,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=timeout,
+        env=environment,
+        cwd=cwd,
+    )
+
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="seq2seq-lab-runs-")
+
+
+@functools.cache
+def run_folder(*overrides: str) -> Path:
+    """Return the folder of a finished run with these overrides; trained once, never written to by tests."""
+    name = hashlib.sha256(repr(overrides).encode()).hexdigest()[:12]
+    path = Path(_FOLDER.name) / name
+    assert train(*overrides, "training/logger=csv", f"run_dir={path}") == 0
+    return path
+
+
+def tiny_run() -> Path:
+    """Return the shared run of `debug=tiny`, with its copy task: lines of very different lengths."""
+    few = ("data.corpus.num_train=64", "data.corpus.num_val=64", "data.corpus.num_test=64")
+    return run_folder(
+        "debug=tiny",
+        "data=copy",
+        "data.max_length=12",
+        "training.optimizer.lr=0.02",
+        "data.batching.batch_size=8",
+        *few,
+    )
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+@dataclass
+class Parts:
+    """What train.py puts together."""
+
+    module: Seq2SeqModule
+    data: Seq2SeqDataModule
+    run: dict[str, Any]
+
+
+@functools.cache
+def _composed(*overrides: str) -> str:
+    return json.dumps(compose(list(overrides)))
+
+
+def _with_sizes(node: dict[str, Any], source: int, target: int) -> dict[str, Any]:
+    """Fill in the vocabulary sizes that only the tokenizers know; what lies in the encoder is the source's."""
+    filled = {}
+    for key, value in node.items():
+        if value == "???":
+            filled[key] = source if key.startswith("source") else target
+        elif isinstance(value, dict):
+            filled[key] = _with_sizes(value, source, source if key == "encoder" else target)
+        else:
+            filled[key] = value
+    return filled
+
+
+def assemble(*overrides: str, seed: int = 1) -> Parts:
+    """Build data and module from the real configs, without a run folder."""
+    torch.manual_seed(seed)
+    run = json.loads(_composed(*overrides))
+    data = build(run["data"])
+    data.setup()
+    run["model"] = _with_sizes(run["model"], len(data.source_tokenizer), len(data.target_tokenizer))
+    model = build(run["model"])
+    parts = {name: build(run["training"][name]) for name in session.PARTS}
+    translator = session.make_translator(model, data, build(run["decoding"]))
+    return Parts(Seq2SeqModule(model, **parts, translator=translator, seed=seed), data, run)
+
+
+def small(*overrides: str, seed: int = 1) -> Parts:
+    """Return a small attention model for a small copy task."""
+    return assemble(*SMALL_COPY, *TINY_MODEL, *overrides, seed=seed)
+
+
+def trainer(folder: Path, **settings: Any) -> pl.Trainer:
+    """Return a quiet trainer on the CPU."""
+    session.start(1)
+    return pl.Trainer(**{**QUIET, "default_root_dir": str(folder), **settings})
+
+
+def weights_hash(module: torch.nn.Module) -> str:
+    """Return a SHA-256 of all weights, names included."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
