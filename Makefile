@@ -28,7 +28,7 @@ slow: .venv/ready-dev
 mutation: .venv/ready-dev
 	$(BIN)/python tests/mutation.py $(ARGS)
 
-# make doctor ARGS="model=lstm decoding=beam": the laws, proved on that model
+# make doctor ARGS="model=lstm decoding=beam": the correctness properties, checked on that model
 doctor: .venv/ready
 	$(BIN)/python scripts/doctor.py $(ARGS)
 
