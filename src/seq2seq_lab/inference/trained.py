@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from seq2seq_lab.config.build import build
-from seq2seq_lab.data.tokenizer.stored import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.stored_model import StoredModel, is_export, read_export

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seq2seq_lab.data.batching import Batching, BySentences
 from seq2seq_lab.data.collate import pad_source
-from seq2seq_lab.data.tokenizer.plain import Tokenizer
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search, Step
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
