@@ -1,4 +1,4 @@
-"""Send the W&B runs that a study recorded offline: all cells, and the study's own run with its table and report.
+"""Send the W&B runs that a study recorded offline: all its runs, and the study's own one with its table and report.
 
 python scripts/sync.py outputs/studies/<study>
 python scripts/sync.py <study> --dry-run          # what would be sent

@@ -233,21 +233,21 @@ def test_a_run_that_explodes_ends_with_4_and_leaves_finite_checkpoints(tmp_path,
 
 def test_a_lock_is_held_once_and_let_go(tmp_path):
     with (
-        locked(tmp_path / ".lock"),
+        locked(tmp_path / ".lock", "wait"),
         pytest.raises(ConfigError, match=f"in use by process {os.getpid()} on "),
     ):
-        locked(tmp_path / ".lock").__enter__()
+        locked(tmp_path / ".lock", "wait").__enter__()
     assert list(tmp_path.iterdir()) == []
-    with locked(tmp_path / ".lock"):
+    with locked(tmp_path / ".lock", "wait"):
         pass
 
 
 def test_a_lock_of_a_process_that_died_is_free(tmp_path):
     pid = os.fork()
     if pid == 0:
-        with locked(tmp_path / ".lock"):
+        with locked(tmp_path / ".lock", "wait"):
             os._exit(0)
     os.waitpid(pid, 0)
     assert (tmp_path / ".lock").exists()
-    with locked(tmp_path / ".lock"):
+    with locked(tmp_path / ".lock", "wait"):
         assert f"process {os.getpid()} " in (tmp_path / ".lock").read_text()

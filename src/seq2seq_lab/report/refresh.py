@@ -9,7 +9,7 @@ from seq2seq_lab.files import held
 
 def refresh_report(study_dir: Path, *, wait: bool) -> None:
     """Write the report of what is finished so far; its failing fails no study. One process at a time writes it."""
-    from seq2seq_lab.report import page  # jinja2: not needed by a cell that is skipped
+    from seq2seq_lab.report import page  # jinja2: not needed by a run that is skipped
 
     with held(study_dir / "locks" / "report.lock", -1.0 if wait else 0.0) as is_ours:
         try:

@@ -4,11 +4,9 @@ The journal in the folder of the search is the truth: the same command goes on w
 never run again.
 """
 
-import fcntl
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,15 +171,3 @@ class Search:
         best = self.study.best_trial
         assert best.value is not None
         return [*self.fixed, *best.user_attrs["overrides"]], best.value
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it; raises `ConfigError` when another process searches there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(f"{folder}: another process searches here; wait for it") from error
-        yield

@@ -49,7 +49,7 @@ def open_run_folder(config: dict[str, Any]) -> Iterator[Path]:
         yield Path(os.environ.get(_FIRST_PROCESS_FOLDER) or config["run_dir"])
         return
     folder = make_run_folder(config)
-    with locked(folder / ".lock"):
+    with locked(folder / ".lock", "wait for it, or choose another run_dir=PATH"):
         if config["resume"] is None:
             _refuse_a_run_in(folder)  # of somebody who was faster
         os.environ[_FIRST_PROCESS_FOLDER] = str(folder.resolve())
