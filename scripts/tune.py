@@ -1,4 +1,4 @@
-"""Search for good settings on the validation split, each trial a run of its own; the same command goes on later.
+"""Search hyperparameters on the validation split, each trial a run of its own; the same command resumes the search.
 
 python scripts/tune.py widths --trials 20 model=lstm 'training.optimizer.lr=log(1e-4,1e-2)' 'model.dim=choice(64,128)'
 python scripts/tune.py depths --metric val/loss 'model.num_layers=int(1,3)' 'model.dropout=uniform(0,0.5)' seed=2

@@ -33,7 +33,7 @@ def write_atomically(
     """Let `write` fill a temporary file beside `path`, flush it to disk and rename it into place.
 
     `just_before` is called when only the rename is left. A failure leaves the old file as it was. Raises
-    `ResourceError` when the disk is full or the folder unwritable; it tells `size`, the bytes needed, if known.
+    `ResourceError` when the disk is full or the folder unwritable; the message has `size`, the bytes needed, if known.
     """
     temporary = None
     try:
@@ -84,7 +84,7 @@ def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Return where the checksum of a file is kept."""
+    """Return the path of a file's checksum file."""
     return path.with_name(path.name + ".sha256.json")
 
 
@@ -94,7 +94,7 @@ def write_sidecar(path: Path, **facts: Any) -> None:
 
 
 def verify(path: Path) -> None:
-    """Compare a file with its sidecar before anybody parses it; a file without one passes."""
+    """Compare a file with its checksum file before it is parsed; a file without one passes."""
     sidecar = sidecar_of(path)
     if not sidecar.exists():
         return

@@ -86,7 +86,7 @@ def test_steps_are_known_without_checksum_files(tmp_path):
     assert found == kept
 
 
-def test_too_few_checkpoints_are_told():
+def test_too_few_checkpoints_are_reported():
     with pytest.raises(CheckpointError, match=r"keep more .* \+training/callback=recent_check"):
         last_checkpoints(several(), 9)
 

@@ -199,7 +199,7 @@ def test_all_runs_are_sent_by_one_command(study, capsys):
     assert len(offline_runs(study)) == 2  # the report is not newer than its run
 
 
-def test_a_failing_upload_and_an_empty_study_are_told(study, capsys, tmp_path):
+def test_a_failing_upload_and_an_empty_study_are_reported(study, capsys, tmp_path):
     assert "ended with code 1" in sync(capsys, study, "--entity", "team")[2]
     code, lines, err = sync(capsys, tmp_path / "none")
     assert (code, lines) == (2, [])

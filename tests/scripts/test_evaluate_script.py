@@ -55,7 +55,7 @@ def test_files_of_different_lengths_are_refused(command, parallel):
     assert "10 lines" in err
 
 
-def test_files_without_lines_are_told(command, tmp_path):
+def test_files_without_lines_are_reported(command, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"")
     one_line_error(command("evaluate", learned(), tmp_path / "a", tmp_path / "b"), 3)

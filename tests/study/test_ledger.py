@@ -65,7 +65,7 @@ def test_lines_of_several_processes_never_mix(tmp_path):
         assert [e.attempt for e in events if e.run == name] == list(range(100))
 
 
-def test_a_ledger_that_cannot_be_written_is_told(tmp_path):
+def test_a_ledger_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "ledger.jsonl").mkdir()
     with pytest.raises(ResourceError, match="cannot write"):
         ledger.append(tmp_path / "ledger.jsonl", "done", "a", 1, "ab")

@@ -104,7 +104,7 @@ def test_a_study_is_found_by_name_and_by_folder(study, tmp_path, monkeypatch):
         Study.load(find_study("nope"))
 
 
-def test_a_damaged_plan_is_told(study):
+def test_a_damaged_plan_is_reported(study):
     study.save()
     (study.place / "study.json").write_text('{"runs": [{}]}')
     with pytest.raises(ConfigError, match="not the plan of a study"):
@@ -114,7 +114,7 @@ def test_a_damaged_plan_is_told(study):
 # what is left to do
 
 
-def test_all_states_are_told(study):
+def test_all_states_are_reported(study):
     begin(study)
     first, second, third, fourth = study.runs
     finish(study, first)

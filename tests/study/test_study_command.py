@@ -127,7 +127,7 @@ def test_failures_leave_the_others_and_end_with_8(tmp_path, monkeypatch, capsys)
     ]  # fmt: skip
 
 
-def test_a_run_that_another_process_runs_is_refused_and_told(small, capsys):
+def test_a_run_that_another_process_runs_is_refused_and_reported(small, capsys):
     run = small.runs[2]
     shutil.rmtree(small.folder(run))
     with held(small.lock(run)):
@@ -192,7 +192,7 @@ def test_a_launcher_that_is_not_installed_is_named(tmp_path, monkeypatch, capsys
     assert "pip install 'seq2seq-lab[ray]'" in capsys.readouterr().err
 
 
-def test_a_launcher_that_breaks_is_told_and_loses_nothing(small, capsys, monkeypatch):
+def test_a_launcher_that_breaks_is_reported_and_loses_nothing(small, capsys, monkeypatch):
     from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 
     def broken(*_, **__):

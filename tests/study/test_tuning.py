@@ -49,7 +49,7 @@ def carry_out(found, fake, trials):
         found.step(fake)
 
 
-def test_the_space_and_the_fixed_overrides_are_told_apart():
+def test_the_space_and_the_fixed_overrides_are_reported_apart():
     space, fixed = parse_space(
         [*SPACE, "model=lstm", "data.train=[a,b]", "model.num_layers=int(1,3)"]
     )

@@ -1,4 +1,4 @@
-"""A trained model from disk: checkpoint, run folder or export -> `Translator`; only tensors and text are loaded."""
+"""Loads a trained model (checkpoint, run folder or export) as a `Translator`; reads only tensors and text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ from seq2seq_lab.model.ensemble import Ensemble
 
 @dataclass(frozen=True)
 class Trained:
-    """A translator with the facts of its training run."""
+    """A translator with the config and the languages of its run."""
 
     translator: Translator
     config: dict[str, Any]

@@ -16,14 +16,14 @@ _PICTURES = 2
 
 @dataclass(frozen=True)
 class Fact:
-    """A field of the manifests with its values and in how many runs each stands."""
+    """A field of the manifests with its values, and how many runs have each."""
 
     name: str
     values: tuple[tuple[str, int], ...]
 
     @property
     def differs(self) -> bool:
-        """Tell whether the runs disagree."""
+        """Return whether the runs disagree."""
         return len(self.values) > 1
 
 

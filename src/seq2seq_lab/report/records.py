@@ -165,7 +165,7 @@ def _history(path: Path) -> tuple[dict[str, float], ...]:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a field of a CSV file is a number."""
+    """Return whether a field of a CSV file is a number."""
     try:
         float(text)
     except ValueError:

@@ -86,8 +86,7 @@ def runs_csv(records: Records) -> str:
         factors = [run.factors.get(key, "") for key in records.factors]
         numbers = [run.result.get(key, math.nan) for key in keys]
         rows.append([run.name, run.arm, run.seed, "done", *factors, *numbers])
-    for run in records.unfinished:
-        rows.append([run.name, run.arm, run.seed, run.state])
+    rows += [[one.name, one.arm, one.seed, one.state] for one in records.unfinished]
     return csv_text(rows)
 
 

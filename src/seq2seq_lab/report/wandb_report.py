@@ -1,4 +1,4 @@
-"""The run of a whole study in Weights & Biases: the comparison of its arms, and the report."""
+"""The W&B run of a whole study: the table that compares its arms, and the report as an artifact."""
 
 import csv
 import json
@@ -52,8 +52,8 @@ def log_study(
     run.open(study_dir, {"name": f"{name}-report", **facts})
     run.log_table("comparison", columns, rows)
     files = [str(study_dir / "report" / file) for file in REPORT_FILES]
-    kept = [file for file in files if Path(file).is_file()]
-    run.send({"do": "artifact", "name": f"{_plain(name)}-report", "type": "report", "files": kept})
+    files = [file for file in files if Path(file).is_file()]
+    run.send({"do": "artifact", "name": f"{_plain(name)}-report", "type": "report", "files": files})
     if mode == "online":
         run.send({"do": "workspace", "name": name, "metric": str(plan.get("metric", "test/bleu"))})
     run.close("success")

@@ -29,7 +29,7 @@ def gpus() -> list[str]:
 
 
 def take_slot(names: list[str], depth: int = 1, folder: Path | None = None) -> str:
-    """Take one of `names`, each of which `depth` processes may have, until this process ends; wait for a free one.
+    """Take one of `names`, each for up to `depth` processes, until this process ends; wait for a free one.
 
     A slot is a file that the process locks. A process that has a slot keeps it.
     """
@@ -45,7 +45,7 @@ def take_slot(names: list[str], depth: int = 1, folder: Path | None = None) -> s
 
 
 def take_gpu(runs: int, folder: Path | None = None) -> str | None:
-    """Let this process see one GPU only, shared with as few of `runs` processes as can be; None without a GPU.
+    """Let this process see one GPU only, shared with as few of `runs` processes as possible; None without a GPU.
 
     To be called before CUDA starts.
     """

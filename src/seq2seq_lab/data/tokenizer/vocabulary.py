@@ -41,7 +41,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _restore(self, state: dict[str, Any]) -> None:
-        """Take up what `_state` returned; `ValueError`, `TypeError` or `KeyError` if it is damaged."""
+        """Restore what `_state` returned; `ValueError`, `TypeError` or `KeyError` if it is damaged."""
 
     @abstractmethod
     def _encode(self, texts: list[str]) -> list[list[int]]:
@@ -207,7 +207,7 @@ class VocabularyTokenizer(Tokenizer):
 
 
 def decode_runs(items: list[int | str], decode: Callable[[list[int]], str]) -> str:
-    """Return the text where only runs of ids can be decoded: what is given stands between them as it is."""
+    """Return the text where only runs of ids can be decoded: given texts between them stay as they are."""
     parts: list[str] = []
     run: list[int] = []
     for item in items:

@@ -11,7 +11,7 @@ _LONGEST, _LONGEST_TAG = 128, 64
 
 @dataclass(frozen=True)
 class Labels:
-    """What W&B sorts runs by."""
+    """The labels by which W&B sorts runs."""
 
     name: str
     group: str | None
