@@ -15,8 +15,11 @@ from seq2seq_lab.inference.stored_model import (
     write_export,
 )
 from seq2seq_lab.inference.trained import load, read_model
+from support import script_command
 from support.script_command import LINES, learned, one_line_error, text_of
 from support.small_runs import SMALL_COPY, run_folder, run_script
+
+command = script_command.command
 
 
 def tied():

@@ -7,8 +7,11 @@ import threading
 
 import pytest
 
+from support import script_command
 from support.script_command import LINES, learned, one_line_error, text_of
 from support.small_runs import rows, run_script
+
+command, trained = script_command.command, script_command.trained
 
 
 def scores_of_a_decoded_file(command, tmp_path, *search) -> None:

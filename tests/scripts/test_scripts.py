@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from seq2seq_lab.files import sidecar_of, write_sidecar
+from support import script_command
 from support.script_command import (
     LINES,
     learned,
@@ -18,6 +19,8 @@ from support.script_command import (
     text_of,
 )
 from support.small_runs import ROOT, rows, run_script
+
+command, trained, expected = script_command.command, script_command.trained, script_command.expected
 
 # inputs
 

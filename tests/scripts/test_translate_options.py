@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from seq2seq_lab.inference.translator import Translator
+from support import script_command
 from support.script_command import LINES, learned, one_line_error, text_of
 from support.small_runs import ROOT, SMALL_COPY, run_folder, run_script, tiny_run
+
+command = script_command.command
 
 
 @pytest.fixture(scope="module", autouse=True)
