@@ -166,8 +166,8 @@ def test_a_study_without_a_finished_run_has_a_report(tmp_path):
 
 
 def test_a_factor_that_is_a_number_gets_a_curve(tmp_path):
-    plan = Plan(errors={"1.0": 0.4, "0.5": 0.2, "linear": 0.1}, key="training.schedule.ratio", seeds=(1,),
-                sentences=12, metric="test/loss")  # fmt: skip
+    plan = Plan(errors={"1.0": 0.4, "0.5": 0.2, "linear": 0.1}, key="training.scheduled_sampling.schedule.ratio",
+                seeds=(1,), sentences=12, metric="test/loss")  # fmt: skip
     place = write_study(tmp_path / "ratios", plan)
     write_report(place)
     curve = (
@@ -180,8 +180,8 @@ def test_a_factor_that_is_a_number_gets_a_curve(tmp_path):
 
 
 def test_an_option_that_sets_one_number_counts_as_that_number(tmp_path):
-    plan = Plan(errors={"never": 0.4, "constant_50": 0.2, "linear": 0.1}, key="training/schedule", seeds=(1,),
-                sentences=12, metric="test/exact_match")  # fmt: skip
+    plan = Plan(errors={"never": 0.4, "constant_50": 0.2, "linear": 0.1}, key="training/scheduled_sampling/schedule",
+                seeds=(1,), sentences=12, metric="test/exact_match")  # fmt: skip
     place = write_study(tmp_path / "options", plan)
     settings = {
         "never": "{ratio: 0.0}",
@@ -190,7 +190,9 @@ def test_an_option_that_sets_one_number_counts_as_that_number(tmp_path):
     }
     for name, text in settings.items():
         (folder,) = place.glob(f"runs/*{name}*")
-        (folder / "config.yaml").write_text(f"training: {{teacher_forcing: {text}}}\n")
+        (folder / "config.yaml").write_text(
+            f"training: {{scheduled_sampling: {{schedule: {text}}}}}\n"
+        )
         done = json.loads((folder / "done.json").read_text())
         write_done(folder, done["content_hash"], done["seconds"])
     write_report(place)
