@@ -1,11 +1,11 @@
 """Average checkpoints of one run: the mean of each weight, as one checkpoint that translates like any other.
 
-python train.py +training/callback=recent_checkpoints    # keeps the last five beside best.ckpt and last.ckpt;
+python train.py +training/callback=recent_checkpoints    # the last five beside best.ckpt and last.ckpt;
                                                          # training.callback.recent_checkpoints.save_top_k=8: eight
 python scripts/average.py outputs/<name>/<run> --last 5 --output average.ckpt
 python scripts/average.py a.ckpt b.ckpt c.ckpt --output average.ckpt
 
-Training cannot go on from it: optimizer and schedule are not averaged.
+Training cannot resume from it: optimizer and schedule are not averaged.
 """
 
 import argparse

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def same_data(arguments: argparse.Namespace) -> bool:
-    """Tell whether both command lines name the same data, so that these are read once."""
+    """Return whether both command lines name the same data, so that these are read once."""
     both = [
         [o for o in given if o.lstrip("+~").startswith(("data", "experiment", "debug"))]
         for given in (arguments.overrides, arguments.like)

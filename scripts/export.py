@@ -4,7 +4,7 @@ python scripts/export.py outputs/<name>/<run> my_model
 python scripts/translate.py my_model --text "..."
 python scripts/export.py outputs/<name>/<run> my_model --onnx
 
-The graphs are compared with the model before they are kept. Recurrent decoders can be expressed, with most kinds of
+Graphs that differ from the model are deleted. Recurrent decoders can be expressed, with most kinds of
 attention; Transformer decoders, location-aware and uniform attention are refused.
 """
 

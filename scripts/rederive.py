@@ -3,7 +3,7 @@
 python scripts/rederive.py outputs/studies/attention_vs_none
 
 Imports the standard library, numpy and sacreBLEU only. Corpus scores come from sacreBLEU on the stored texts, intervals
-and p-values from rederive_formulas.py. Compares cells.csv, table.csv and by_length.csv to 1e-9; numbers that no text
+and p-values from rederive_formulas.py. Compares runs.csv, table.csv and by_length.csv to 1e-9; numbers that no text
 determines (losses, parameters) are compared with the runs' result.json.
 Exit code 0: all equal; 1: a list of what differs.
 """
@@ -62,10 +62,10 @@ def scorer(name: str, signatures: dict):
 
 
 class Run:
-    """A cell that is done, as stored."""
+    """A run that is done, as stored."""
 
     def __init__(self, folder: Path, row: dict):
-        self.cell, self.arm, self.seed = row["cell"], row["arm"], int(row["seed"])
+        self.name, self.arm, self.seed = row["run"], row["arm"], int(row["seed"])
         self.result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         path = folder / "hypotheses" / "signatures.json"
         self.signatures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -249,12 +249,10 @@ def check_rows(name: str, rows: list[dict], runs: dict, found: Findings) -> None
         found.compare(place, row, known)
 
 
-def check_cells(rows: list[dict], cells: list[Run], found: Findings) -> None:
-    keys = (
-        [key for key in rows[0] if "/" in key and key in cells[0].result] if rows and cells else []
-    )
-    for row, run in zip((r for r in rows if r["state"] == "done"), cells, strict=True):
-        found.compare(f"cells.csv, {run.cell}", row, {key: run.value(key) for key in keys})
+def check_runs(rows: list[dict], runs: list[Run], found: Findings) -> None:
+    keys = [key for key in rows[0] if "/" in key and key in runs[0].result] if rows and runs else []
+    for row, run in zip((r for r in rows if r["state"] == "done"), runs, strict=True):
+        found.compare(f"runs.csv, {run.name}", row, {key: run.value(key) for key in keys})
 
 
 def main(argv: list[str]) -> int:
@@ -264,9 +262,9 @@ def main(argv: list[str]) -> int:
     place = Path(argv[0])
     place = place if (place / "study.json").exists() else Path("outputs/studies") / argv[0]
     try:
-        cells_rows = read_csv(place / "report" / "cells.csv")
-        done = [row for row in cells_rows if row["state"] == "done"]
-        cells = [Run(place / "cells" / row["cell"], row) for row in done]
+        run_rows = read_csv(place / "report" / "runs.csv")
+        done = [row for row in run_rows if row["state"] == "done"]
+        finished = [Run(place / "runs" / row["run"], row) for row in done]
         tables = {
             name: read_csv(place / "report" / name) for name in ("table.csv", "by_length.csv")
         }
@@ -277,9 +275,9 @@ def main(argv: list[str]) -> int:
         )
         return 2
     found = Findings()
-    check_cells(cells_rows, cells, found)
+    check_runs(run_rows, finished, found)
     runs: dict = {}
-    for run in cells:
+    for run in finished:
         runs.setdefault(run.arm, []).append(run)
     for name, rows in tables.items():
         check_rows(name, rows, runs, found)

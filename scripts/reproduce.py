@@ -5,7 +5,7 @@ python scripts/reproduce.py outputs/<name>/<run> --metric test/chrf --output aga
 
 bit-equal: all numbers of result.json (but speeds) and the bytes of all hypotheses. within interval: the metric lies in
 the stored run's 95 % bootstrap interval over test sentences. Exit code 0 for both, 1 for different. Differing versions,
-code, data and hardware are told on standard error. The new run trains as the first did, without Weights & Biases.
+code, data and hardware are printed on standard error. The new run trains as the first did, without Weights & Biases.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> None:
 
     run = arguments.run
     manifest = reproduction.read_run(run)
-    reproduction.interval(run, arguments.metric)  # a wrong metric is told before hours of training
+    reproduction.interval(run, arguments.metric)  # refuse a wrong metric before hours of training
     folder = new_folder(run, arguments.output)
     with tempfile.TemporaryDirectory(prefix="seq2seq-lab-job-") as job:
         flags = reproduction.write_job(run, Path(job), folder)

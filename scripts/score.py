@@ -91,7 +91,7 @@ def from_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
 
 
 def checked_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
-    """Give all or nothing: a broken line is told before the first score. A pipe is kept in memory."""
+    """Give all or nothing: a broken line is reported before the first score. A pipe is held in memory."""
     if not Path(path).expanduser().is_file():
         return iter(list(from_hypotheses(path, vocabulary)))
     for _ in from_hypotheses(path, vocabulary):

@@ -1,4 +1,4 @@
-"""How a study stands: done, running, failed and missing cells, and how long the rest will take.
+"""Print the progress of a study: done, running, failed and missing runs, and how long the rest will take.
 
     python scripts/status.py STUDY [--workers N]
 
@@ -32,7 +32,7 @@ def main() -> None:
     print("\n".join(lines(study, now)))
     left = seconds_left(now, arguments.workers or sum(s.kind == "running" for s in now) or 1)
     if any(state.kind != "done" for state in now):
-        text = "unknown until a cell is done" if left is None else f"{left / 60:.1f} minutes"
+        text = "unknown until a run is done" if left is None else f"{left / 60:.1f} minutes"
         print(f"time left: {text}")
     if (Path(study.place) / "report" / "index.html").exists():
         print(f"report: {study.place / 'report' / 'index.html'}")

@@ -1,4 +1,4 @@
-"""Send the W&B runs that a study recorded offline: all cells, and the study's own run with its table and report.
+"""Send the W&B runs that a study recorded offline: all its runs, and the study's own one with its table and report.
 
 python scripts/sync.py outputs/studies/<study>
 python scripts/sync.py <study> --dry-run          # what would be sent
@@ -26,7 +26,7 @@ def parse() -> argparse.Namespace:
 
 
 def needs_report_run(folder: Path) -> bool:
-    """Tell whether the report is newer than the study's own run, or there is none yet."""
+    """Return whether the report is newer than the study's own run, or there is none yet."""
     table = folder / "report" / "table.csv"
     runs = list(folder.glob("wandb/offline-run-*"))
     newest = max((run.stat().st_mtime for run in runs), default=0.0)

@@ -24,7 +24,7 @@ from seq2seq_lab.inference import decoding_choice
 def parse() -> tuple[argparse.Namespace, list[str]]:
     parser = Parser(
         description=__doc__.partition("\n")[0],
-        epilog="Reads standard input unless FILE or --text is given. Searches as the run did unless told otherwise.",
+        epilog="Reads standard input unless FILE or --text is given. The search is that of the run unless chosen.",
     )
     parser.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
     parser.add_argument(
@@ -153,7 +153,7 @@ def written(number: int, line: str, found: list[Any], arguments: argparse.Namesp
 
 @contextmanager
 def progress(arguments: argparse.Namespace, *, interactive: bool) -> Iterator[Callable[[int], Any]]:
-    """Give a function that is told how many lines are done; on a terminal it moves a bar on standard error."""
+    """Give a function to call with the number of lines done; on a terminal it moves a bar on standard error."""
     if arguments.quiet or interactive or arguments.text is not None or not sys.stderr.isatty():
         yield lambda _: None
         return

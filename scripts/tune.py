@@ -1,4 +1,4 @@
-"""Search for good settings on the validation split, each trial a run of its own; the same command goes on later.
+"""Search hyperparameters on the validation split, each trial a run of its own; the same command resumes the search.
 
 python scripts/tune.py widths --trials 20 model=lstm 'training.optimizer.lr=log(1e-4,1e-2)' 'model.dim=choice(64,128)'
 python scripts/tune.py depths --metric val/loss 'model.num_layers=int(1,3)' 'model.dropout=uniform(0,0.5)' seed=2
@@ -49,6 +49,7 @@ def main() -> None:
     arguments = parse()
     from seq2seq_lab.config.check import check
     from seq2seq_lab.config.compose import compose_config
+    from seq2seq_lab.files import locked
     from seq2seq_lab.study import tuning
 
     space, fixed = tuning.parse_space(arguments.overrides)
@@ -58,7 +59,7 @@ def main() -> None:
     composed = compose_config([*fixed, *first])
     check(composed)
     folder = (Path("outputs") / "tuning" / arguments.name).resolve()
-    with tuning.alone(folder):
+    with locked(folder / ".lock", "wait for it, or choose another NAME"):
         metric = arguments.metric or composed.data.monitor
         search = tuning.Search(folder, space, fixed, metric, arguments.seed)
         while search.count() < arguments.trials:

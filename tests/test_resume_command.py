@@ -125,7 +125,7 @@ def test_a_sweep_that_is_asked_to_stop_starts_no_other_run(tmp_path):
 def test_a_second_run_in_the_folder_is_refused_naming_the_first(tmp_path, capsys):
     import socket
 
-    with locked(tmp_path / ".lock"):
+    with locked(tmp_path / ".lock", "wait"):
         assert train(*RUN, f"run_dir={tmp_path}") == 2
     told = capsys.readouterr().err
     assert f"in use by process {os.getpid()} on {socket.gethostname()}" in told

@@ -1,4 +1,4 @@
-"""Hydra's own sweep and launchers, over the cells of a study that are not done yet.
+"""A Hydra sweeper that runs the runs of a study that are not done yet, with any of Hydra's launchers.
 
 Hydra takes sweepers from this namespace only. Without `study=NAME` it is Hydra's basic sweeper.
 """
@@ -23,13 +23,13 @@ from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import ConfigError, SweepError, one_line
 from seq2seq_lab.report.refresh import refresh_report
 from seq2seq_lab.study import ledger
-from seq2seq_lab.study.cell import run_cell
 from seq2seq_lab.study.device_slot import end_with_parent, gpus, take_gpu, take_slot
-from seq2seq_lab.study.matrix import Cell, Study, study_place
+from seq2seq_lab.study.matrix import PlannedRun, Study, study_place
 from seq2seq_lab.study.plan import begin, plan, states
+from seq2seq_lab.study.run import run_once
 
 _TRIES = 3
-"""How often a command starts a cell whose process was killed."""
+"""How often a command starts a run whose process was killed."""
 
 _EXTRAS = {
     "hydra_joblib_launcher": "sweep",
@@ -39,7 +39,7 @@ _EXTRAS = {
 
 
 class StudySweeper(BasicSweeper):
-    """Runs what is missing of a study; the same command again finishes what this one left."""
+    """Runs what is missing of a study; the same command again finishes what this one leaves."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -73,10 +73,10 @@ class StudySweeper(BasicSweeper):
             )
         study, broken = plan(self.config.study, self.place, self._jobs(arguments), self._compose)
         missing = begin(study)
-        for cell in study.cells:
-            if cell.name in broken:
-                _note_broken(study, cell, broken[cell.name])
-        reasons = self._run(study, [cell for cell in missing if cell.name not in broken])
+        for run in study.runs:
+            if run.name in broken:
+                _note_broken(study, run, broken[run.name])
+        reasons = self._launch(study, [run for run in missing if run.name not in broken])
         refresh_report(study.place, wait=True)
         if missing:  # else W&B has this report already
             _log(study)
@@ -104,35 +104,35 @@ class StudySweeper(BasicSweeper):
         finally:
             HydraConfig.instance().cfg = before
 
-    def _run(self, study: Study, cells: list[Cell]) -> dict[str, str]:
-        """Launch the cells; return why a launcher did not run some. A killed worker costs only its cell's try."""
+    def _launch(self, study: Study, runs: list[PlannedRun]) -> dict[str, str]:
+        """Launch the runs; return why a launcher did not start some. A killed worker costs only its own run a try."""
         assert self.launcher is not None
         reasons: dict[str, str] = {}
         for _ in range(_TRIES):
-            if not cells:
+            if not runs:
                 break
-            jobs = [[*cell.overrides, *_place_of(study, cell)] for cell in cells]
+            jobs = [[*run.overrides, *_place_of(study, run)] for run in runs]
             seen = len(ledger.read(study.ledger))
             try:
                 results = self.launcher.launch(jobs, initial_job_idx=0)
             except BrokenProcessPool as error:
                 print(f"a worker was killed: {one_line(error)[:200]}", file=sys.stderr)  # noqa: T201
-                ended = {e.cell for e in ledger.read(study.ledger)[seen:] if e.event != "started"}
-                cells = [cell for cell in cells if cell.name not in ended]
+                ended = {e.run for e in ledger.read(study.ledger)[seen:] if e.event != "started"}
+                runs = [run for run in runs if run.name not in ended]
                 continue
             except Exception as error:  # the launcher's own: no SLURM here, a cancelled job ...
-                return {cell.name: f"{type(error).__name__}: {one_line(error)}" for cell in cells}
-            for cell, result in zip(cells, results, strict=True):
+                return {run.name: f"{type(error).__name__}: {one_line(error)}" for run in runs}
+            for run, result in zip(runs, results, strict=True):
                 try:
                     _ = result.return_value
                 except Exception as error:
-                    reasons[cell.name] = one_line(error)
+                    reasons[run.name] = one_line(error)
             break
         return reasons
 
 
 def _log(study: Study) -> None:
-    """Give the report to Weights & Biases, if the cells were; its failing fails no study."""
+    """Log the report to Weights & Biases if the runs were logged there; a failure does not fail the study."""
     from seq2seq_lab.report.wandb_report import log_study  # Lightning: seconds to import
 
     try:
@@ -141,18 +141,18 @@ def _log(study: Study) -> None:
         print(f"warning: W&B has no report of the study: {one_line(error)}", file=sys.stderr)  # noqa: T201
 
 
-def _place_of(study: Study, cell: Cell) -> list[str]:
+def _place_of(study: Study, run: PlannedRun) -> list[str]:
     places = {
         "study_dir": study.place,
-        "run_dir": study.folder(cell),
+        "run_dir": study.folder(run),
         "hydra.sweep.dir": study.place / "launcher",
     }
     return [f"study={study.name}", *(f"{key}={quoted(str(p))}" for key, p in places.items())]
 
 
-def _note_broken(study: Study, cell: Cell, reason: str) -> None:
-    print(f"error: {cell.name}: {reason}", file=sys.stderr)  # noqa: T201
-    ledger.append(study.ledger, "failed", cell.name, 0, cell.address, reason)
+def _note_broken(study: Study, run: PlannedRun, reason: str) -> None:
+    print(f"error: {run.name}: {reason}", file=sys.stderr)  # noqa: T201
+    ledger.append(study.ledger, "failed", run.name, 0, run.content_hash, reason)
 
 
 def _short(text: str) -> str:
@@ -160,29 +160,29 @@ def _short(text: str) -> str:
 
 
 def _finish(study: Study, reasons: dict[str, str], missing: int) -> list[Any]:
-    """Print how the study stands; raise if a cell is not done."""
+    """Print how many runs are done; raise `SweepError` if one is not."""
     now = states(study)
     done = sum(state.kind == "done" for state in now)
-    before = len(study.cells) - missing
-    told = [
-        f"{cell.name} {state.kind}: {_short(reasons.get(cell.name) or state.reason or 'not run')}"
-        for cell, state in zip(study.cells, now, strict=True)
+    before = len(study.runs) - missing
+    unfinished = [
+        f"{run.name} {state.kind}: {_short(reasons.get(run.name) or state.reason or 'not run')}"
+        for run, state in zip(study.runs, now, strict=True)
         if state.kind != "done"
     ]
     with contextlib.suppress(OSError):
         (study.place / "launcher").rmdir()  # empty unless a launcher left something
-    if told:
+    if unfinished:
         raise SweepError(
-            f"study {study.name}: {done} of {len(now)} cells done; {'; '.join(told)}; run the same command again"
+            f"study {study.name}: {done} of {len(now)} runs done; {'; '.join(unfinished)}; run the same command again"
         )
     print(  # noqa: T201
-        f"\nstudy {study.name}: {done} of {len(now)} cells done ({before} of them before): {study.place}"
+        f"\nstudy {study.name}: {done} of {len(now)} runs done ({before} of them before): {study.place}"
     )
     return []
 
 
 def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], object]:
-    """Wrap a job: in a sweep with `study` set it is carried out as a cell; for a single run that is a label only."""
+    """Wrap a job: in a sweep with `study` set it is a run of that study; for a single run `study` is only a label."""
 
     @functools.wraps(task)
     def job(cfg: DictConfig) -> object:
@@ -195,16 +195,16 @@ def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], obj
         if launcher == "JoblibLauncher":
             end_with_parent()
         if launcher in {"JoblibLauncher", "LocalLauncher"}:
-            _take_place(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
+            _take_device(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
         config = resolve(cfg)
         refresh = functools.partial(refresh_report, wait=False)
-        run_cell(config, lambda: task(cfg), refresh, with_log=launcher != "BasicLauncher")
+        run_once(config, lambda: task(cfg), refresh, with_log=launcher != "BasicLauncher")
         return None
 
     return job
 
 
-def _take_place(workers: int | None, *, wants_gpu: bool) -> None:
+def _take_device(workers: int | None, *, wants_gpu: bool) -> None:
     """Take a GPU; where a launcher starts all runs at once (`workers` is None), wait for a GPU or core alone."""
     has_gpu = wants_gpu and take_gpu(workers or 1) is not None
     if workers is None and not has_gpu:

@@ -1,8 +1,7 @@
-"""Writing files so that a reader never sees half of one: the only module that renames, fsyncs or locks."""
+"""Atomic writes, checksums and locks: the only module that renames, fsyncs or locks."""
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -34,7 +33,7 @@ def write_atomically(
     """Let `write` fill a temporary file beside `path`, flush it to disk and rename it into place.
 
     `just_before` is called when only the rename is left. A failure leaves the old file as it was. Raises
-    `ResourceError` when the disk is full or the folder unwritable; it tells `size`, the bytes needed, if known.
+    `ResourceError` when the disk is full or the folder unwritable; the message has `size`, the bytes needed, if known.
     """
     temporary = None
     try:
@@ -85,7 +84,7 @@ def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Return where the checksum of a file is kept."""
+    """Return the path of a file's checksum file."""
     return path.with_name(path.name + ".sha256.json")
 
 
@@ -95,7 +94,7 @@ def write_sidecar(path: Path, **facts: Any) -> None:
 
 
 def verify(path: Path) -> None:
-    """Compare a file with its sidecar before anybody parses it; a file without one passes."""
+    """Compare a file with its checksum file before it is parsed; a file without one passes."""
     sidecar = sidecar_of(path)
     if not sidecar.exists():
         return
@@ -111,43 +110,58 @@ def verify(path: Path) -> None:
         )
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file; the kernel lets go of it however the process ends.
+def acquire(path: Path, seconds: float = 0.0) -> filelock.BaseFileLock | None:
+    """Take the lock file `path`, or return None if a live process holds it for so many seconds; negative waits forever.
 
-    Raises `ConfigError` naming process and host of the one that holds it.
+    The kernel frees the lock when its process ends, however that ends, or when the returned object is deleted.
     """
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 300).decode("utf-8", "replace").strip() or "another process"
-            os.close(handle)
-            raise ConfigError(
-                f"{path.parent}: in use by {holder}; wait for it, or choose another run_dir=PATH"
-            ) from None
-        if path.exists() and os.fstat(handle).st_ino == path.stat().st_ino:
-            break
-        os.close(handle)  # its holder removed it between our two calls
-    os.truncate(handle, 0)
-    os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path, timeout=seconds)
     try:
-        yield
+        lock.acquire()
+    except filelock.Timeout:
+        return None
+    return lock
+
+
+@contextlib.contextmanager
+def held(path: Path, seconds: float = 0.0) -> Iterator[bool]:
+    """Hold the lock file `path` within the block; give False, without the lock, where `acquire` gives None."""
+    lock = acquire(path, seconds)
+    try:
+        yield lock is not None
     finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
+        if lock is not None:
+            lock.release()
 
 
-def append_line(path: Path, content: dict[str, Any]) -> None:
-    """Append one JSON object as a whole line: one write to the end of the file, flushed to disk.
+@contextlib.contextmanager
+def locked(path: Path, advice: str) -> Iterator[None]:
+    """Hold the lock file `path` within the block, with process and host in it, and delete it at the end.
 
-    Lines of several processes never mix. A torn last line, left by a power cut, is closed first.
+    Raises `ConfigError` that names the process and host of the holder and adds the advice.
+    """
+    with held(path) as is_ours:
+        if not is_ours:
+            holder = "another process"
+            with contextlib.suppress(OSError):  # it ends at this moment
+                holder = path.read_text(encoding="utf-8", errors="replace").strip() or holder
+            raise ConfigError(f"{path.parent}: in use by {holder}; {advice}")
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def append_line(path: Path, content: dict[str, Any], lock: Path) -> None:
+    """Append one JSON object as a whole line, flushed to disk; one process at a time, the one that holds `lock`.
+
+    A torn last line, left by a power cut, is closed first. A reader may see part of the last line.
     """
     line = json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+", buffering=0) as file:
+        with held(lock, -1.0), path.open("ab+", buffering=0) as file:
             if size := file.seek(0, os.SEEK_END):
                 file.seek(size - 1)
                 line = line if file.read(1) == b"\n" else b"\n" + line
@@ -156,22 +170,3 @@ def append_line(path: Path, content: dict[str, Any]) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def held(path: Path, seconds: float = 0.0) -> Iterator[bool]:
-    """Hold the lock file `path` within the block; give False, without the lock, if a live process holds it.
-
-    Waits for it for so many seconds, forever if negative. The lock ends with its process, however that ends.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path, timeout=seconds)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()

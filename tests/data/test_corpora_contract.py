@@ -22,7 +22,7 @@ from seq2seq_lab.data.synthetic import Copy
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf" / "data"
 DATA = Path(os.environ.get("SEQ2SEQ_LAB_DATA") or ROOT.parent / "shared" / "data")
-NAMES = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "base")
+NAMES = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem[0] != "_")
 # Splits that others published or that the user names are taken as they are; the data report counts their overlap.
 GIVEN_SPLITS = {"multi30k", "text_files"}
 NOT_OURS_TO_MAKE = {"hugging_face"}
@@ -70,7 +70,7 @@ def corpus_classes() -> set[str]:
 def default_node(name: str) -> dict:
     """The corpus of a yaml with its interpolations resolved; file names are those of the test data."""
     data = OmegaConf.merge(
-        OmegaConf.load(CONF / "base.yaml"), OmegaConf.load(CONF / f"{name}.yaml")
+        OmegaConf.load(CONF / "_corpus.yaml"), OmegaConf.load(CONF / f"{name}.yaml")
     )
     for key, path in (FILES | ({"path": TABLE} if name == "table_file" else {})).items():
         if key in data and data[key] is None:

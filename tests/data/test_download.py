@@ -67,13 +67,13 @@ def test_planted_unchecked_hash_is_caught(server, path, monkeypatch):
         check_wrong_hash(server, path)
 
 
-def test_cut_body_is_told(server, path):
+def test_cut_body_is_reported(server, path):
     with pytest.raises(DataError, match=r"cut off after 500 of 1000 bytes|IncompleteRead"):
         fetch(f"{server[0]}/cut", GOOD, path)
     assert_nothing_left(path)
 
 
-def test_missing_file_on_the_server_is_told(server, path):
+def test_missing_file_on_the_server_is_reported(server, path):
     with pytest.raises(DataError, match="the server answers 404 Not Found; take this"):
         fetch(f"{server[0]}/absent", GOOD, path, advice="take this")
     assert_nothing_left(path)
@@ -96,7 +96,7 @@ def test_too_many_bytes_are_refused(server, path):
     assert_nothing_left(path)
 
 
-def test_closed_port_is_told(path, monkeypatch):
+def test_closed_port_is_reported(path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -111,12 +111,12 @@ def test_other_addresses_are_refused(url, path):
         fetch(url, GOOD, path)
 
 
-def test_broken_address_is_told(path):
+def test_broken_address_is_reported(path):
     with pytest.raises(DataError, match="cannot be downloaded"):
         fetch("http://[::1/x", GOOD, path)
 
 
-def test_folder_that_cannot_be_made_is_told(server, tmp_path):
+def test_folder_that_cannot_be_made_is_reported(server, tmp_path):
     (tmp_path / "cache").write_bytes(b"a file is in the way")
     with pytest.raises(ResourceError, match="set SEQ2SEQ_LAB_CACHE"):
         fetch(f"{server[0]}/good", GOOD, tmp_path / "cache" / "file")

@@ -84,7 +84,7 @@ def test_czech_is_read_from_a_folder(tmp_path, packed):
     assert text.train[0] == Pair("cs train 0", "fr train 0")
 
 
-def test_folder_without_the_files_is_told(tmp_path):
+def test_folder_without_the_files_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"holds neither train\.de\.gz nor train\.de; data\.root"):
         Multi30k(root=str(tmp_path)).read()
 

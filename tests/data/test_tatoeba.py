@@ -50,7 +50,7 @@ def test_old_files_without_attribution_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(("line", "count"), [("Only English", 1), ("a\tb\tc\td", 4)])
-def test_wrong_number_of_columns_is_told(table, line, count):
+def test_wrong_number_of_columns_is_reported(table, line, count):
     table.write_text(table.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=rf"cmn\.txt:61: {count} columns between tabs"):
         Tatoeba(str(table)).read()

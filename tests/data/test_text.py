@@ -183,7 +183,7 @@ def test_impossible_names_are_refused(name):
         read_lines(name)
 
 
-def test_missing_permission_is_told(tmp_path, monkeypatch):
+def test_missing_permission_is_reported(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
@@ -192,7 +192,7 @@ def test_missing_permission_is_told(tmp_path, monkeypatch):
         read_lines(tmp_path / "a.txt")
 
 
-def test_failing_disk_is_told():
+def test_failing_disk_is_reported():
     class Failing:
         def readline(self, size=-1, /):
             raise OSError(5, "Input/output error")

@@ -75,7 +75,7 @@ def test_files_without_text_are_refused(files, lines):
         TextFiles("en", "de", [files("a", lines), files("b", lines)]).read()
 
 
-def test_bad_line_of_any_split_is_told(files, tmp_path):
+def test_bad_line_of_any_split_is_reported(files, tmp_path):
     (tmp_path / "bad.en").write_bytes(b"fine\n\xff\n")
     val = [str(tmp_path / "bad.en"), files("bad.de", ["1", "2"])]
     with pytest.raises(DataError, match=r"bad\.en:2:1: not UTF-8"):

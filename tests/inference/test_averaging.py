@@ -10,8 +10,11 @@ from seq2seq_lab.files import sidecar_of, verify, write_sidecar
 from seq2seq_lab.inference import averaging as module
 from seq2seq_lab.inference.averaging import average, last_checkpoints, mean_of_weights
 from seq2seq_lab.inference.trained import load, read_checkpoint
+from support import script_command
 from support.script_command import one_line_error
 from support.small_runs import SMALL_COPY, TINY_MODEL, run_folder, run_script, tiny_run
+
+command = script_command.command
 
 
 def several():
@@ -86,8 +89,8 @@ def test_steps_are_known_without_checksum_files(tmp_path):
     assert found == kept
 
 
-def test_too_few_checkpoints_are_told():
-    with pytest.raises(CheckpointError, match=r"keep more .* \+training/callback=recent_check"):
+def test_too_few_checkpoints_are_reported():
+    with pytest.raises(CheckpointError, match=r"store more .* \+training/callback=recent_check"):
         last_checkpoints(several(), 9)
 
 

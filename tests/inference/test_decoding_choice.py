@@ -75,13 +75,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_mistake_is_told_with_the_nearest_name(name):
+def test_a_mistake_is_reported_with_the_nearest_name(name):
     overrides, says = WRONG[name]
     with pytest.raises(ConfigError, match=says):
         choose(GREEDY, overrides)
 
 
-def test_a_search_that_this_version_does_not_know_is_told():
+def test_a_search_that_this_version_does_not_know_is_reported():
     with pytest.raises(CheckpointError, match="write decoding=NAME"):
         choose({**GREEDY, "_target_": "seq2seq_lab.decoding.old.Search"}, ["decoding.max_extra=2"])
 

@@ -128,7 +128,7 @@ def test_a_graph_that_is_off_is_refused_and_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_the_runtime_cannot_run_is_told(tmp_path):
+def test_what_the_runtime_cannot_run_is_reported(tmp_path):
     with (
         mock.patch.object(onnxruntime.InferenceSession, "run", side_effect=RuntimeError("no")),
         pytest.raises(ConfigError, match=r"cannot run encoder.onnx \(no\)"),
@@ -137,7 +137,7 @@ def test_what_the_runtime_cannot_run_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("library", ["onnx", "onnxruntime"])
-def test_a_missing_library_is_told(tmp_path, library):
+def test_a_missing_library_is_reported(tmp_path, library):
     with (
         mock.patch.dict(sys.modules, {library: None}),
         pytest.raises(ConfigError, match=r"pip install 'seq2seq-lab\[onnx\]'"),

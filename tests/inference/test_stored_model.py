@@ -15,8 +15,11 @@ from seq2seq_lab.inference.stored_model import (
     write_export,
 )
 from seq2seq_lab.inference.trained import load, read_model
+from support import script_command
 from support.script_command import LINES, learned, one_line_error, text_of
 from support.small_runs import SMALL_COPY, run_folder, run_script
+
+command = script_command.command
 
 
 def tied():
@@ -119,14 +122,14 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_export_is_told(exported, command, tmp_path, name):
+def test_a_damaged_export_is_reported(exported, command, tmp_path, name):
     shutil.copytree(exported, tmp_path / "model")
     damage, says = DAMAGE[name]
     damage(tmp_path / "model")
     assert says in one_line_error(command("translate", tmp_path / "model", "--text", "1"), 6)
 
 
-def test_other_tensors_with_a_right_checksum_are_told(exported, tmp_path):
+def test_other_tensors_with_a_right_checksum_are_reported(exported, tmp_path):
     stored = read_export(exported)
     stored.weights.popitem()
     write_export(tmp_path, stored)

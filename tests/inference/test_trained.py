@@ -76,7 +76,7 @@ def test_objects_of_foreign_classes_are_refused(tmp_path):
         read_checkpoint(tmp_path / "best.ckpt")
 
 
-def test_a_checkpoint_without_our_part_is_told(tmp_path):
+def test_a_checkpoint_without_our_part_is_reported(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "best.ckpt")
     with pytest.raises(CheckpointError, match="no config and tokenizers"):
         read_checkpoint(tmp_path / "best.ckpt")

@@ -11,7 +11,7 @@ from seq2seq_lab.config.compose import compose
 from seq2seq_lab.data.batching import ByTokens
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.inference import translator as module
-from seq2seq_lab.inference.translator import Translator, translation_row, words_looked_at
+from seq2seq_lab.inference.translator import Translator, most_attended_words, translation_row
 from seq2seq_lab.model.ensemble import Ensemble
 from seq2seq_lab.special_tokens import UNK
 from support.small_translators import lines, translator
@@ -101,11 +101,11 @@ def test_every_text_needs_its_prefix():
 
 def test_the_word_with_most_attention_stands_for_an_unknown_one():
     attention = torch.tensor([[0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.2, 0.6], [0.5, 0.3, 0.1, 0.1]])
-    assert words_looked_at([UNK, 7, UNK], attention, ["a", "b", "c"]) == ["b", "a"]
+    assert most_attended_words([UNK, 7, UNK], attention, ["a", "b", "c"]) == ["b", "a"]
 
 
 def test_the_end_of_the_source_is_no_word():
-    assert words_looked_at([UNK], torch.tensor([[0.1, 0.2, 0.7]]), ["a", "b"]) == ["b"]
+    assert most_attended_words([UNK], torch.tensor([[0.1, 0.2, 0.7]]), ["a", "b"]) == ["b"]
 
 
 def unknown_words_come_from_the_source(base: Translator) -> int:
@@ -139,10 +139,10 @@ def test_unknown_words_are_taken_from_the_source():
 
 def test_planted_word_from_the_wrong_place_is_caught():
     def shifted(ids, attention, pieces):
-        return words_looked_at(ids, attention.roll(1, dims=0), pieces[1:] + pieces[:1])
+        return most_attended_words(ids, attention.roll(1, dims=0), pieces[1:] + pieces[:1])
 
     with (
-        mock.patch.object(module, "words_looked_at", shifted),
+        mock.patch.object(module, "most_attended_words", shifted),
         pytest.raises(AssertionError),
     ):
         unknown_words_come_from_the_source(talks_of_unknown())

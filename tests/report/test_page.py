@@ -13,7 +13,7 @@ from seq2seq_lab.files import sha256_of
 from seq2seq_lab.report import tables
 from seq2seq_lab.report.page import write_report
 from seq2seq_lab.report.records import read_records
-from seq2seq_lab.study.cell import write_done
+from seq2seq_lab.study.run import write_done
 from support.study_folder import Plan, write_study
 
 FILES = {
@@ -21,7 +21,7 @@ FILES = {
     "report.md",
     "table.csv",
     "table.tex",
-    "cells.csv",
+    "runs.csv",
     "by_length.csv",
     "comparisons.csv",
 }
@@ -94,7 +94,7 @@ def test_page_has_every_section_and_figure(whole):
                       "Exposure bias by position", "Score against parameters"]  # fmt: skip
     ids = re.findall(r'<h2 id="(\w+)"', text)
     assert ids == ["arms", "figures", "length", "others", "attention", "sentences", "provenance"]
-    assert "4 of 4 cells are done" in text
+    assert "4 of 4 runs are done" in text
     assert "monotonicity" in text
     assert text.count("data:image/png;base64,") == 2
     assert "hardware.cores" in text.split('class="note"')[1].split("</p>")[0]
@@ -102,7 +102,7 @@ def test_page_has_every_section_and_figure(whole):
 
 def test_the_table_holds_the_runs_numbers(whole):
     found = {row["arm"]: row for row in rows(whole, "table.csv")}
-    results = [json.loads(p.read_text()) for p in (whole / "cells").glob("*dot*/result.json")]
+    results = [json.loads(p.read_text()) for p in (whole / "runs").glob("*dot*/result.json")]
     mean = sum(r["test/exact_match"] for r in results) / 2
     assert float(found["attention=dot"]["mean"]) == pytest.approx(mean)
     assert found["attention=none"]["difference"] == ""
@@ -111,7 +111,7 @@ def test_the_table_holds_the_runs_numbers(whole):
 
 def test_quarters_are_those_of_the_runs(whole):
     """by_length.csv agrees with exact_match_length_q1..4 that every run stores by its own code."""
-    results = [json.loads(p.read_text()) for p in (whole / "cells").glob("*none*/result.json")]
+    results = [json.loads(p.read_text()) for p in (whole / "runs").glob("*none*/result.json")]
     for row in rows(whole, "by_length.csv"):
         if row["arm"] == "attention=none":
             key = f"test/exact_match_length_q{row['quarter']}"
@@ -126,7 +126,7 @@ def test_the_same_files_give_the_same_report(whole):
 
 def test_time_and_machine_are_not_in_the_table(whole, tmp_path):
     place = write_study(tmp_path / "whole", SMALL)
-    for i, path in enumerate(sorted(place.glob("cells/*/done.json"))):
+    for i, path in enumerate(sorted(place.glob("runs/*/done.json"))):
         path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": 9.5 + i}))
     ledger = place / "ledger.jsonl"
     ledger.write_text(ledger.read_text().replace("12:00:00", "18:30:00"))
@@ -140,16 +140,14 @@ def test_a_partial_study_says_what_is_missing(tmp_path):
     plan = Plan(errors={"none": 0.4, "dot": 0.05, "general": 0.1}, seeds=(1, 2), sentences=12,
                 failed=(("dot", 2),), missing=(("general", 1), ("general", 2)))  # fmt: skip
     place = write_study(tmp_path / "part", plan)
-    damaged = next((place / "cells").glob("*none-s2*")) / "result.json"
+    damaged = next((place / "runs").glob("*none-s2*")) / "result.json"
     damaged.write_text(damaged.read_text() + " ")
     write_report(place)
     text = page(place)
     needs_nothing_from_outside(text)
-    assert "2 of 6 cells are done" in text
+    assert "2 of 6 runs are done" in text
     assert "loss is nan at step 7 &lt;b&gt;lower&lt;/b&gt;" in text
-    states = {
-        row["cell"][: row["cell"].rindex("-")]: row["state"] for row in rows(place, "cells.csv")
-    }
+    states = {row["run"][: row["run"].rindex("-")]: row["state"] for row in rows(place, "runs.csv")}
     assert states == {"attention=none-s1": "done", "attention=dot-s1": "done", "attention=none-s2": "missing",
                       "attention=dot-s2": "failed", "attention=general-s1": "missing",
                       "attention=general-s2": "missing"}  # fmt: skip
@@ -158,18 +156,18 @@ def test_a_partial_study_says_what_is_missing(tmp_path):
     assert rows(place, "table.csv")[1]["p"] != ""
 
 
-def test_a_study_without_a_finished_cell_has_a_report(tmp_path):
+def test_a_study_without_a_finished_run_has_a_report(tmp_path):
     plan = Plan(errors={"none": 0.4}, seeds=(1, 2), missing=(("none", 1), ("none", 2)))
     place = write_study(tmp_path / "empty", plan)
     write_report(place)
-    assert "0 of 2 cells are done" in page(place)
-    assert "No cell is done yet" in page(place)
+    assert "0 of 2 runs are done" in page(place)
+    assert "No run is done yet" in page(place)
     assert rows(place, "table.csv") == []
 
 
 def test_a_factor_that_is_a_number_gets_a_curve(tmp_path):
-    plan = Plan(errors={"1.0": 0.4, "0.5": 0.2, "linear": 0.1}, key="training.schedule.ratio", seeds=(1,),
-                sentences=12, metric="test/loss")  # fmt: skip
+    plan = Plan(errors={"1.0": 0.4, "0.5": 0.2, "linear": 0.1}, key="training.scheduled_sampling.schedule.ratio",
+                seeds=(1,), sentences=12, metric="test/loss")  # fmt: skip
     place = write_study(tmp_path / "ratios", plan)
     write_report(place)
     curve = (
@@ -182,8 +180,8 @@ def test_a_factor_that_is_a_number_gets_a_curve(tmp_path):
 
 
 def test_an_option_that_sets_one_number_counts_as_that_number(tmp_path):
-    plan = Plan(errors={"never": 0.4, "constant_50": 0.2, "linear": 0.1}, key="training/schedule", seeds=(1,),
-                sentences=12, metric="test/exact_match")  # fmt: skip
+    plan = Plan(errors={"never": 0.4, "constant_50": 0.2, "linear": 0.1}, key="training/scheduled_sampling/schedule",
+                seeds=(1,), sentences=12, metric="test/exact_match")  # fmt: skip
     place = write_study(tmp_path / "options", plan)
     settings = {
         "never": "{ratio: 0.0}",
@@ -191,10 +189,12 @@ def test_an_option_that_sets_one_number_counts_as_that_number(tmp_path):
         "linear": "{floor: 0.0, steps: 9}",
     }
     for name, text in settings.items():
-        (folder,) = place.glob(f"cells/*{name}*")
-        (folder / "config.yaml").write_text(f"training: {{teacher_forcing: {text}}}\n")
+        (folder,) = place.glob(f"runs/*{name}*")
+        (folder / "config.yaml").write_text(
+            f"training: {{scheduled_sampling: {{schedule: {text}}}}}\n"
+        )
         done = json.loads((folder / "done.json").read_text())
-        write_done(folder, done["address"], done["seconds"])
+        write_done(folder, done["content_hash"], done["seconds"])
     write_report(place)
     curve = (
         page(place)
@@ -216,8 +216,8 @@ def test_two_factors_are_averaged_apart(tmp_path):
     place = write_study(tmp_path / "two", SMALL)
     plan = json.loads((place / "study.json").read_text())
     plan["factors"]["model"] = ["gru"]
-    for cell in plan["cells"]:
-        cell["factors"]["model"] = "gru"
+    for run in plan["runs"]:
+        run["factors"]["model"] = "gru"
     (place / "study.json").write_text(json.dumps(plan))
     write_report(place)
     means = [float(row["mean"]) for row in rows(place, "table.csv")]
@@ -228,15 +228,15 @@ def test_two_factors_are_averaged_apart(tmp_path):
 def hostile(place: Path) -> Path:
     """Put markup and a formula where texts of users stand."""
     attack = "<script>alert(1)</script>"
-    for path in place.glob("cells/*/hypotheses/test.jsonl"):
+    for path in place.glob("runs/*/hypotheses/test.jsonl"):
         path.write_text(path.read_text().replace('"source": "', f'"source": "{attack}'))
         done = json.loads((path.parents[1] / "done.json").read_text())
         done["sha256"]["hypotheses/test.jsonl"] = sha256_of(path)
         (path.parents[1] / "done.json").write_text(json.dumps(done))
     plan = json.loads((place / "study.json").read_text())
     plan["name"] = attack
-    for cell in plan["cells"]:
-        cell["arm"] = f"=HYPERLINK(1) {attack} | {cell['arm']}"
+    for run in plan["runs"]:
+        run["arm"] = f"=HYPERLINK(1) {attack} | {run['arm']}"
     (place / "study.json").write_text(json.dumps(plan))
     return place
 

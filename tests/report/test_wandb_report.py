@@ -18,7 +18,7 @@ from seq2seq_lab.training.logger.wandb_labels import Labels, labels
 from support.small_runs import load_script, train
 
 ARM = "attention=dot, order=after"
-CELL = "attention_dot-order_after-s3-0123abcd"
+RUN = "attention_dot-order_after-s3-0123abcd"
 FEW = (
     "debug=tiny", "data=copy", "data.max_pairs=8", "data.corpus.num_train=16", "data.corpus.num_val=8",
     "data.corpus.num_test=8", "training.trainer.max_epochs=2",
@@ -29,7 +29,7 @@ TABLE = 'arm,runs,test/bleu,p\n"attention=none",3,8.25,\n"attention=dot, order=a
 def make_study(folder: Path) -> Path:
     plan = {
         "name": "study one", "factors": {"model/attention": ["none", "dot"]}, "seeds": [3], "fixed": [],
-        "metric": "test/bleu", "cells": [{"cell": CELL, "arm": ARM, "seed": 3}],
+        "metric": "test/bleu", "runs": [{"run": RUN, "arm": ARM, "seed": 3}],
     }  # fmt: skip
     (folder / "report").mkdir(parents=True)
     (folder / "study.json").write_text(json.dumps(plan))
@@ -45,7 +45,7 @@ def study(tmp_path_factory):
         for name in [n for n in os.environ if n.startswith("WANDB")]:
             patch.delenv(name)
         patch.setenv("HOME", str(folder / "home"))
-        run = folder / "cells" / CELL
+        run = folder / "runs" / RUN
         keys = ("study='study one'", "seed=3", "training.logger.project=lab", f"run_dir={run}")
         assert train(*FEW, "model/attention=dot", *keys) == 0
         log_study(folder)
@@ -67,7 +67,7 @@ def summary(found: list[dict]) -> dict:
     return {k: v for one in of_kind(found, "summary") for k, v in one["update"].items()}
 
 
-def test_a_cell_is_in_the_group_of_its_study_under_its_arm(study):
+def test_a_run_is_in_the_group_of_its_study_under_its_arm(study):
     found = records(offline_runs(study)[0])
     run = of_kind(found, "run")[0]
     assert (run["run_group"], run["job_type"], run["project"]) == ("study one", ARM, "lab")
@@ -77,9 +77,9 @@ def test_a_cell_is_in_the_group_of_its_study_under_its_arm(study):
     assert (config["seed"], config["model"]["dim"]) == (3, 16)
 
 
-def test_a_cell_ends_with_its_final_numbers(study):
+def test_a_run_ends_with_its_final_numbers(study):
     found = records(offline_runs(study)[0])
-    result = json.loads((study / "cells" / CELL / "result.json").read_text())
+    result = json.loads((study / "runs" / RUN / "result.json").read_text())
     shown = summary(found)
     for name in ("test/bleu", "val/bleu", "test/loss", "attention/entropy"):
         assert shown[name] == pytest.approx(result[name])
@@ -157,8 +157,10 @@ def test_a_table_with_text_in_a_column_keeps_it(tmp_path):
 
 def test_a_study_without_wandb_gets_no_run(tmp_path):
     folder = make_study(tmp_path / "two")
-    (folder / "cells" / CELL).mkdir(parents=True)
-    (folder / "cells" / CELL / "config.yaml").write_text("logger:\n  _target_: OnlyCsv\nseed: 1\n")
+    (folder / "runs" / RUN).mkdir(parents=True)
+    (folder / "runs" / RUN / "config.yaml").write_text(
+        "training:\n  logger:\n    _target_: OnlyCsv\n"
+    )
     log_study(folder)
     assert offline_runs(folder) == []
 
@@ -197,7 +199,7 @@ def test_all_runs_are_sent_by_one_command(study, capsys):
     assert len(offline_runs(study)) == 2  # the report is not newer than its run
 
 
-def test_a_failing_upload_and_an_empty_study_are_told(study, capsys, tmp_path):
+def test_a_failing_upload_and_an_empty_study_are_reported(study, capsys, tmp_path):
     assert "ended with code 1" in sync(capsys, study, "--entity", "team")[2]
     code, lines, err = sync(capsys, tmp_path / "none")
     assert (code, lines) == (2, [])

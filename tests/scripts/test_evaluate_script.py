@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from support import script_command
 from support.script_command import learned, one_line_error, text_of
 from support.small_runs import rows
+
+command, trained = script_command.command, script_command.trained
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_files_of_different_lengths_are_refused(command, parallel):
     assert "10 lines" in err
 
 
-def test_files_without_lines_are_told(command, tmp_path):
+def test_files_without_lines_are_reported(command, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"")
     one_line_error(command("evaluate", learned(), tmp_path / "a", tmp_path / "b"), 3)

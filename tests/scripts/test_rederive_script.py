@@ -61,7 +61,7 @@ def test_one_seed_and_the_metrics_of_sacrebleu_are_derived_again(tmp_path):
 TABLES = {
     "table.csv": ["mean", "sd", "low", "difference", "diff_high", "p", "p_holm", "smallest_effect"],
     "by_length.csv": ["mean", "high", "p", "p_holm"],
-    "cells.csv": ["test/bleu", "val/chrf", "test/exact_match_length_q2", "test/loss"],
+    "runs.csv": ["test/bleu", "val/chrf", "test/exact_match_length_q2", "test/loss"],
 }
 
 
@@ -95,14 +95,14 @@ def test_planted_numbers_are_found(study, tmp_path):
 
 def test_planted_hypothesis_is_found(study, tmp_path):
     place = shutil.copytree(study, tmp_path / "study")
-    path = next(place.glob("cells/*dot-s2*/hypotheses/test.jsonl"))
+    path = next(place.glob("runs/*dot-s2*/hypotheses/test.jsonl"))
     lines = path.read_text(encoding="utf-8").split("\n")
     row = json.loads(lines[3])
     lines[3] = json.dumps({**row, "hypothesis": row["hypothesis"] + "九"}, ensure_ascii=False)
     path.write_text("\n".join(lines), encoding="utf-8")
     done = rederive(place)
     assert done.returncode == 1
-    assert "cells.csv, attention=dot-s2" in done.stdout
+    assert "runs.csv, attention=dot-s2" in done.stdout
 
 
 def test_a_folder_without_report_is_an_error(tmp_path):

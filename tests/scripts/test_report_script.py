@@ -29,7 +29,7 @@ def test_a_study_is_found_by_its_name(script, tmp_path, capsys):
     write_study(tmp_path / "outputs" / "studies" / "mine", SMALL)
     assert script("mine", "--metric", "test/bleu") == 0
     told = capsys.readouterr().out
-    assert "4 of 4 cells are done. Metric: test/bleu." in told
+    assert "4 of 4 runs are done. Metric: test/bleu." in told
     assert (tmp_path / "outputs" / "studies" / "mine" / "report" / "index.html").is_file()
 
 
@@ -38,7 +38,7 @@ def test_a_study_is_found_by_its_name(script, tmp_path, capsys):
     [
         (["absent"], 2, "no study there"),
         (["study", "--metric", "bleu"], 2, "test/NAME"),
-        (["study", "--metric", "test/absent"], 2, "no finished cell has it"),
+        (["study", "--metric", "test/absent"], 2, "no finished run has it"),
         ([], 2, "see --help"),
     ],
 )

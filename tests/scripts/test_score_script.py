@@ -7,8 +7,11 @@ import threading
 
 import pytest
 
+from support import script_command
 from support.script_command import LINES, learned, one_line_error, text_of
 from support.small_runs import rows, run_script
+
+command, trained = script_command.command, script_command.trained
 
 
 def scores_of_a_decoded_file(command, tmp_path, *search) -> None:
@@ -108,7 +111,7 @@ def test_empty_lines_are_scored(command, tmp_path):
 
 
 @pytest.mark.parametrize("words", [500, pytest.param(20_000, marks=pytest.mark.slow)])
-def test_very_long_lines_are_scored_and_told(command, tmp_path, words):
+def test_very_long_lines_are_scored_and_reported(command, tmp_path, words):
     (tmp_path / "s").write_text("0 " * 300 + "\n1\n")
     (tmp_path / "t").write_text("3\n" + "5 " * words + "\n")
     code, out, err = command("score", learned(), tmp_path / "s", tmp_path / "t")
@@ -174,14 +177,14 @@ WRONG_ROWS = {
 
 
 @pytest.mark.parametrize("name", WRONG_ROWS)
-def test_a_line_that_translate_did_not_write_is_told(command, tmp_path, name):
+def test_a_line_that_translate_did_not_write_is_reported(command, tmp_path, name):
     (tmp_path / "h").write_text(f"{json.dumps(GOOD)}\n{WRONG_ROWS[name]}\n")
     found = command("score", learned(), "--hypotheses", tmp_path / "h")
     assert "h:2: not a line of translate.py --jsonl" in one_line_error(found, 3)
 
 
 @pytest.mark.parametrize("token", [-1, 10**6])
-def test_a_token_of_another_vocabulary_is_told(command, tmp_path, token):
+def test_a_token_of_another_vocabulary_is_reported(command, tmp_path, token):
     row = {**GOOD, "hypotheses": [{"ids": [4, token], "finished": True}]}
     (tmp_path / "h").write_text(json.dumps(row) + "\n")
     found = command("score", learned(), "--hypotheses", tmp_path / "h")

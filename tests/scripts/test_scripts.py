@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from seq2seq_lab.files import sidecar_of, write_sidecar
+from support import script_command
 from support.script_command import (
     LINES,
     learned,
@@ -18,6 +19,8 @@ from support.script_command import (
     text_of,
 )
 from support.small_runs import ROOT, rows, run_script
+
+command, trained, expected = script_command.command, script_command.trained, script_command.expected
 
 # inputs
 
@@ -77,7 +80,7 @@ def test_output_goes_to_a_file(command, tmp_path, expected):
     assert path.read_bytes().decode() == text_of(expected)
 
 
-def test_over_long_lines_are_cut_and_told(command):
+def test_over_long_lines_are_cut_and_reported(command):
     code, out, err = command("translate", learned(), stdin=b"1 " * 300 + b"\n1\n")
     assert (code, out.count("\n")) == (0, 2)
     assert "1 of 2 lines were over 200 tokens and cut" in err
@@ -101,15 +104,15 @@ def test_a_batch_size_of_zero_is_refused(command):
     assert "must be >= 1" in one_line_error(command("translate", learned(), "--batch-size", 0), 2)
 
 
-def test_a_missing_input_file_is_told(command):
+def test_a_missing_input_file_is_reported(command):
     assert "no such file" in one_line_error(command("translate", learned(), "nothing.txt"), 3)
 
 
-def test_a_missing_checkpoint_is_told(command):
+def test_a_missing_checkpoint_is_reported(command):
     assert "no such checkpoint" in one_line_error(command("translate", "nothing.ckpt"), 6)
 
 
-def test_a_folder_without_checkpoint_is_told(command, tmp_path):
+def test_a_folder_without_checkpoint_is_reported(command, tmp_path):
     assert "no checkpoints/best.ckpt" in one_line_error(command("translate", tmp_path), 6)
 
 
@@ -150,14 +153,14 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_another_kind_of_file_is_told(command, tmp_path, name):
+def test_another_kind_of_file_is_reported(command, tmp_path, name):
     path = tmp_path / "best.ckpt"
     path.write_bytes(FOREIGN[name])
     one_line_error(command("translate", path), 6)
 
 
 @pytest.mark.parametrize("content", [{"state_dict": {}}, [1, 2], torch.zeros(3)])
-def test_a_checkpoint_of_another_program_is_told(command, tmp_path, content):
+def test_a_checkpoint_of_another_program_is_reported(command, tmp_path, content):
     torch.save(content, tmp_path / "best.ckpt")
     one_line_error(command("translate", tmp_path / "best.ckpt"), 6)
 
@@ -191,7 +194,7 @@ def test_a_foreign_target_in_the_stored_config_is_refused(command, tmp_path, cop
     one_line_error(command("translate", copied, "--text", "1"), 7)
 
 
-def test_weights_that_do_not_fit_the_config_are_told(command, copied):
+def test_weights_that_do_not_fit_the_config_are_reported(command, copied):
     checkpoint = torch.load(copied, weights_only=True)
     checkpoint["state_dict"].popitem()
     torch.save(checkpoint, copied)

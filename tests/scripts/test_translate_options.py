@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from seq2seq_lab.inference.translator import Translator
+from support import script_command
 from support.script_command import LINES, learned, one_line_error, text_of
 from support.small_runs import ROOT, SMALL_COPY, run_folder, run_script, tiny_run
+
+command = script_command.command
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -115,7 +118,7 @@ def test_a_file_gives_each_line_its_prefix(command, tmp_path):
 
 
 @pytest.mark.parametrize("prefixes", ["3\n", "3\n4\n5\n"])
-def test_a_prefix_file_of_another_length_is_told(command, tmp_path, prefixes):
+def test_a_prefix_file_of_another_length_is_reported(command, tmp_path, prefixes):
     (tmp_path / "p").write_text(prefixes)
     found = command("translate", learned(), "--prefix-file", tmp_path / "p", stdin=b"0\n1\n")
     line = min(2, prefixes.count("\n")) + 1

@@ -1,7 +1,7 @@
 import pytest
 
 from seq2seq_lab.study import content_hash as module
-from seq2seq_lab.study.content_hash import address, code_hash, data_version
+from seq2seq_lab.study.content_hash import code_hash, content_hash, data_version
 
 CONFIG = {
     "seed": 1,
@@ -10,7 +10,7 @@ CONFIG = {
     "traceback": False,
     "study": "s",
     "study_dir": None,
-    "logger": {"mode": "offline"},
+    "training": {"logger": {"mode": "offline"}, "seed": 3},
     "model": {"dim": 7},
     "data": {"corpus": {"_target_": "x", "path": None, "source_language": "en"}},
 }
@@ -22,37 +22,43 @@ def on(path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"run_dir": "b"}, {"traceback": True}, {"study": "t"}, {"study_dir": "c"}, {"logger": None}],
+    [
+        {"run_dir": "b"},
+        {"traceback": True},
+        {"study": "t"},
+        {"study_dir": "c"},
+        {"training": {"logger": None, "seed": 3}},
+    ],
 )
-def test_where_a_run_is_recorded_is_not_part_of_the_address(change):
-    assert address({**CONFIG, **change}) == address(CONFIG)
+def test_where_a_run_is_recorded_is_not_part_of_the_content_hash(change):
+    assert content_hash({**CONFIG, **change}) == content_hash(CONFIG)
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"model": {"dim": 8}}, {"torch_threads": 2}])
-def test_what_a_run_computes_is_part_of_the_address(change):
-    assert address({**CONFIG, **change}) != address(CONFIG)
+def test_what_a_run_computes_is_part_of_the_content_hash(change):
+    assert content_hash({**CONFIG, **change}) != content_hash(CONFIG)
 
 
-def test_the_order_of_keys_is_not_part_of_the_address():
-    assert address(dict(reversed(CONFIG.items()))) == address(CONFIG)
+def test_the_order_of_keys_is_not_part_of_the_content_hash():
+    assert content_hash(dict(reversed(CONFIG.items()))) == content_hash(CONFIG)
 
 
 @pytest.mark.parametrize("is_folder", [False, True])
-def test_the_text_of_the_data_is_part_of_the_address(tmp_path, is_folder):
+def test_the_text_of_the_data_is_part_of_the_content_hash(tmp_path, is_folder):
     file = tmp_path / "train.tsv"
     file.write_text("a\tb\n")
     config = on(tmp_path if is_folder else file)
-    before = address(config)
+    before = content_hash(config)
     assert list(data_version(config)) == [str(file)]
-    assert address(config) == before
+    assert content_hash(config) == before
     file.write_text("a\tc\n")
-    assert address(config) != before
+    assert content_hash(config) != before
 
 
-def test_planted_address_without_the_data_is_caught(tmp_path, monkeypatch):
+def test_planted_hash_without_the_data_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "data_version", lambda config: {})
     with pytest.raises(AssertionError):
-        test_the_text_of_the_data_is_part_of_the_address(tmp_path, is_folder=False)
+        test_the_text_of_the_data_is_part_of_the_content_hash(tmp_path, is_folder=False)
 
 
 def test_a_folder_named_like_a_language_is_no_data(tmp_path, monkeypatch):
@@ -62,11 +68,11 @@ def test_a_folder_named_like_a_language_is_no_data(tmp_path, monkeypatch):
     assert data_version(CONFIG) == {}
 
 
-def test_the_code_is_part_of_the_address(tmp_path, monkeypatch):
+def test_the_code_is_part_of_the_content_hash(tmp_path, monkeypatch):
     package = tmp_path / "src" / "lab"
     (package / "study").mkdir(parents=True)
-    (package / "study" / "address.py").write_text("")
-    monkeypatch.setattr(module, "__file__", str(package / "study" / "address.py"))
+    (package / "study" / "content_hash.py").write_text("")
+    monkeypatch.setattr(module, "__file__", str(package / "study" / "content_hash.py"))
     seen = [code_hash()]
     for path, text in (
         (package / "new.py", "x = 1"),
@@ -81,7 +87,7 @@ def test_the_code_is_part_of_the_address(tmp_path, monkeypatch):
     assert code_hash() == seen[-1]
 
 
-def test_the_version_of_torch_is_part_of_the_address(monkeypatch):
-    before = address(CONFIG)
+def test_the_version_of_torch_is_part_of_the_content_hash(monkeypatch):
+    before = content_hash(CONFIG)
     monkeypatch.setattr(module, "_versions", lambda: {"torch": "0.1"})
-    assert address(CONFIG) != before
+    assert content_hash(CONFIG) != before

@@ -11,7 +11,7 @@ from seq2seq_lab.study import device_slot as slot
 TAKE = """
 import sys
 from pathlib import Path
-from seq2seq_lab.study import slot
+from seq2seq_lab.study import device_slot as slot
 place = Path(sys.argv[2])
 first = slot.take_gpu(int(sys.argv[1]), place)
 print(first, slot.gpus(), slot.take_gpu(int(sys.argv[1]), place), flush=True)
@@ -75,7 +75,7 @@ def test_gpus_are_those_that_the_driver_names(monkeypatch, tmp_path):
 
 ORPHAN = """
 import os, time
-from seq2seq_lab.study.slot import end_with_parent
+from seq2seq_lab.study.device_slot import end_with_parent
 if os.fork() == 0:
     if {watch}:
         end_with_parent(0.05)

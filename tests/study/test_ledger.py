@@ -8,7 +8,7 @@ from seq2seq_lab.study import ledger
 
 def written(path, count=3):
     for number in range(count):
-        ledger.append(path, "started", f"cell-{number}", number, "ab")
+        ledger.append(path, "started", f"run-{number}", number, "ab")
     return path
 
 
@@ -33,7 +33,7 @@ def test_a_torn_last_line_is_left_out_and_spoils_no_later_one(tmp_path, cut):
     whole = 3 if cut == 1 else 2
     assert len(ledger.read(path)) == whole
     ledger.append(path, "done", "later", 1, "ab")
-    assert [e.cell for e in ledger.read(path)][whole:] == ["later"]
+    assert [e.run for e in ledger.read(path)][whole:] == ["later"]
 
 
 def test_planted_append_without_a_look_at_the_end_loses_a_line(tmp_path):
@@ -41,9 +41,9 @@ def test_planted_append_without_a_look_at_the_end_loses_a_line(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with path.open("ab") as file:
         file.write(
-            b'{"time": "t", "event": "done", "cell": "later", "attempt": 1, "address": "ab"}\n'
+            b'{"time": "t", "event": "done", "run": "later", "attempt": 1, "content_hash": "ab"}\n'
         )
-    assert "later" not in [e.cell for e in ledger.read(path)]
+    assert "later" not in [e.run for e in ledger.read(path)]
 
 
 def write_many(path, name):
@@ -62,10 +62,10 @@ def test_lines_of_several_processes_never_mix(tmp_path):
     events = ledger.read(path)
     assert path.read_bytes().count(b"\n") == len(events) == 300
     for name in "abc":
-        assert [e.attempt for e in events if e.cell == name] == list(range(100))
+        assert [e.attempt for e in events if e.run == name] == list(range(100))
 
 
-def test_a_ledger_that_cannot_be_written_is_told(tmp_path):
+def test_a_ledger_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "ledger.jsonl").mkdir()
     with pytest.raises(ResourceError, match="cannot write"):
         ledger.append(tmp_path / "ledger.jsonl", "done", "a", 1, "ab")

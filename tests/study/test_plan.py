@@ -5,9 +5,9 @@ import pytest
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.files import held
 from seq2seq_lab.study import ledger
-from seq2seq_lab.study.cell import read_done, run_cell, write_done
-from seq2seq_lab.study.matrix import Study, arm_label, cell_name, find_study, study_place, swept
+from seq2seq_lab.study.matrix import Study, arm_label, find_study, run_name, study_place, swept
 from seq2seq_lab.study.plan import begin, lines, plan, seconds_left, states
+from seq2seq_lab.study.run import read_done, run_once, write_done
 
 JOBS = [
     [f"model/attention={a}", f"seed={s}", "debug=tiny"] for a in ("none", "dot") for s in (1, 2)
@@ -31,25 +31,25 @@ def study(tmp_path):
     return plan("s", tmp_path / "s", JOBS, compose)[0]
 
 
-def finish(study, cell, seconds=2.0):
-    folder = study.folder(cell)
+def finish(study, run, seconds=2.0):
+    folder = study.folder(run)
     (folder / "hypotheses").mkdir(parents=True)
     for name in ("config.yaml", "result.json", "hypotheses/test.jsonl"):
         (folder / name).write_text("{}")
-    write_done(folder, cell.address, seconds)
+    write_done(folder, run.content_hash, seconds)
 
 
-def test_cells_are_the_product_of_factors_and_seeds(study):
+def test_runs_are_the_product_of_factors_and_seeds(study):
     assert study.factors == {"model/attention": ("none", "dot")}
     assert study.seeds == (1, 2)
     assert study.fixed == ("debug=tiny",)
     assert study.metric == "test/chrf"
-    assert [(c.arm, c.seed) for c in study.cells] == [
+    assert [(c.arm, c.seed) for c in study.runs] == [
         ("attention=none", 1), ("attention=none", 2), ("attention=dot", 1), ("attention=dot", 2),
     ]  # fmt: skip
-    assert study.cells[0].overrides == (*JOBS[0], "torch_threads=1")
-    assert study.cells[0].name == f"attention_none-s1-{study.cells[0].address[:8]}"
-    assert len({c.address for c in study.cells}) == 4
+    assert study.runs[0].overrides == (*JOBS[0], "torch_threads=1")
+    assert study.runs[0].name == f"attention_none-s1-{study.runs[0].content_hash[:8]}"
+    assert len({c.content_hash for c in study.runs}) == 4
 
 
 def test_a_plan_comes_back_from_disk(study):
@@ -57,20 +57,20 @@ def test_a_plan_comes_back_from_disk(study):
     assert Study.load(study.place) == study
     stored = json.loads((study.place / "study.json").read_text())
     assert stored["seed_key"] == "seed"
-    assert list(stored["cells"][0]) == ["cell", "arm", "factors", "seed", "overrides", "address"]
+    assert list(stored["runs"][0]) == ["run", "arm", "factors", "seed", "overrides", "content_hash"]
 
 
 def test_threads_that_the_user_chose_stay(tmp_path):
     chosen, _ = plan("s", tmp_path, JOBS, lambda o: {**compose(o), "torch_threads": 2})
-    assert chosen.cells[0].overrides == tuple(JOBS[0])
-    assert chosen.cells[0].address != plan("s", tmp_path, JOBS, compose)[0].cells[0].address
+    assert chosen.runs[0].overrides == tuple(JOBS[0])
+    assert chosen.runs[0].content_hash != plan("s", tmp_path, JOBS, compose)[0].runs[0].content_hash
 
 
-def test_a_cell_that_cannot_be_composed_leaves_the_others(tmp_path):
+def test_a_run_that_cannot_be_composed_leaves_the_others(tmp_path):
     found, broken = plan("s", tmp_path, [*JOBS, ["model/attention=bad", "seed=2"]], compose)
-    assert len(found.cells) == 5
-    assert broken == {found.cells[4].name: "ConfigError: model/attention=bad: no such option"}
-    assert found.cells[4].seed == 2
+    assert len(found.runs) == 5
+    assert broken == {found.runs[4].name: "ConfigError: model/attention=bad: no such option"}
+    assert found.runs[4].seed == 2
 
 
 def test_values_in_common_are_no_factors():
@@ -80,14 +80,12 @@ def test_values_in_common_are_no_factors():
     }
 
 
-def test_names_say_what_a_cell_is():
+def test_names_say_what_a_run_is():
     assert arm_label({"model": "lstm", "model/order": "after"}) == "model=lstm, order=after"
     assert arm_label({}) == "all"
-    assert (
-        cell_name("model=lstm, order=after", 3, "ab" * 32) == "model_lstm-order_after-s3-abababab"
-    )
-    assert len(cell_name("x" * 500, 1, "ab" * 32)) < 200
-    assert "/" not in cell_name("path=../../a b", 1, "ab" * 32)
+    assert run_name("model=lstm, order=after", 3, "ab" * 32) == "model_lstm-order_after-s3-abababab"
+    assert len(run_name("x" * 500, 1, "ab" * 32)) < 200
+    assert "/" not in run_name("path=../../a b", 1, "ab" * 32)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".a", "a b", "a\nb"])
@@ -106,9 +104,9 @@ def test_a_study_is_found_by_name_and_by_folder(study, tmp_path, monkeypatch):
         Study.load(find_study("nope"))
 
 
-def test_a_damaged_plan_is_told(study):
+def test_a_damaged_plan_is_reported(study):
     study.save()
-    (study.place / "study.json").write_text('{"cells": [{}]}')
+    (study.place / "study.json").write_text('{"runs": [{}]}')
     with pytest.raises(ConfigError, match="not the plan of a study"):
         Study.load(study.place)
 
@@ -116,26 +114,26 @@ def test_a_damaged_plan_is_told(study):
 # what is left to do
 
 
-def test_all_states_are_told(study):
+def test_all_states_are_reported(study):
     begin(study)
-    first, second, third, fourth = study.cells
+    first, second, third, fourth = study.runs
     finish(study, first)
-    ledger.append(study.ledger, "started", second.name, 1, second.address)
-    ledger.append(study.ledger, "failed", third.name, 1, third.address, "no luck", 1.0)
+    ledger.append(study.ledger, "started", second.name, 1, second.content_hash)
+    ledger.append(study.ledger, "failed", third.name, 1, third.content_hash, "no luck", 1.0)
     with held(study.lock(fourth)):
         assert [s.kind for s in states(study)] == ["done", "interrupted", "failed", "running"]
         told = lines(study, states(study))
     assert told[1] == f"{third.name}: failed (no luck)"
-    assert told[-1] == "study s: 4 cells: 1 done, 1 failed, 1 interrupted, 1 running"
+    assert told[-1] == "study s: 4 runs: 1 done, 1 failed, 1 interrupted, 1 running"
 
 
 def test_what_a_crash_left_is_written_down(study):
-    assert [c.name for c in begin(study)] == [c.name for c in study.cells]
-    first, second, *_ = study.cells
-    for cell in (first, second):
-        ledger.append(study.ledger, "started", cell.name, 1, cell.address)
+    assert [c.name for c in begin(study)] == [c.name for c in study.runs]
+    first, second, *_ = study.runs
+    for run in (first, second):
+        ledger.append(study.ledger, "started", run.name, 1, run.content_hash)
     finish(study, first)  # killed between done.json and the ledger
-    assert begin(study) == list(study.cells[1:])
+    assert begin(study) == list(study.runs[1:])
     newest = ledger.last(ledger.read(study.ledger))
     assert (newest[first.name].event, newest[first.name].seconds) == ("done", 2.0)
     assert newest[second.name].event == "interrupted"
@@ -147,42 +145,42 @@ def test_what_a_crash_left_is_written_down(study):
 @pytest.mark.parametrize(
     "name", ["result.json", "config.yaml", "hypotheses/test.jsonl", "done.json"]
 )
-def test_a_tampered_file_makes_a_cell_undone(study, name):
-    cell = study.cells[0]
-    finish(study, cell)
-    assert read_done(study.folder(cell), cell.address)
-    (study.folder(cell) / name).write_text('{"test/bleu": 100}')
-    assert read_done(study.folder(cell), cell.address) is None
+def test_a_tampered_file_makes_a_run_undone(study, name):
+    run = study.runs[0]
+    finish(study, run)
+    assert read_done(study.folder(run), run.content_hash)
+    (study.folder(run) / name).write_text('{"test/bleu": 100}')
+    assert read_done(study.folder(run), run.content_hash) is None
 
 
-def test_the_cell_of_another_address_is_not_done(study):
-    finish(study, study.cells[0])
-    assert read_done(study.folder(study.cells[0]), study.cells[1].address) is None
+def test_the_run_of_another_content_hash_is_not_done(study):
+    finish(study, study.runs[0])
+    assert read_done(study.folder(study.runs[0]), study.runs[1].content_hash) is None
 
 
 def test_the_time_left_follows_from_the_mean(study):
     assert seconds_left(states(study), 2) is None
-    finish(study, study.cells[0], 10.0)
-    finish(study, study.cells[1], 30.0)
+    finish(study, study.runs[0], 10.0)
+    finish(study, study.runs[1], 30.0)
     assert seconds_left(states(study), 1) == 40.0
     assert seconds_left(states(study), 2) == 20.0
     assert seconds_left(states(study), 8) == 20.0
 
 
-# one cell
+# one run
 
 
-def test_a_cell_held_by_a_live_process_is_refused(study, tmp_path):
-    folder = tmp_path / "s" / "cells" / "x-00000000"
+def test_a_run_held_by_a_live_process_is_refused(study, tmp_path):
+    folder = tmp_path / "s" / "runs" / "x-00000000"
     with held(folder.parent.parent / "locks" / "x-00000000.lock"):
-        run_cell({"run_dir": str(folder)}, lambda: pytest.fail("ran"), print)
+        run_once({"run_dir": str(folder)}, lambda: pytest.fail("ran"), print)
     (event,) = ledger.read(study.ledger)
     assert (event.event, event.reason) == ("skipped", "another process runs it")
 
 
 def test_code_that_changed_since_the_plan_is_refused(study, tmp_path, capsys):
-    run_cell(
-        {"run_dir": str(study.place / "cells" / "x-00000000")}, lambda: pytest.fail("ran"), print
+    run_once(
+        {"run_dir": str(study.place / "runs" / "x-00000000")}, lambda: pytest.fail("ran"), print
     )
     assert ledger.read(study.ledger)[-1].event == "failed"
     assert "changed after the study was planned" in capsys.readouterr().err

@@ -124,7 +124,7 @@ def test_different_ends_with_code_1_and_manifests_are_compared(copy, capsys):
     assert told[2].startswith("warning: hardware torch_threads: 77 -> ")
 
 
-def test_a_run_that_fails_again_is_told(copy, capsys):
+def test_a_run_that_fails_again_is_reported(copy, capsys):
     code, _, err = command(capsys, copy, trainer=lambda flags, threads: 4)
     assert code == 1
     assert "train.py ended with code 4" in err

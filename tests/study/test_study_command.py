@@ -1,4 +1,4 @@
-"""Studies as commands: what is skipped, done again, refused and told. The cells are fakes but for the last part."""
+"""Studies as commands: what is skipped, done again, refused and told. The runs are fakes but for the last part."""
 
 import json
 import shutil
@@ -47,13 +47,13 @@ def small(finished, tmp_path, monkeypatch):
 def test_a_sweep_with_a_name_is_a_study(small):
     assert small.factors == {"model.dim": ("16", "32")}
     assert small.seeds == (1, 2, 3)
-    assert [c.arm for c in small.cells] == ["dim=16"] * 3 + ["dim=32"] * 3
+    assert [c.arm for c in small.runs] == ["dim=16"] * 3 + ["dim=32"] * 3
     assert [n["test/bleu"] for n in results(small).values()] == [16, 32, 48, 32, 64, 96]
     assert sorted(p.name for p in Path("outputs").iterdir()) == ["studies"]
     assert {p.name for p in small.place.iterdir()} == {
         "study.json",
         "ledger.jsonl",
-        "cells",
+        "runs",
         "locks",
     }
     nothing_done_was_run_again(small)
@@ -63,7 +63,7 @@ def test_the_same_command_again_runs_nothing(small, capsys):
     before = len(ledger.read(small.ledger))
     assert launch(*SWEEP, main=lambda cfg: pytest.fail("ran")) == 0
     assert len(ledger.read(small.ledger)) == before
-    assert "6 of 6 cells done (6 of them before)" in capsys.readouterr().out
+    assert "6 of 6 runs done (6 of them before)" in capsys.readouterr().out
 
 
 def test_a_larger_study_runs_only_what_is_new(small):
@@ -73,32 +73,32 @@ def test_a_larger_study_runs_only_what_is_new(small):
 
 
 @pytest.mark.parametrize("name", ["result.json", "hypotheses/test.jsonl", "config.yaml"])
-def test_a_tampered_cell_is_done_again(small, name):
-    cell = small.cells[3]
+def test_a_tampered_run_is_done_again(small, name):
+    run = small.runs[3]
     expected = results(small)
-    (small.folder(cell) / name).write_text('{"test/bleu": 100}')
-    (small.folder(cell) / "left over").write_text("")
+    (small.folder(run) / name).write_text('{"test/bleu": 100}')
+    (small.folder(run) / "left over").write_text("")
     assert launch(*SWEEP) == 0
-    assert events(small, "started")[6:] == [cell.name]
+    assert events(small, "started")[6:] == [run.name]
     assert results(small) == expected
-    assert not (small.folder(cell) / "left over").exists()
+    assert not (small.folder(run) / "left over").exists()
 
 
 def test_planted_trust_in_the_result_alone_is_caught(small, monkeypatch):
-    from seq2seq_lab.study import cell, plan
+    from seq2seq_lab.study import plan, run
 
-    for module in (cell, plan):
+    for module in (run, plan):
         monkeypatch.setattr(module, "read_done", lambda folder, _: {} if folder.exists() else None)
     with pytest.raises(AssertionError):
-        test_a_tampered_cell_is_done_again(small, "result.json")
+        test_a_tampered_run_is_done_again(small, "result.json")
 
 
-def test_an_interrupted_cell_starts_again_from_a_clean_folder(small):
-    cell = small.cells[1]
-    (small.folder(cell) / "done.json").unlink()
-    ledger.append(small.ledger, "started", cell.name, 2, cell.address)
+def test_an_interrupted_run_starts_again_from_a_clean_folder(small):
+    run = small.runs[1]
+    (small.folder(run) / "done.json").unlink()
+    ledger.append(small.ledger, "started", run.name, 2, run.content_hash)
     assert launch(*SWEEP) == 0
-    assert [e.event for e in ledger.read(small.ledger) if e.cell == cell.name][-3:] == [
+    assert [e.event for e in ledger.read(small.ledger) if e.run == run.name][-3:] == [
         "interrupted", "started", "done",
     ]  # fmt: skip
 
@@ -114,10 +114,10 @@ def test_failures_leave_the_others_and_end_with_8(tmp_path, monkeypatch, capsys)
 
     assert launch(*sweep, main=main) == 8
     err = capsys.readouterr().err
-    assert "error: study small: 1 of 3 cells done; dim_13-s1-" in err
+    assert "error: study small: 1 of 3 runs done; dim_13-s1-" in err
     assert "Traceback" not in err
     failed = {
-        e.cell.split("-s1")[0]: e.reason for e in ledger.read(study().ledger) if e.event == "failed"
+        e.run.split("-s1")[0]: e.reason for e in ledger.read(study().ledger) if e.event == "failed"
     }
     assert failed["dim_13"] == "NotFiniteError: the loss is nan; lower training.optimizer.lr"
     assert failed["dim_-2"] == "ConfigError: model.dim=-2: must be >= 1"
@@ -127,14 +127,14 @@ def test_failures_leave_the_others_and_end_with_8(tmp_path, monkeypatch, capsys)
     ]  # fmt: skip
 
 
-def test_a_cell_that_another_process_runs_is_refused_and_told(small, capsys):
-    cell = small.cells[2]
-    shutil.rmtree(small.folder(cell))
-    with held(small.lock(cell)):
+def test_a_run_that_another_process_runs_is_refused_and_reported(small, capsys):
+    run = small.runs[2]
+    shutil.rmtree(small.folder(run))
+    with held(small.lock(run)):
         assert launch(*SWEEP) == 8
     err = capsys.readouterr().err
-    assert f"5 of 6 cells done; {cell.name} " in err
-    assert not small.folder(cell).exists()
+    assert f"5 of 6 runs done; {run.name} " in err
+    assert not small.folder(run).exists()
     assert launch(*SWEEP) == 0
 
 
@@ -192,18 +192,18 @@ def test_a_launcher_that_is_not_installed_is_named(tmp_path, monkeypatch, capsys
     assert "pip install 'seq2seq-lab[ray]'" in capsys.readouterr().err
 
 
-def test_a_launcher_that_breaks_is_told_and_loses_nothing(small, capsys, monkeypatch):
+def test_a_launcher_that_breaks_is_reported_and_loses_nothing(small, capsys, monkeypatch):
     from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 
     def broken(*_, **__):
         raise RuntimeError("sbatch: not found")
 
-    shutil.rmtree(small.folder(small.cells[5]))
+    shutil.rmtree(small.folder(small.runs[5]))
     with monkeypatch.context() as patch:
         patch.setattr(BasicLauncher, "launch", broken)
         assert launch(*SWEEP) == 8
     err = capsys.readouterr().err
-    assert "5 of 6 cells done" in err
+    assert "5 of 6 runs done" in err
     assert "RuntimeError: sbatch: not found" in err
     assert launch(*SWEEP) == 0
 
@@ -235,17 +235,17 @@ def test_the_declared_studies_have_arms_that_differ(name, arms, seeds):
         opened.ask_config([f"experiment={name}"])
         factor, seed = opened.sweep_parameters
         key, _, values = factor.partition("=")
-        cells = [opened.compose([f"experiment={name}", f"{key}={v}"]) for v in values.split(",")]
-    content = {str(cell.model) + str(cell.training) for cell in cells}
-    assert len(content) == len(cells) == arms
-    assert {cell.study for cell in cells} == {name}
+        runs = [opened.compose([f"experiment={name}", f"{key}={v}"]) for v in values.split(",")]
+    content = {str(run.model) + str(run.training) for run in runs}
+    assert len(content) == len(runs) == arms
+    assert {run.study for run in runs} == {name}
     assert seed == "seed=" + ",".join(map(str, range(1, seeds + 1)))
 
 
 # real runs
 
 
-def test_real_cells_fail_alone(tmp_path, monkeypatch, capsys):
+def test_real_runs_fail_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     sweep = (
         "-m", "study=real", "model=lstm", "training.optimizer.lr=1e38,0.01,-1.0",
@@ -254,23 +254,23 @@ def test_real_cells_fail_alone(tmp_path, monkeypatch, capsys):
     )  # fmt: skip
     assert train(*sweep) == 8
     found = Study.load(Path("outputs/studies/real"))
-    reasons = {e.cell: e.reason for e in ledger.read(found.ledger) if e.event == "failed"}
-    kinds = {cell.split("-s1")[0]: reason.split(":")[0] for cell, reason in reasons.items()}
+    reasons = {e.run: e.reason for e in ledger.read(found.ledger) if e.event == "failed"}
+    kinds = {run.split("-s1")[0]: reason.split(":")[0] for run, reason in reasons.items()}
     assert kinds == {"lr_1e_38": "NotFiniteError", "lr_-1.0": "ConfigError"}
     (done,) = events(found, "done")
-    assert "test/bleu" in json.loads((found.place / "cells" / done / "result.json").read_text())
-    manifest = json.loads((found.place / "cells" / done / "manifest.json").read_text())
+    assert "test/bleu" in json.loads((found.place / "runs" / done / "result.json").read_text())
+    manifest = json.loads((found.place / "runs" / done / "manifest.json").read_text())
     assert manifest["hardware"]["torch_threads"] == 1
     capsys.readouterr()
 
 
 def test_status_tells_what_is_left(small, capsys, monkeypatch):
-    shutil.rmtree(small.folder(small.cells[0]))
+    shutil.rmtree(small.folder(small.runs[0]))
     script = load_script("scripts/status.py")
     monkeypatch.setattr(sys, "argv", ["status.py", "small"])
     script.main()
     out = capsys.readouterr().out
-    assert "study small: 6 cells: 5 done, 1 missing" in out
+    assert "study small: 6 runs: 5 done, 1 missing" in out
     assert "time left: 0.0 minutes" in out
 
 

@@ -47,8 +47,8 @@ def wait_for_events(folder, count, process):
 def one_kill(folder, victim, moment, arguments, **settings):
     """Start the command, kill after so many seconds of work; a victim that is left ends as it will."""
     process = start(folder, *arguments, **settings)
-    cells = 6 if "model.dim=16,32" in arguments else 4
-    wait_for_events(folder, cells + 1, process)
+    runs = 6 if "model.dim=16,32" in arguments else 4
+    wait_for_events(folder, runs + 1, process)
     time.sleep(moment)
     workers = children(process)
     if victim != "command":
@@ -73,7 +73,7 @@ def wait_until(condition, process, seconds=60.0):
 
 
 @pytest.mark.slow
-def test_the_other_cells_go_on_when_a_worker_is_killed(tmp_path, undisturbed):
+def test_the_other_runs_go_on_when_a_worker_is_killed(tmp_path, undisturbed):
     """One of two workers is killed: the same command goes on. Then the command is killed: the next finishes."""
     arguments = (*SWEEP, "hydra/launcher=local", "hydra.launcher.n_jobs=2")
     first = start(tmp_path, *arguments, SMALL_STUDY_SECONDS="0.7")

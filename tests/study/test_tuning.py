@@ -1,6 +1,7 @@
-"""Searches: the space, what may judge them, going on after an interruption; trials are faked but for two tests."""
+"""Hyperparameter search: space, metric, resumption after an interruption; trials are fakes but for two tests."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from unittest import mock
@@ -9,8 +10,8 @@ import pytest
 
 from seq2seq_lab import errors
 from seq2seq_lab.errors import ConfigError, ResourceError
+from seq2seq_lab.files import locked
 from seq2seq_lab.metrics.direction import lower_is_better
-from seq2seq_lab.study import tuning
 from seq2seq_lab.study.tuning import Dimension, Search, parse_space
 from support.small_runs import load_script, run_script, train
 
@@ -49,7 +50,7 @@ def carry_out(found, fake, trials):
         found.step(fake)
 
 
-def test_the_space_and_the_fixed_overrides_are_told_apart():
+def test_the_space_and_the_fixed_overrides_are_reported_apart():
     space, fixed = parse_space(
         [*SPACE, "model=lstm", "data.train=[a,b]", "model.num_layers=int(1,3)"]
     )
@@ -157,15 +158,6 @@ def test_another_search_in_the_same_folder_is_refused(tmp_path):
         search(tmp_path, fixed=["debug=overfit"])
 
 
-def test_two_processes_do_not_search_in_one_folder(tmp_path):
-    with (
-        tuning.alone(tmp_path),
-        pytest.raises(ConfigError, match="another process"),
-        tuning.alone(tmp_path),
-    ):
-        pass
-
-
 def test_directions():
     assert [lower_is_better(n) for n in ("val/loss", "val/perplexity", "test/exposure_bias")] == [
         True
@@ -198,6 +190,15 @@ def test_trials_are_runs_like_any_other(tmp_path, monkeypatch, capsys):
     run = tmp_path / "outputs" / "tuning" / "widths" / "trials" / "0"
     assert (run / "checkpoints" / "best.ckpt").exists()
     assert f"val/bleu {json.loads((run / 'result.json').read_text())['val/bleu']:g}" in err
+
+
+def test_two_processes_do_not_search_in_one_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with locked(tmp_path / "outputs" / "tuning" / "widths" / ".lock", "wait"):
+        code, _, err = command(capsys, "widths", *FEW)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"in use by process {os.getpid()} on " in err
+    assert "choose another NAME" in err
 
 
 WRONG = {

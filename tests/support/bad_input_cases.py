@@ -128,7 +128,7 @@ DATA = {
     "one column": (["data.path=@/narrow.tsv"], 3, "narrow.tsv:1", "put one tab between"),
     "wrong column": (["data.path=@/good.tsv", "data.source_column=7"], 3, "good.tsv:1", "no column 7, only 1 to 2"),
     "wrong name": (["data.path=@/good.tsv", "data.source_column=en"], 3, "no column named 'en'", "source_column=1"),
-    "ragged row": (["data.path=@/ragged.tsv"], 3, "ragged.tsv:41: 3 columns", "mend the row"),
+    "ragged row": (["data.path=@/ragged.tsv"], 3, "ragged.tsv:41: 3 columns", "fix the row"),
     "wrong separator": (["data.path=@/semicolons.csv"], 3, "semicolons.csv:1", "save it with commas"),
     "broken CSV": (["data.path=@/quote.csv"], 3, "quote.csv:2: not CSV", "double quotes"),
     "broken JSON": (

@@ -91,14 +91,12 @@ def study(folder: Path | None = None) -> Study:
 
 
 def events(found: Study, kind: str) -> list[str]:
-    return [e.cell for e in ledger.read(found.ledger) if e.event == kind]
+    return [e.run for e in ledger.read(found.ledger) if e.event == kind]
 
 
 def results(found: Study) -> dict[str, dict[str, float]]:
-    """Return the numbers of every cell, the measured speed left out."""
-    stored = {
-        c.name: json.loads((found.folder(c) / "result.json").read_text()) for c in found.cells
-    }
+    """Return the numbers of every run, the measured speed left out."""
+    stored = {c.name: json.loads((found.folder(c) / "result.json").read_text()) for c in found.runs}
     return {
         name: {key: value for key, value in numbers.items() if "per_second" not in key}
         for name, numbers in stored.items()
@@ -106,13 +104,13 @@ def results(found: Study) -> dict[str, dict[str, float]]:
 
 
 def nothing_done_was_run_again(found: Study) -> None:
-    """Law: no cell starts after it was done, and each is done once."""
+    """Law: no run starts after it was done, and each is done once."""
     seen = set()
     for event in ledger.read(found.ledger):
-        assert not (event.event in {"started", "done"} and event.cell in seen), event
+        assert not (event.event in {"started", "done"} and event.run in seen), event
         if event.event == "done":
-            seen.add(event.cell)
-    assert seen == {cell.name for cell in found.cells}
+            seen.add(event.run)
+    assert seen == {run.name for run in found.runs}
 
 
 SCRIPT = """
@@ -128,7 +126,7 @@ if __name__ == "__main__":
 
 
 def start(folder: Path, *arguments: str, script: str = "", **variables: str) -> subprocess.Popen:
-    """Start a study as a process group of its own; without `script` its cells are fakes."""
+    """Start a study as a process group of its own; without `script` its runs are fakes."""
     path = folder / "fake.py"
     path.write_text(SCRIPT.format(paths=[str(ROOT / "src"), str(ROOT / "tests")]))
     places = os.pathsep.join(

@@ -52,21 +52,21 @@ def write_study(place: Path, plan: Plan | None = None) -> Path:
     """Write the study and return its folder."""
     plan = plan or Plan()
     place.mkdir(parents=True, exist_ok=True)
-    cells, events = [], []
+    runs, events = [], []
     for arm, share in plan.errors.items():
         for seed in plan.seeds:
             label = f"{plan.key.split('/')[-1].split('.')[-1]}={arm}"
-            address = hashlib.sha256(f"{arm}{seed}".encode()).hexdigest()
-            name = f"{label}-s{seed}-{address[:8]}"
+            digest = hashlib.sha256(f"{arm}{seed}".encode()).hexdigest()
+            name = f"{label}-s{seed}-{digest[:8]}"
             overrides = [f"{plan.key}={arm}", f"seed={seed}"]
-            cells.append({"cell": name, "arm": label, "factors": {plan.key: arm}, "seed": seed,
-                          "overrides": overrides, "address": address})  # fmt: skip
+            runs.append({"run": name, "arm": label, "factors": {plan.key: arm}, "seed": seed,
+                          "overrides": overrides, "content_hash": digest})  # fmt: skip
             if (arm, seed) in plan.missing:
                 continue
             common = {
-                "cell": name,
+                "run": name,
                 "attempt": 1,
-                "address": address,
+                "content_hash": digest,
                 "time": "2026-11-21T12:00:00+00:00",
             }
             events.append({**common, "event": "started"})
@@ -74,17 +74,17 @@ def write_study(place: Path, plan: Plan | None = None) -> Path:
                 reason = "NotFiniteError: loss is nan at step 7 <b>lower</b> training.optimizer.lr"
                 events.append({**common, "event": "failed", "reason": reason, "seconds": 3.0})
                 continue
-            write_run(place / "cells" / name, plan, arm, seed, share, address)
+            write_run(place / "runs" / name, plan, arm, seed, share, digest)
             events.append({**common, "event": "done", "seconds": 100.0 + seed})
     study = {"name": place.name, "factors": {plan.key: list(plan.errors)}, "seed_key": "seed",
-             "seeds": list(plan.seeds), "fixed": [], "metric": plan.metric, "cells": cells}  # fmt: skip
+             "seeds": list(plan.seeds), "fixed": [], "metric": plan.metric, "runs": runs}  # fmt: skip
     (place / "study.json").write_text(json.dumps(study), encoding="utf-8")
     lines = "".join(json.dumps(event) + "\n" for event in events)
-    (place / "ledger.jsonl").write_text(lines + '{"event": "done", "ce', encoding="utf-8")  # torn
+    (place / "ledger.jsonl").write_text(lines + '{"event": "done", "ru', encoding="utf-8")  # torn
     return place
 
 
-def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, address: str) -> None:
+def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, digest: str) -> None:
     for name in ("hypotheses", "attention", "exposure_bias"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng([seed, *arm.encode()])
@@ -116,7 +116,7 @@ def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, addre
     recorded = ["config.yaml", "result.json", "hypotheses/test.jsonl", "hypotheses/val.jsonl",
                 "hypotheses/signatures.json"]  # fmt: skip
     sums = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in recorded}
-    _json(folder / "done.json", {"address": address, "seconds": 100.0 + seed, "sha256": sums})
+    _json(folder / "done.json", {"content_hash": digest, "seconds": 100.0 + seed, "sha256": sums})
 
 
 def _facts(folder: Path, arm: str, seed: int) -> None:

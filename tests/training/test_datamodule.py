@@ -4,7 +4,8 @@ import torch
 from seq2seq_lab.data.batching import BySentences
 from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.length_filter import LengthFilter
-from seq2seq_lab.data.tokenizer.plain import CharacterTokenizer, WordTokenizer
+from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
+from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import UNK
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule

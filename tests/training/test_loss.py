@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from seq2seq_lab.data.batching import BatchOrder, BySentences
 from seq2seq_lab.data.collate import EncodedPairs
-from seq2seq_lab.data.tokenizer.plain import WordTokenizer
+from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.decoding.greedy import Greedy
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.training import loss as loss_module

@@ -1,4 +1,4 @@
-"""Words and their opposites, to be spelled letter by letter: man -> woman, 大 -> 小."""
+"""The antonym corpus: words and their opposites, to be spelled letter by letter: man -> woman, 大 -> 小."""
 
 from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.word_table import hold_out_last, read_table

@@ -1,4 +1,4 @@
-"""Which pairs go into a batch together: pairs of like length, by number of sentences or by tokens.
+"""Batches of pairs of similar length, by number of sentences or by tokens.
 
 Both ways shuffle with a seed, sort by length (stable, so ties stay shuffled), cut, and shuffle the batches. The
 result is a function of (lengths, seed, epoch) alone: not of workers, ranks, or what was drawn before.
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 class Batching(Protocol):
-    """Cuts a sorted order of examples into batches."""
+    """Cuts a sorted order of pairs into batches."""
 
     def cut(self, order: Tensor, source_lengths: Tensor, target_lengths: Tensor) -> list[Tensor]:
         """Return index tensors that together hold `order`."""
@@ -22,7 +22,7 @@ class Batching(Protocol):
 
 @dataclass(frozen=True)
 class BySentences:
-    """So many pairs in each batch."""
+    """Batches of `batch_size` pairs."""
 
     batch_size: int = 64
 
@@ -42,7 +42,7 @@ class BySentences:
 
 @dataclass(frozen=True)
 class ByTokens:
-    """As many pairs as fit: rows x longest row, padding included, stays within the limit on both sides."""
+    """Batches of as many pairs as fit: rows x longest row, padding included, stays within the limit on both sides."""
 
     max_tokens: int = 2048
 
@@ -75,7 +75,7 @@ def training_batches(
     seed: int,
     epoch: int,
 ) -> list[Int[Tensor, " batch"]]:
-    """Return the batches of one epoch: every pair once, like lengths together, in random order."""
+    """Return the batches of one epoch: every pair once, similar lengths together, in random order."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(source_lengths), generator=generator)
     order = order[_by_length(source_lengths[order], target_lengths[order])]
@@ -125,7 +125,7 @@ class BatchOrder:
         self._made: tuple[int, list[Tensor]] | None = None
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; Lightning calls this before each one."""
+        """Set the epoch of the next order; Lightning calls this before each one."""
         self.epoch = epoch
 
     def _batches(self) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Encoded pairs in memory, and the padded batch of any of them."""
+"""Encoded pairs in memory, and their collation to padded batches."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""What a corpus is: parallel text in three splits, with an account of everything that was left out.
+"""The interface of a corpus: parallel text in three splits, with counts of everything that was left out.
 
 A corpus class lives in a module of its own beside this one, takes explicit annotated arguments, validates them in
 its constructor (`ValueError` that names the value and the rule) and reads or makes text only in `read`.

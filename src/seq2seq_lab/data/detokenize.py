@@ -1,4 +1,4 @@
-"""Words back to running text, by rules: punctuation joins its neighbour, quotation marks are paired."""
+"""Detokenization by rules: punctuation joins its neighbour, quotation marks are paired."""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Download one file whose SHA-256 is known beforehand: the right bytes at the right place, or nothing."""
+"""Download of one file with a known SHA-256: the right bytes in place, or an error and no file."""
 
 import contextlib
 import hashlib
@@ -18,7 +18,7 @@ _BLOCK = 1 << 16
 
 
 def cache_folder() -> Path:
-    """Return where downloads are kept: $SEQ2SEQ_LAB_CACHE, or .cache/seq2seq-lab in the home folder."""
+    """Return the folder of downloads: $SEQ2SEQ_LAB_CACHE, or .cache/seq2seq-lab in the home folder."""
     return Path(os.environ.get("SEQ2SEQ_LAB_CACHE") or "~/.cache/seq2seq-lab").expanduser()
 
 

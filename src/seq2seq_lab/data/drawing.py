@@ -1,4 +1,4 @@
-"""Random draws for the corpora that are made here, and their disjoint splits.
+"""Random draws for the generated corpora, and their disjoint splits.
 
 Which split a sentence belongs to is decided by the hash of its source alone, so no two splits ever share a source:
 not within a corpus, and not between corpora of another seed, size or length either. Growing one split leaves the
@@ -22,7 +22,7 @@ _Item = TypeVar("_Item")
 
 
 def split_of(source: str) -> str:
-    """Return the only split in which this source may stand: one in ten is for test, one in ten for validation."""
+    """Return the only split in which this source may occur: one in ten is for test, one in ten for validation."""
     digest = hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return _BUCKETS[int.from_bytes(digest, "big") % len(_BUCKETS)]
 

@@ -1,4 +1,4 @@
-"""Which languages the number rules and the CLDR locales know, and how texts of a language are strung together."""
+"""Languages of the generated corpora: those of the number rules and the CLDR locales, and their list separators."""
 
 import difflib
 import importlib.util
@@ -23,12 +23,12 @@ _SEMICOLON = {"zh": "；", "yue": "；", "ja": "；", "ar": "؛ ", "fa": "؛ ", 
 
 
 def comma(language: str) -> str:
-    """Return what stands between two numbers of a list, spaces included."""
+    """Return the separator of two numbers of a list, spaces included."""
     return _COMMA.get(_primary(language), ", ")
 
 
 def semicolon(language: str) -> str:
-    """Return what stands between two clauses, spaces included."""
+    """Return the separator of two clauses, spaces included."""
     return _SEMICOLON.get(_primary(language), "; ")
 
 
@@ -68,7 +68,7 @@ def _data_files(package: str, folder: str, suffix: str) -> list[str]:
 
 
 def _close(code: str, names: list[str]) -> str:
-    """Return advice: codes that look alike or whose English name does, otherwise some that exist."""
+    """Return advice: similar codes or those whose English name does, otherwise some that exist."""
     from babel import Locale
 
     english = Locale("en").languages

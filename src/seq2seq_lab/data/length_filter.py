@@ -1,4 +1,4 @@
-"""Over-long and empty pairs: left out of training and counted, cut in evaluation and counted, never in silence."""
+"""The length filter: over-long and empty pairs are left out of training, cut in evaluation, and always counted."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class LengthFilter:
                 raise ValueError(f"{name}={getattr(self, name)}: must be >= 1")
 
     def reason_to_drop(self, source: list[int], target: list[int]) -> str | None:
-        """Return why a training pair is left out, or None to keep it."""
+        """Return why a training pair is left out, or None."""
         if not source:
             return "empty source"
         if not target:
@@ -28,9 +28,9 @@ class LengthFilter:
         return None
 
     def cut_source(self, source: list[int]) -> list[int]:
-        """Return what an evaluation keeps of an over-long source."""
+        """Return the source of an evaluation pair, cut to the limit."""
         return source[: self.max_source_tokens]
 
     def cut_target(self, target: list[int]) -> list[int]:
-        """Return what the teacher-forced loss of an evaluation keeps of an over-long target."""
+        """Return the target of an evaluation pair, cut to the limit of the teacher-forced loss."""
         return target[: self.max_target_tokens]

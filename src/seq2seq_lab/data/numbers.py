@@ -1,4 +1,4 @@
-"""Numbers spelled out in words, in two languages: the embedded default, made in under a second.
+"""The default corpus: numbers spelled out in words in two languages, generated in under a second.
 
 The words follow the rules of CLDR (through unicode-rbnf), so the languages differ as they really do: Chinese groups
 by ten thousands where English groups by thousands, German says the units before the tens. It is a generated grammar,

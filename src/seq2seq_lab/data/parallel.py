@@ -1,4 +1,4 @@
-"""Two parallel files -> pairs: line i of one belongs to line i of the other, or nothing is read at all."""
+"""Reading of two parallel files: line i of one is paired with line i of the other; unequal lengths are refused."""
 
 import itertools
 import math
@@ -34,7 +34,7 @@ def read_parallel(source: str | Path, target: str | Path) -> tuple[list[Pair], d
 def iter_parallel(source: str | Path, target: str | Path) -> Iterator[Pair]:
     """Yield the pairs of two files of any size, empty lines included; both are read through once before the first.
 
-    A pipe, which can be read only once, is kept in memory. Raises what `read_parallel` raises, before the first pair.
+    A pipe, which can be read only once, is held in memory. Raises what `read_parallel` raises, before the first pair.
     """
     if not (Path(source).expanduser().is_file() and Path(target).expanduser().is_file()):
         yield from read_parallel(source, target)[0]
@@ -71,19 +71,19 @@ def first_broken_line(source: list[str], target: list[str]) -> int | None:
 def drop_empty(pairs: list[Pair]) -> tuple[list[Pair], dict[str, int]]:
     """Return the pairs with text on both sides, and how many had none, as {reason: count}."""
     counts: Counter[str] = Counter()
-    kept = []
+    whole = []
     for pair in pairs:
         if not pair.source.strip():
             counts["empty source"] += 1
         elif not pair.target.strip():
             counts["empty target"] += 1
         else:
-            kept.append(pair)
-    return kept, dict(counts)
+            whole.append(pair)
+    return whole, dict(counts)
 
 
 def check_languages(source_language: str, target_language: str) -> None:
-    """Raise `ValueError` unless both look like BCP 47 codes."""
+    """Raise `ValueError` unless both have the form of BCP 47 codes."""
     names = {"source_language": source_language, "target_language": target_language}
     for name, code in names.items():
         if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*", code):

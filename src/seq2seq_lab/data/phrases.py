@@ -1,4 +1,4 @@
-"""Dates, times, spans, units, amounts and lists of names, as Babel's CLDR writes them in any two locales.
+"""The phrase corpus: dates, times, units, amounts and lists of names, as Babel's CLDR writes them in any two locales.
 
 Parallel text that people of each language wrote (month names, plural forms, word order), but built from patterns:
 no prose. A locale is left without the kinds of clause for which it has no words of its own.

@@ -1,4 +1,4 @@
-"""Random sources with random targets: the classic smoke test, with nothing to learn but the pairs themselves."""
+"""The smoke-test corpus: random sources with random targets, so that a model can only memorise the pairs."""
 
 from collections.abc import Iterator
 

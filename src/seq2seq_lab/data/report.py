@@ -1,4 +1,4 @@
-"""The data report of a run: what was read, what was left out and why, how long, how unknown, how overlapping."""
+"""The data report of a run: counts of pairs read and left out, lengths, unknown tokens, and overlap of the splits."""
 
 import hashlib
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ def side_report(sentences: list[list[int]]) -> dict[str, object]:
 
 
 def overlap(train: list[Pair], other: list[Pair]) -> dict[str, int]:
-    """Count the pairs, and the sources, of a split that stand in the training split too."""
+    """Count the pairs, and the sources, of a split that are in the training split too."""
     pairs, sources = set(train), {pair.source for pair in train}
     return {
         "pairs_in_train": sum(pair in pairs for pair in other),

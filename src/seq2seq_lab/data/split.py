@@ -1,4 +1,4 @@
-"""Automatic splits: decided by the texts alone, without overlap, with at least one pair each.
+"""Automatic splits, a function of the texts alone: without overlap, with at least one pair each.
 
 Pairs with the same key form a group, and a group lies in one split. Groups are ranked by the SHA-256 of their key,
 so neither a seed nor the order of the file matters; the first groups that fit become the test split, the next the
@@ -19,7 +19,7 @@ REPEATS = "same pairs as train, kept"
 
 @dataclass(frozen=True)
 class Shares:
-    """Which part of the pairs each split gets."""
+    """The share of the pairs that each split gets."""
 
     val: float
     test: float

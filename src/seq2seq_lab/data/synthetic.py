@@ -1,4 +1,4 @@
-"""Copy, reverse, sort: sequences of symbols whose right answer is known, of any length and vocabulary."""
+"""The synthetic tasks copy, reverse and sort: symbol sequences of any length and vocabulary, with known targets."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +24,7 @@ def ascending(symbols: list[int]) -> list[int]:
 
 
 class _Sequences:
-    """Random sequences of the numbers from 0 to vocab_size - 1; subclasses say what the answer is.
+    """Random sequences of the numbers from 0 to vocab_size - 1; subclasses define the target.
 
     Lengths are uniform from `min_length` to `max_length`; the test split has its own range where one is given, to
     ask for longer sequences than were trained. Sources never repeat; see `drawing.py` for the splits. The languages

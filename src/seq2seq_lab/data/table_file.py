@@ -1,4 +1,4 @@
-"""Your own pairs in one table: TSV, CSV or JSON lines, plain or gzip, split automatically."""
+"""A corpus of your own pairs in one table: TSV, CSV or JSON lines, plain or gzip, split automatically."""
 
 import csv
 import json
@@ -146,7 +146,7 @@ def table_cells(
         if len(row) != width:
             separator = "tabs" if kind == "tsv" else "commas"
             counts = f"{len(row)} columns between {separator}, but line {first[0]} has {width}"
-            raise DataError(f"{path}:{number}: {counts}; mend the row")
+            raise DataError(f"{path}:{number}: {counts}; fix the row")
         yield row[source], row[target]
 
 
@@ -212,7 +212,7 @@ def _json_object(line: str, place: str) -> dict[str, object]:
 def _without_repeats(items: list[tuple[str, object]]) -> dict[str, object]:
     row = dict(items)
     if len(row) != len(items):
-        raise ValueError("a key stands there twice")
+        raise ValueError("a key is there twice")
     return row
 
 
@@ -227,7 +227,5 @@ def _json_value(row: dict[str, object], column: int | str, place: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"{place}: {column!r} must be a string, got {json.dumps(value)[:40]}")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise DataError(
-            f"{place}: {column!r} holds \\u0000 or half of a UTF-16 pair; mend the text"
-        )
+        raise DataError(f"{place}: {column!r} holds \\u0000 or half of a UTF-16 pair; fix the text")
     return value

@@ -1,4 +1,4 @@
-"""Tatoeba sentence pairs as manythings.org packs them: English<TAB>other language<TAB>attribution."""
+"""The Tatoeba corpus in the format of manythings.org: English<TAB>other language<TAB>attribution."""
 
 from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.parallel import check_languages, drop_empty

@@ -1,4 +1,4 @@
-"""The only reader of text lines: what a line is, which bytes are text, and what is refused with file:line:byte.
+"""The only reader of text files: lines of UTF-8, plain or gzip; what is no text is refused with file:line:byte.
 
 A line ends at the byte LF and nowhere else, so that line i of one file belongs to line i of the other whatever
 characters a sentence holds: U+2028, U+2029, U+0085, form feed and a lone carriage return stay inside their line.
@@ -82,7 +82,7 @@ def iter_file(path: str | Path) -> Iterator[str]:
 def iter_lines(stream: LineStream, name: str, counts: Counter[str] | None = None) -> Iterator[str]:
     """Yield the lines of a binary stream as soon as each one is complete.
 
-    `name` stands for the file in messages, `counts` is told what was cut. A line that is not text raises
+    `name` names the file in messages, `counts` counts what was cut. A line that is not text raises
     `DataError` when its turn comes, after all lines before it were yielded.
     """
     counts = Counter() if counts is None else counts
@@ -116,7 +116,7 @@ def single_line(text: str) -> str:
 
 
 def _raw_lines(stream: LineStream, name: str) -> Iterator[bytes]:
-    """Yield the lines with their ends; what goes wrong below the text is told with file:line."""
+    """Yield the lines with their ends; errors of the stream are reported with file:line."""
     number = 1
     while True:
         try:
@@ -143,7 +143,7 @@ def _refuse_other_formats(raw: bytes, name: str) -> None:
         if raw.startswith(magic):
             raise DataError(f"{name}: this is {what}, not UTF-8 text; {advice}")
     if raw.count(0) * 3 > len(raw) and len(raw.replace(b"\0", b"").strip()) > 0:
-        text = f"{name}:1:{raw.index(0) + 1}: NUL bytes between the letters, so this looks like UTF-16 or UTF-32"
+        text = f"{name}:1:{raw.index(0) + 1}: NUL bytes between the letters, so this is probably UTF-16 or UTF-32"
         raise DataError(f"{text}; convert it with `iconv -f UTF-16LE -t UTF-8` (or UTF-16BE)")
 
 
@@ -154,7 +154,7 @@ def _length_of_mark(raw: bytes) -> int:
 def _not_utf8(error: UnicodeDecodeError, body: bytes, place: str, offset: int) -> DataError:
     what = _what_is_wrong(body[error.start : error.start + 4])
     return DataError(
-        f"{place}:{offset + error.start + 1}: not UTF-8: {what}; mend the line, or convert the file with "
+        f"{place}:{offset + error.start + 1}: not UTF-8: {what}; fix the line, or convert the file with "
         "`iconv -f WINDOWS-1252 -t UTF-8` if that is its encoding"
     )
 
@@ -207,7 +207,7 @@ def open_text(path: str | Path, max_bytes: int = MAX_BYTES) -> Iterator[LineStre
         raise DataError(f"{path}: a folder, not a text file; name a file inside it") from error
     except PermissionError as error:
         raise DataError(
-            f"{path}: no permission to read it; see `ls -l`, mend with `chmod +r`"
+            f"{path}: no permission to read it; see `ls -l`, fix it with `chmod +r`"
         ) from error
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error

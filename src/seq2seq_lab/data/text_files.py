@@ -1,4 +1,4 @@
-"""Your own parallel text: two files per split, line i of one the translation of line i of the other."""
+"""A corpus of your own parallel text: two files per split, line i of one the translation of line i of the other."""
 
 from collections import Counter
 
@@ -40,7 +40,7 @@ class TextFiles:
         self.shares = Shares(0.0, 0.0) if all_in_training else shares
 
     def read(self) -> ParallelText:
-        """Read all files; what is wrong with them is told with file:line."""
+        """Read all files; errors are reported with file:line."""
         if self.files["train"] is None:
             raise ConfigError(
                 "data.train is not set: name two parallel files, data.train=[SOURCE,TARGET]"

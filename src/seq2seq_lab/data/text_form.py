@@ -1,4 +1,4 @@
-"""The form in which every tokenizer sees text: Unicode normalisation and lower-casing, declared in one place."""
+"""Normalisation of text before any tokenizer: Unicode form and lower-casing."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""The small tables that come with the package: tab-separated, the first line names the columns."""
+"""The small word tables of the package: tab-separated, the first line names the columns."""
 
 from importlib.resources import files
 

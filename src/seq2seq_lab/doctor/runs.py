@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from seq2seq_lab.batch import Batch
-from seq2seq_lab.data.tokenizer.plain import WordTokenizer
+from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.doctor.patient import Patient
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training.lr_schedule import Constant as ConstantRate

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.errors import CheckpointError
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint, step_of
 
 SAME = ("model", "data", "seed")
-"""What must not differ between the configs; how long a run trained, or its name, may."""
+"""Parts of the config that must be equal; the length of training and the name may differ."""
 
 
 def mean_of_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -37,7 +38,7 @@ def mean_of_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def average(paths: Sequence[Path]) -> dict[str, Any]:
-    """Return a checkpoint with the mean weights of these, without what only training needs.
+    """Return a checkpoint with the mean weights of these, without the state that only training needs.
 
     Raises `CheckpointError` if they are not of one config with the same tokenizers.
     """
@@ -65,23 +66,15 @@ def average(paths: Sequence[Path]) -> dict[str, Any]:
 
 
 def _difference(first: dict[str, Any], other: dict[str, Any]) -> str | None:
-    """Name the first thing in which the contents of two checkpoints differ though they should not."""
-    for key in SAME:
-        found = _different_key(first["config"].get(key), other["config"].get(key), key)
-        if found:
-            return f"config ({found})"
+    """Name the first part of two checkpoints that differs but must not."""
+    one, two = (leaves({key: c["config"].get(key) for key in SAME}) for c in (first, other))
+    for key in dict.fromkeys([*one, *two]):
+        if one.get(key) != two.get(key):
+            return f"config ({key})"
     for name in ("source_tokenizer", "target_tokenizer"):
         if first[name] != other[name]:
             return name.replace("_", " ")
     return None
-
-
-def _different_key(first: Any, other: Any, path: str) -> str | None:
-    if isinstance(first, dict) and isinstance(other, dict):
-        keys = list(dict.fromkeys([*first, *other]))
-        found = (_different_key(first.get(k), other.get(k), f"{path}.{k}") for k in keys)
-        return next((key for key in found if key), None)
-    return None if first == other else path
 
 
 def last_checkpoints(run: Path, count: int) -> list[Path]:
@@ -93,7 +86,7 @@ def last_checkpoints(run: Path, count: int) -> list[Path]:
     chosen = [by_step[step] for step in sorted(by_step)[-count:]]
     if len(chosen) < count:
         raise CheckpointError(
-            f"{folder}: {len(chosen)} different checkpoints, {count} wanted; keep more of them while training with "
+            f"{folder}: {len(chosen)} different checkpoints, {count} wanted; store more of them in training with "
             "+training/callback=recent_checkpoints"
         )
     return chosen

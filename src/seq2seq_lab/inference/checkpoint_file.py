@@ -1,4 +1,4 @@
-"""Checkpoints as files: reading one safely, and finding the newest of a run that is whole."""
+"""Checkpoint files: safe reading, and the newest undamaged one of a run."""
 
 import json
 import pickle
@@ -68,7 +68,7 @@ def _freshness(path: Path) -> tuple[float, bool, int]:
 
 
 def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
-    """Return the newest checkpoint of a folder that verifies, and what is wrong with the newer ones."""
+    """Return the newest undamaged checkpoint of a folder, and the errors of the newer ones."""
     wrong: list[str] = []
     for path in sorted(folder.glob("*.ckpt"), key=_freshness, reverse=True):
         try:

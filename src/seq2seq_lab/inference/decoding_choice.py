@@ -1,4 +1,4 @@
-"""The search of a trained model: that of its run, or what a user chooses in its place, spelled as in train.py.
+"""The choice of a search for a trained model: that of its run, or another by the overrides of train.py.
 
 `decoding=beam decoding.beam_size=10` is composed from conf/ by the same rules and with the same did-you-mean. Without
 `decoding=NAME` the settings of the run stay and the overrides change some of them; with it the search is the one of
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose_config, conf_dir
+from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import CheckpointError, ConfigError
 
@@ -27,7 +28,7 @@ _SEARCHES_WITH_N_BEST = "--beam N or decoding=sample"
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
-    """Add what every command that runs a trained model takes."""
+    """Add the arguments of every command that runs a trained model."""
     parser.add_argument(
         "--ensemble",
         nargs="+",
@@ -46,7 +47,7 @@ def add_model_arguments(parser: ArgumentParser) -> None:
 
 
 def add_search_arguments(parser: ArgumentParser) -> None:
-    """Add what every command that decodes takes beside."""
+    """Add the further arguments of every command that decodes."""
     parser.add_argument(
         "overrides",
         nargs="*",
@@ -57,7 +58,7 @@ def add_search_arguments(parser: ArgumentParser) -> None:
 
 
 def is_override(text: str) -> bool:
-    """Tell whether an argument is KEY=VALUE and not the name of a file that exists."""
+    """Return whether an argument is KEY=VALUE and not the name of an existing file."""
     return bool(_OVERRIDE.match(text)) and not Path(text).exists()
 
 
@@ -120,15 +121,15 @@ def choose(stored: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
 
 
 def _limits(stored: dict[str, Any]) -> list[str]:
-    """Return the settings that every search has: they stay with the run when its search is exchanged."""
+    """Return the settings that every search has: they stay when the search of a run is replaced."""
     from seq2seq_lab.decoding.limits import SearchSettings
 
     names = {field.name for field in fields(SearchSettings)}
-    return [f"{GROUP}.{key}={_spelled(value)}" for key, value in stored.items() if key in names]
+    return [f"{GROUP}.{key}={json.dumps(value)}" for key, value in stored.items() if key in names]
 
 
 def _is_replaced(line: str, names: set[str]) -> bool:
-    """Tell whether a stored line gives way to a user's: the same key, or a value inside an exchanged group."""
+    """Return whether a user's override replaces a stored line: the same key, or a value inside a replaced group."""
     key = line.partition("=")[0]
     groups = [name.replace("/", ".") + "." for name in names if "/" in name]
     return key in names or key.startswith(tuple(groups))
@@ -136,19 +137,16 @@ def _is_replaced(line: str, names: set[str]) -> bool:
 
 def as_overrides(stored: dict[str, Any]) -> list[str]:
     """Return the overrides from which conf/ composes this decoding node."""
-    lines = [f"{GROUP}={_option(GROUP, stored)}"]
-    for key, value in stored.items():
-        if isinstance(value, dict):
-            lines.append(f"{GROUP}/{key}={_option(f'{GROUP}/{key}', value)}")
-            inner = {k: v for k, v in value.items() if k != "_target_"}
-            lines += [f"{GROUP}.{key}.{k}={_spelled(v)}" for k, v in inner.items()]
-        elif key != "_target_":
-            lines.append(f"{GROUP}.{key}={_spelled(value)}")
-    return lines
+    inner = {f"{GROUP}/{key}": node for key, node in stored.items() if isinstance(node, dict)}
+    options = [
+        f"{group}={_option(group, node)}" for group, node in {GROUP: stored, **inner}.items()
+    ]
+    values = {key: value for key, value in leaves(stored).items() if not key.endswith("_target_")}
+    return options + [f"{GROUP}.{key}={json.dumps(value)}" for key, value in values.items()]
 
 
 def _option(group: str, node: dict[str, Any]) -> str:
-    """Return the name of the yaml file with this node's class."""
+    """Return the name of the group's yaml file that builds this node's class."""
     line = f"_target_: {node.get('_target_')}"
     for path in sorted((conf_dir() / group).glob("*.yaml")):
         if line in path.read_text(encoding="utf-8").split("\n"):
@@ -158,13 +156,8 @@ def _option(group: str, node: dict[str, Any]) -> str:
     )
 
 
-def _spelled(value: Any) -> str:
-    """Return a number, truth value or null as an override spells it."""
-    return json.dumps(value)
-
-
 def open_model(arguments: Namespace) -> "Trained":
-    """Load what the arguments of `add_model_arguments` name."""
+    """Load the model that the arguments of `add_model_arguments` name."""
     from seq2seq_lab.data.batching import BySentences, ByTokens
     from seq2seq_lab.inference.trained import load
 
@@ -180,7 +173,7 @@ def open_model(arguments: Namespace) -> "Trained":
 def open_trained(
     arguments: Namespace, overrides: list[str], *, n_best: int | None = None
 ) -> "Trained":
-    """Load what the arguments name, with the search that they choose."""
+    """Load the model that the arguments name, with the search that they choose."""
     trained = open_model(arguments)
     stored = trained.config[GROUP]
     chosen = with_shortcuts(stored, overrides, beam=arguments.beam, n_best=n_best)

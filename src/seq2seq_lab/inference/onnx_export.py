@@ -1,8 +1,8 @@
-"""A model as two ONNX graphs: `encoder.onnx` from source ids to the first decoder state, `step.onnx` one decoder step.
+"""Export of a model as two ONNX graphs: `encoder.onnx` (source ids to the first decoder state) and `step.onnx`.
 
-A decoder state is a dataclass of tensors; the graphs take and give these tensors one by one, under their names.
-Both graphs work for any number of sentences and any lengths. Packed sequences are known to PyTorch's TorchScript
-exporter alone, so that one is used although it is the older of the two; its graphs are compared with the model here.
+A decoder state is a dataclass of tensors; the graphs have these tensors as inputs and outputs under
+their names. Both graphs work for any number of sentences and any lengths. Only PyTorch's older exporter, TorchScript,
+knows packed sequences, so that one is used; its graphs are compared with the model here.
 """
 
 import warnings
@@ -111,7 +111,7 @@ def _examples(model: Any, vocabulary: int) -> list[_Example]:
 
 
 def _dynamic_axes(names: list[str], examples: list[list[Tensor]]) -> dict[str, dict[int, str]]:
-    """Return the axes whose size is not always the same: these the graph leaves open."""
+    """Return the axes whose size varies over the examples: they are dynamic in the graph."""
     axes = {}
     for place, name in enumerate(names):
         shapes = [tensors[place].shape for tensors in examples]
@@ -124,7 +124,7 @@ def _dynamic_axes(names: list[str], examples: list[list[Tensor]]) -> dict[str, d
 def export_onnx(model: Any, vocabulary: int, folder: Path) -> dict[str, float]:
     """Write both graphs; return for each the largest deviation from the model on the examples.
 
-    Raises `ConfigError`, and leaves no graph, where ONNX is not installed or a graph does not do what the model does.
+    Raises `ConfigError`, and leaves no graph, where ONNX is not installed or a graph and the model differ.
     """
     _require()
     try:
@@ -220,7 +220,7 @@ def _deviation(
     import onnxruntime
 
     quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 4  # what fails is told by the error
+    quiet.log_severity_level = 4  # the error reports what fails
     worst = 0.0
     try:
         session = onnxruntime.InferenceSession(str(path), quiet, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""How likely a model finds given outputs: their log-probabilities, each token after the given ones before it."""
+"""Teacher-forced scores of given outputs: the log-probability of each token after the given ones before it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +30,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores outputs step by step, exactly as a search would have: any length, in the memory of one step."""
+    """Scores outputs step by step, as a search does: any length, in the memory of one step."""
 
     model: Any
     batching: Batching = field(default_factory=BySentences)
@@ -54,7 +54,7 @@ class Scorer:
         return results
 
     def _batch(self, wanted: list[Wanted], read: Step) -> list[list[float]]:
-        """Rows leave the batch when their output ends, as in a search."""
+        """Return the scores of one batch; rows leave it when their output ends, as in a search."""
         source, lengths = pad_source([one.source for one in wanted])
         device = next(self.model.parameters()).device
         state = self.model.initial_state(self.model.encode(source.to(device), lengths))

@@ -1,6 +1,6 @@
-"""A trained model as files: what a checkpoint holds of it, and the exported folder of safetensors and JSON.
+"""The stored form of a trained model, and its export as a folder of safetensors and JSON.
 
-An export is made for other people and programs: no pickle, no optimizer, every file with its SHA-256 in export.json,
+An export is meant for other people and programs: no pickle, no optimizer, every file with its SHA-256 in export.json,
 which is written last, so that a folder without it is not an export.
 """
 
@@ -40,12 +40,12 @@ class StoredModel:
 
 
 def is_export(path: Path) -> bool:
-    """Tell whether this is an exported folder."""
+    """Return whether this is an exported folder."""
     return (path / MANIFEST).is_file()
 
 
 def make_folder(folder: Path) -> None:
-    """Make an empty folder; one with something in it is refused."""
+    """Make an empty folder; refuse one that has content."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = next(folder.iterdir(), None)
@@ -76,7 +76,7 @@ def write_export(folder: Path, stored: StoredModel) -> None:
 
 
 def write_manifest(folder: Path, names: tuple[str, ...]) -> None:
-    """Write size and SHA-256 of these files."""
+    """Write export.json with size and SHA-256 of these files."""
     facts = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
         for name in names
@@ -85,7 +85,7 @@ def write_manifest(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def read_export(folder: Path) -> StoredModel:
-    """Read an exported folder, after every checksum was compared."""
+    """Verify every checksum of an exported folder, then read it."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         expected = {name: manifest["files"][name]["sha256"] for name in FILES}

@@ -1,4 +1,4 @@
-"""A trained model from disk: checkpoint, run folder or export -> `Translator`; only tensors and text are loaded."""
+"""Loads a trained model (checkpoint, run folder or export) as a `Translator`; reads only tensors and text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from seq2seq_lab.config.build import build
-from seq2seq_lab.data.tokenizer.stored import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.stored_model import StoredModel, is_export, read_export
@@ -18,7 +18,7 @@ from seq2seq_lab.model.ensemble import Ensemble
 
 @dataclass(frozen=True)
 class Trained:
-    """A translator with the facts of its training run."""
+    """A translator with the config and the languages of its run."""
 
     translator: Translator
     config: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Text in, text out: encode, search and decode in batches of like length, with the order kept."""
+"""Translation of texts by a trained model: encode, search and decode in batches of similar length."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seq2seq_lab.data.batching import Batching, BySentences
 from seq2seq_lab.data.collate import pad_source
-from seq2seq_lab.data.tokenizer.plain import Tokenizer
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search, Step
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
@@ -77,12 +77,12 @@ def translation_row(
     }
 
 
-def words_looked_at(
+def most_attended_words(
     ids: list[int], attention: Float[Tensor, "target source"], pieces: list[str]
 ) -> list[str]:
-    """Return, for each UNK among the ids, the source piece that got most attention (Luong et al. 2015).
+    """Return, for each UNK among the ids, the source piece with the largest attention weight (Luong et al. 2015).
 
-    The column after the pieces is the source's end token: no word, so it is not asked.
+    The column after the pieces is the source's end token: no word, so it is left out.
     """
     best = attention[:, : len(pieces)].argmax(dim=1).tolist()
     return [pieces[best[place]] for place, id_ in enumerate(ids) if id_ == UNK]
@@ -102,7 +102,7 @@ class _Asked:
 class Translator:
     """A model with its tokenizers and search; an empty text becomes an empty text.
 
-    Sentences of like length make a batch: so many, or as many as fit into a number of source tokens with padding.
+    A batch has sentences of similar length: so many, or as many as fit into so many source tokens with padding.
     """
 
     model: Any  # an EncoderDecoder, or an Ensemble of them
@@ -113,7 +113,7 @@ class Translator:
     batching: Batching = field(default_factory=BySentences)
 
     def __post_init__(self) -> None:
-        """Refuse at once what would only show when the first unknown word is written."""
+        """Refuse `replace_unknown` for a model without attention now, not at the first unknown word."""
         if self.decoding.replace_unknown and not self._has_attention():
             raise ConfigError(
                 "decoding.replace_unknown=true: this model has no attention that says which source word belongs "
@@ -122,7 +122,7 @@ class Translator:
 
     @torch.inference_mode()
     def _has_attention(self) -> bool:
-        """Tell whether a step gives weights: known only after one, since any state class may have them."""
+        """Return whether a step gives attention weights: known only after one, since any state class may have them."""
         training = self.model.training
         self.model.eval()
         device = next(self.model.parameters()).device
@@ -143,7 +143,7 @@ class Translator:
     def n_best(
         self, texts: list[str], *, first: int = 0, prefixes: list[str] | None = None
     ) -> list[list[Translation]]:
-        """Return what the search found for each text, best first.
+        """Return the hypotheses of the search for each text, best first.
 
         `first` is the place of the first text in the whole input, by which sampling draws; an output starts with its
         text of `prefixes`, one for each input, encoded like any target text.
@@ -174,7 +174,7 @@ class Translator:
         return results
 
     def _batches(self, sentences: list[list[int]]) -> list[list[int]]:
-        """Return the places of the sentences that are not empty, those of like length together."""
+        """Return the places of the sentences that are not empty, those of similar length together."""
         order = [i for i, ids in enumerate(sentences) if ids]
         order.sort(key=lambda i: len(sentences[i]))
         lengths = torch.tensor([len(ids) + 1 for ids in sentences], dtype=torch.long)
@@ -210,7 +210,7 @@ class Translator:
         )
 
     def _unknown(self, tokens: list[int], asked: _Asked, found: Hypothesis) -> list[str]:
-        """Return what stands for each UNK: in a prefix the word that was given, else the source word or nothing."""
+        """Return the text for each UNK: in a prefix the word that was given, else the source word or nothing."""
         if UNK not in tokens:
             return []
         prefix = self.target_tokenizer.pieces(asked.prefix)
@@ -218,4 +218,4 @@ class Translator:
         if not self.decoding.replace_unknown:
             return given + [""] * (tokens.count(UNK) - len(given))
         pieces = self.source_tokenizer.pieces(asked.source)[: len(asked.ids)]
-        return given + words_looked_at(tokens, found.attention, pieces)[len(given) :]
+        return given + most_attended_words(tokens, found.attention, pieces)[len(given) :]

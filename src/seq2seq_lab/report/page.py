@@ -15,13 +15,13 @@ from seq2seq_lab.report.sentence_diff import sentence_changes
 from seq2seq_lab.report.statistics import LEVEL, ONE_SEED
 from seq2seq_lab.report.svg import css_class, mark
 
-TEMPLATE = "report.html.j2"
+TEMPLATE = "page.html.j2"
 
 
 def write_report(study_dir: Path, metric: str | None = None) -> Path:
     """Write <study_dir>/report/ and return its index.html; `metric`, as in test/bleu, replaces the study's own.
 
-    The same files give the same bytes. Cells that are not done are listed and left out of the numbers.
+    The same files give the same bytes. Runs that are not done are listed and left out of the numbers.
     """
     records = read_records(study_dir, metric)
     analysis = analyse(records)
@@ -30,7 +30,7 @@ def write_report(study_dir: Path, metric: str | None = None) -> Path:
     write_text(folder / "table.csv", tables.table_csv(analysis))
     write_text(folder / "comparisons.csv", tables.comparisons_csv(analysis))
     write_text(folder / "by_length.csv", tables.by_length_csv(analysis))
-    write_text(folder / "cells.csv", tables.cells_csv(records))
+    write_text(folder / "runs.csv", tables.runs_csv(records))
     write_text(folder / "table.tex", tables.table_tex(analysis))
     write_text(folder / "report.md", tables.markdown(records, analysis))
     write_text(folder / "index.html", page(records, analysis))

@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from: code, versions, data, hardware and settings of all cells, side by side."""
+"""The provenance of a report: code, versions, data, hardware and settings of all runs, side by side."""
 
 import base64
 import json
@@ -16,19 +16,19 @@ _PICTURES = 2
 
 @dataclass(frozen=True)
 class Fact:
-    """A field of the manifests with its values and in how many cells each stands."""
+    """A field of the manifests with its values, and how many runs have each."""
 
     name: str
     values: tuple[tuple[str, int], ...]
 
     @property
     def differs(self) -> bool:
-        """Tell whether the cells disagree."""
+        """Return whether the runs disagree."""
         return len(self.values) > 1
 
 
 def facts(records: Records) -> list[Fact]:
-    """Return every fact of the cells that are done; those that differ come first."""
+    """Return every fact of the runs that are done; those that differ come first."""
     found: dict[str, Counter[str]] = {}
     for run in records.runs:
         for name, value in _facts(run).items():

@@ -1,6 +1,6 @@
-"""What a study left on disk: plan, state of each cell, and the files of the cells that are done.
+"""A study as read from disk: the plan, the state of each run, and the files of the runs that are done.
 
-Reads only; a missing picture or a cell that never ran is normal. Layout: docs/studies.md.
+Writes nothing; a missing picture or a run that never started is normal. Layout: docs/studies.md.
 """
 
 import csv
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.errors import ConfigError, DataError
-from seq2seq_lab.study.matrix import Cell, Study
+from seq2seq_lab.study.matrix import PlannedRun, Study
 from seq2seq_lab.study.plan import states
 
 
@@ -26,9 +26,9 @@ class Translated:
 
 @dataclass(frozen=True)
 class Run:
-    """A cell that is done. `result` holds the final numbers, `history` the rows of metrics.csv."""
+    """A run that is done. `result` holds the final numbers, `history` the rows of metrics.csv."""
 
-    cell: str
+    name: str
     arm: str
     seed: int
     factors: dict[str, str]
@@ -47,10 +47,10 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Unfinished:
-    """A cell that is not done, and why."""
+class UnfinishedRun:
+    """A run that is not done, and why."""
 
-    cell: str
+    name: str
     arm: str
     seed: int
     state: str
@@ -66,7 +66,7 @@ class Records:
     metric: str
     factors: dict[str, tuple[str, ...]]
     arms: dict[str, tuple[Run, ...]]
-    unfinished: tuple[Unfinished, ...]
+    unfinished: tuple[UnfinishedRun, ...]
     total: int
 
     @property
@@ -87,32 +87,32 @@ def read_records(study_dir: Path, metric: str | None = None) -> Records:
     split = chosen.partition("/")[0]
     if "/" not in chosen or split not in {"val", "test"}:
         raise ConfigError(f"metric={chosen}: must be val/NAME or test/NAME, as in test/bleu")
-    arms: dict[str, list[Run]] = {cell.arm: [] for cell in study.cells}
+    arms: dict[str, list[Run]] = {run.arm: [] for run in study.runs}
     unfinished = []
-    for cell, state in zip(study.cells, states(study), strict=True):
+    for run, state in zip(study.runs, states(study), strict=True):
         if state.kind == "done":
             seconds = math.nan if state.seconds is None else float(state.seconds)
-            arms[cell.arm].append(_run(cell, study.folder(cell), split, seconds))
+            arms[run.arm].append(_run(run, study.folder(run), split, seconds))
         else:
             reason = state.reason or ""
-            unfinished.append(Unfinished(cell.name, cell.arm, cell.seed, state.kind, reason))
+            unfinished.append(UnfinishedRun(run.name, run.arm, run.seed, state.kind, reason))
     done = [run for runs in arms.values() for run in runs]
     if metric and done and not any(metric in run.result for run in done):
         known = ", ".join(sorted(k for k in done[0].result if k.startswith(f"{split}/")))
-        raise ConfigError(f"metric={metric}: no finished cell has it; there are {known}")
+        raise ConfigError(f"metric={metric}: no finished run has it; there are {known}")
     ordered = {arm: tuple(sorted(runs, key=lambda run: run.seed)) for arm, runs in arms.items()}
     return Records(
-        study.name, study_dir, chosen, study.factors, ordered, tuple(unfinished), len(study.cells)
+        study.name, study_dir, chosen, study.factors, ordered, tuple(unfinished), len(study.runs)
     )
 
 
-def _run(cell: Cell, folder: Path, split: str, seconds: float) -> Run:
+def _run(planned: PlannedRun, folder: Path, split: str, seconds: float) -> Run:
     numbers = _json(folder / "result.json")
     return Run(
-        cell=cell.name,
-        arm=cell.arm,
-        seed=cell.seed,
-        factors=cell.factors,
+        name=planned.name,
+        arm=planned.arm,
+        seed=planned.seed,
+        factors=planned.factors,
         folder=folder,
         result={k: math.nan if v is None else float(v) for k, v in numbers.items()},
         signatures=_optional_json(folder / "hypotheses" / "signatures.json") or {},
@@ -165,7 +165,7 @@ def _history(path: Path) -> tuple[dict[str, float], ...]:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a field of a CSV file is a number."""
+    """Return whether a field of a CSV file is a number."""
     try:
         float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Redraws the report of a study while it runs."""
+"""Writes the report of a study again while the study runs."""
 
 import sys
 from pathlib import Path
@@ -8,8 +8,8 @@ from seq2seq_lab.files import held
 
 
 def refresh_report(study_dir: Path, *, wait: bool) -> None:
-    """Write the report of what is finished so far; its failing fails no study. One process at a time writes it."""
-    from seq2seq_lab.report import page  # jinja2: not needed by a cell that is skipped
+    """Write the report of what is finished so far, one process at a time; a failure does not fail the study."""
+    from seq2seq_lab.report import page  # jinja2: not needed by a run that is skipped
 
     with held(study_dir / "locks" / "report.lock", -1.0 if wait else 0.0) as is_ours:
         try:

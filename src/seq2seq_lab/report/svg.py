@@ -19,7 +19,7 @@ _MARKS = (
 
 @dataclass(frozen=True)
 class Point:
-    """A place in a chart; `low` and `high` bound its interval (NaN: none), `title` is told on hover."""
+    """A place in a chart; `low` and `high` bound its interval (NaN: none), `title` is shown on hover."""
 
     x: float
     y: float
@@ -30,7 +30,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """The points of one arm. `style` is its number in the study, so that an arm looks alike in all charts."""
+    """The points of one arm. `style` is its number in the study, so that an arm has one style in all charts."""
 
     label: str
     style: int

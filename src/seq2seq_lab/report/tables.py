@@ -78,16 +78,15 @@ def by_length_csv(analysis: Analysis) -> str:
     return csv_text(rows)
 
 
-def cells_csv(records: Records) -> str:
-    """Return one row per cell with its factors and final numbers (what training logged on the way is left out)."""
+def runs_csv(records: Records) -> str:
+    """Return one row per run with its factors and final numbers (what training logged on the way is left out)."""
     keys = sorted({key for run in records.runs for key in run.result if _is_final(key)})
-    rows: list[Sequence[object]] = [["cell", "arm", "seed", "state", *records.factors, *keys]]
+    rows: list[Sequence[object]] = [["run", "arm", "seed", "state", *records.factors, *keys]]
     for run in records.runs:
         factors = [run.factors.get(key, "") for key in records.factors]
         numbers = [run.result.get(key, math.nan) for key in keys]
-        rows.append([run.cell, run.arm, run.seed, "done", *factors, *numbers])
-    for cell in records.unfinished:
-        rows.append([cell.cell, cell.arm, cell.seed, cell.state])
+        rows.append([run.name, run.arm, run.seed, "done", *factors, *numbers])
+    rows += [[one.name, one.arm, one.seed, one.state] for one in records.unfinished]
     return csv_text(rows)
 
 
@@ -151,12 +150,12 @@ _READING = (
 
 
 def markdown(records: Records, analysis: Analysis) -> str:
-    """Return report.md: the main table, the cells that are missing, and how to read it."""
+    """Return report.md: the main table, the runs that are missing, and how to read it."""
     done = records.total - len(records.unfinished)
     lines = [
         f"# {_md(records.name)}",
         "",
-        f"{done} of {records.total} cells are done. Metric: {_md(records.metric)}.",
+        f"{done} of {records.total} runs are done. Metric: {_md(records.metric)}.",
     ]
     lines += [f"Baseline: {_md(analysis.table[0].arm)}."] if analysis.table else []
     if notes := sorted({_note(row) for row in analysis.table} - {""}):
@@ -167,12 +166,12 @@ def markdown(records: Records, analysis: Analysis) -> str:
     if records.unfinished:
         lines += [
             "",
-            "## Cells that are not done",
+            "## Runs that are not done",
             "",
-            "| cell | state | reason |",
+            "| run | state | reason |",
             "|---|---|---|",
         ]
-        lines += [_md_row([c.cell, c.state, c.reason]) for c in records.unfinished]
+        lines += [_md_row([r.name, r.state, r.reason]) for r in records.unfinished]
     lines += ["", _READING]
     return "\n".join(lines) + "\n"
 

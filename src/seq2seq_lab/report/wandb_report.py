@@ -1,4 +1,4 @@
-"""The run of a whole study in Weights & Biases: the comparison of its arms, and the report."""
+"""The W&B run of a whole study: the table that compares its arms, and the report as an artifact."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.report.records import is_number
 from seq2seq_lab.training.logger.wandb_run import WandbRun
 
-REPORT_FILES = ("index.html", "report.md", "table.csv", "table.tex", "cells.csv")
+REPORT_FILES = ("index.html", "report.md", "table.csv", "table.tex", "runs.csv")
 
 
 def log_study(
@@ -23,8 +23,8 @@ def log_study(
     """Make the study's own W&B run (job type `report`): its table, and the files of its report as one artifact.
 
     The run lies in <study_dir>/wandb. Online, a workspace with the study's charts is made too where the package
-    wandb-workspaces is installed. Mode, project and entity are those of the cells unless given: cells that ran without
-    W&B get no such run. Raises `ConfigError` for a folder without a report.
+    wandb-workspaces is installed. Mode, project and entity are those of the runs unless given: runs without W&B get no
+    such run. Raises `ConfigError` for a folder without a report.
     """
     study_dir = Path(study_dir).resolve()
     table = study_dir / "report" / "table.csv"
@@ -52,16 +52,16 @@ def log_study(
     run.open(study_dir, {"name": f"{name}-report", **facts})
     run.log_table("comparison", columns, rows)
     files = [str(study_dir / "report" / file) for file in REPORT_FILES]
-    kept = [file for file in files if Path(file).is_file()]
-    run.send({"do": "artifact", "name": f"{_plain(name)}-report", "type": "report", "files": kept})
+    files = [file for file in files if Path(file).is_file()]
+    run.send({"do": "artifact", "name": f"{_plain(name)}-report", "type": "report", "files": files})
     if mode == "online":
         run.send({"do": "workspace", "name": name, "metric": str(plan.get("metric", "test/bleu"))})
     run.close("success")
 
 
 def _logger_of(study_dir: Path) -> dict[str, Any]:
-    """Return the logger's settings of the first cell that has any."""
-    for path in sorted(study_dir.glob("cells/*/config.yaml")):
+    """Return the logger's settings of the first run that has any."""
+    for path in sorted(study_dir.glob("runs/*/config.yaml")):
         found = yaml.safe_load(path.read_text(encoding="utf-8"))["training"].get("logger")
         if found and "project" in found:
             return dict(found)
@@ -98,6 +98,6 @@ def read_table(path: Path) -> tuple[list[str], list[list[str | float | None]]]:
 
 
 def offline_runs(study_dir: Path) -> list[Path]:
-    """Return the offline W&B runs of all cells of a study and of the study itself, oldest first."""
-    found = [*study_dir.glob("cells/*/wandb/offline-run-*"), *study_dir.glob("wandb/offline-run-*")]
+    """Return the offline W&B runs of all runs of a study and of the study itself, oldest first."""
+    found = [*study_dir.glob("runs/*/wandb/offline-run-*"), *study_dir.glob("wandb/offline-run-*")]
     return sorted((path for path in found if path.is_dir()), key=lambda path: path.name)

@@ -1,8 +1,8 @@
-"""The address of a cell: a hash of all that decides its numbers, wherever and by whatever launcher it runs.
+"""The content hash of a run: a SHA-256 of everything that decides its numbers, whatever machine or launcher runs it.
 
-It is made of the resolved config (its torch threads included), the files that the config names, the source of the
-package, and the versions of the libraries that compute. Commits alone do not matter: an edited README keeps every
-finished cell.
+It covers the resolved config (torch threads included), the files that the config names, the source of the package,
+and the versions of the libraries that compute. Commits alone do not matter: after an edit of the README every finished
+run still counts as done.
 """
 
 import functools
@@ -22,8 +22,8 @@ LIBRARIES = (
 )  # fmt: skip
 
 
-def address(config: dict[str, Any]) -> str:
-    """Return 64 hex digits for a resolved config."""
+def content_hash(config: dict[str, Any]) -> str:
+    """Return the content hash of a resolved config, 64 hex digits."""
     content = computing(config)
     parts = {"config": content, "data": data_version(content), "code": code_hash()}
     text = json.dumps({**parts, "libraries": _versions()}, sort_keys=True, ensure_ascii=True)
@@ -31,7 +31,7 @@ def address(config: dict[str, Any]) -> str:
 
 
 def data_version(config: dict[str, Any]) -> dict[str, str]:
-    """Return the SHA-256 of every file that the config names; made-up data are part of the code."""
+    """Return the SHA-256 of every file that the config names; the code covers generated data."""
     found = {}
     corpus = config.get("data", {}).get("corpus", {})
     for text in (*_texts(config), *_texts(corpus)):

@@ -1,6 +1,5 @@
-"""Which GPU or core a worker process takes, and how a worker ends with its parent."""
+"""Device slots: the GPU or core that a worker process takes for itself; and workers that end with their parent."""
 
-import contextlib
 import itertools
 import os
 import subprocess
@@ -9,10 +8,12 @@ import threading
 import time
 from pathlib import Path
 
-import filelock
+from filelock import BaseFileLock
+
+from seq2seq_lab.files import acquire
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-_held: dict[str, filelock.BaseFileLock] = {}
+_held: dict[str, BaseFileLock] = {}
 
 
 def gpus() -> list[str]:
@@ -28,17 +29,14 @@ def gpus() -> list[str]:
 
 
 def take_slot(names: list[str], depth: int = 1, folder: Path | None = None) -> str:
-    """Take one of `names`, each of which `depth` processes may have, until this process ends; wait for a free one.
+    """Take one of `names`, each for up to `depth` processes, until this process ends; wait for a free one.
 
     A slot is a file that the process locks. A process that has a slot keeps it.
     """
     place = folder or Path(tempfile.gettempdir()) / f"seq2seq-lab-slots-{os.getuid()}"
-    place.mkdir(parents=True, exist_ok=True)
     while not _held:
         for number, name in itertools.product(range(depth), names):
-            lock = filelock.FileLock(place / f"{name}.{number}.lock", timeout=0)
-            with contextlib.suppress(filelock.Timeout):
-                lock.acquire()
+            if lock := acquire(place / f"{name}.{number}.lock"):
                 _held[name] = lock
                 break
         else:
@@ -47,7 +45,7 @@ def take_slot(names: list[str], depth: int = 1, folder: Path | None = None) -> s
 
 
 def take_gpu(runs: int, folder: Path | None = None) -> str | None:
-    """Let this process see one GPU only, shared with as few of `runs` processes as can be; None without a GPU.
+    """Let this process see one GPU only, shared with as few of `runs` processes as possible; None without a GPU.
 
     To be called before CUDA starts.
     """
@@ -59,7 +57,7 @@ def take_gpu(runs: int, folder: Path | None = None) -> str | None:
 
 
 def end_with_parent(seconds: float = 1.0) -> None:
-    """End this process at once when its parent is gone: nobody waits for its cells, others may want them."""
+    """End this process at once when its parent is gone: nobody waits for its run, and its lock blocks others."""
     parent = os.getppid()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Equal cost: the width at which one model costs as much as another, so that kinds are compared and not sizes.
+"""Equal cost: the width at which one model costs as much as another, so that a comparison is not one of sizes.
 
 Parameters are counted on the meta device, which holds no numbers. Floating-point operations are those of torch's own
 `FlopCounterMode` (products of matrices; multiply and add count as two) in a teacher-forced forward pass over one pair
@@ -34,7 +34,7 @@ Kind = Literal["parameters", "flops"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the data decide: source and target vocabulary, and mean lengths in tokens with the end token."""
+    """Sizes that the data decide: both vocabularies, and the mean lengths in tokens, end token included."""
 
     vocabularies: tuple[int, int]
     lengths: tuple[int, int]

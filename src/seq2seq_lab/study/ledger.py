@@ -1,4 +1,4 @@
-"""What happened to the cells of a study: one whole line per event, only ever appended."""
+"""The ledger of a study: one line per event of a run (planned, started, done ...), only ever appended."""
 
 import datetime
 import json
@@ -14,13 +14,13 @@ Kind = Literal["planned", "started", "done", "skipped", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the ledger; `seconds` since the cell was started, `reason` why it ended so."""
+    """One line of the ledger; `seconds` since the run was started, `reason` why it ended so."""
 
     time: str
     event: str
-    cell: str
+    run: str
     attempt: int
-    address: str
+    content_hash: str
     reason: str | None = None
     seconds: float | None = None
 
@@ -28,9 +28,9 @@ class Event:
 def append(
     path: Path,
     event: Kind,
-    cell: str,
+    run: str,
     attempt: int,
-    address: str,
+    content_hash: str,
     reason: str | None = None,
     seconds: float | None = None,
 ) -> None:
@@ -38,13 +38,13 @@ def append(
     line = {
         "time": datetime.datetime.now().astimezone().isoformat(timespec="milliseconds"),
         "event": event,
-        "cell": cell,
+        "run": run,
         "attempt": attempt,
-        "address": address,
+        "content_hash": content_hash,
         **({} if reason is None else {"reason": reason}),
         **({} if seconds is None else {"seconds": round(seconds, 3)}),
     }
-    append_line(path, line)
+    append_line(path, line, path.parent / "locks" / "ledger.lock")
 
 
 def read(path: Path) -> list[Event]:
@@ -61,10 +61,10 @@ def read(path: Path) -> list[Event]:
 
 
 def attempts(events: list[Event]) -> Counter[str]:
-    """Count how often each cell was started."""
-    return Counter(event.cell for event in events if event.event == "started")
+    """Count how often each run was started."""
+    return Counter(event.run for event in events if event.event == "started")
 
 
 def last(events: list[Event]) -> dict[str, Event]:
-    """Return the newest event of each cell that tells its state; a skip changes none."""
-    return {event.cell: event for event in events if event.event != "skipped"}
+    """Return the newest event of each run that decides its state; a skip changes none."""
+    return {event.run: event for event in events if event.event != "skipped"}

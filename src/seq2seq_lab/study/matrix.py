@@ -1,4 +1,4 @@
-"""A study: factors x seeds, each combination a cell with a folder of its own under <study_dir>/cells/."""
+"""The plan of a study: factors x seeds, each combination a run with a folder of its own under <study_dir>/runs/."""
 
 import dataclasses
 import json
@@ -18,15 +18,15 @@ _LONGEST_LABEL = 120
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One run of a study: the values of its factors, its seed and the address of what it computes."""
+class PlannedRun:
+    """One run of a study: the values of its factors, its seed and its content hash."""
 
     name: str
     arm: str
     factors: dict[str, str]
     seed: int
     overrides: tuple[str, ...]
-    address: str
+    content_hash: str
 
 
 @dataclass(frozen=True)
@@ -38,28 +38,28 @@ class Study:
     seeds: tuple[int, ...]
     fixed: tuple[str, ...]
     metric: str
-    cells: tuple[Cell, ...]
+    runs: tuple[PlannedRun, ...]
     place: Path = ROOT
 
-    def folder(self, cell: Cell) -> Path:
-        """Return the run folder of a cell."""
-        return self.place / "cells" / cell.name
+    def folder(self, run: PlannedRun) -> Path:
+        """Return the folder of a run."""
+        return self.place / "runs" / run.name
 
     @property
     def ledger(self) -> Path:
-        """The file that tells what happened to the cells."""
+        """The file that records what happened to the runs."""
         return self.place / "ledger.jsonl"
 
-    def lock(self, cell: Cell) -> Path:
-        """Return the lock that a process holds while it runs the cell."""
-        return lock_of(self.folder(cell))
+    def lock(self, run: PlannedRun) -> Path:
+        """Return the lock that a process holds during the run."""
+        return lock_of(self.folder(run))
 
     def save(self) -> None:
         """Write study.json."""
         self.place.mkdir(parents=True, exist_ok=True)
-        cells = [{"cell": cell.name, **dataclasses.asdict(cell)} for cell in self.cells]
-        for cell in cells:
-            del cell["name"]
+        runs = [{"run": run.name, **dataclasses.asdict(run)} for run in self.runs]
+        for run in runs:
+            del run["name"]
         content = {
             "name": self.name,
             "factors": self.factors,
@@ -67,7 +67,7 @@ class Study:
             "seeds": self.seeds,
             "fixed": self.fixed,
             "metric": self.metric,
-            "cells": cells,
+            "runs": runs,
         }
         write_json(self.place / "study.json", content)
 
@@ -77,9 +77,9 @@ class Study:
         path = Path(study_dir) / "study.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            cells = tuple(
-                Cell(cell.pop("cell"), **{**cell, "overrides": tuple(cell["overrides"])})
-                for cell in content["cells"]
+            runs = tuple(
+                PlannedRun(run.pop("run"), **{**run, "overrides": tuple(run["overrides"])})
+                for run in content["runs"]
             )
             return cls(
                 content["name"],
@@ -87,7 +87,7 @@ class Study:
                 tuple(content["seeds"]),
                 tuple(content["fixed"]),
                 content["metric"],
-                cells,
+                runs,
                 Path(study_dir),
             )
         except FileNotFoundError:
@@ -101,7 +101,7 @@ class Study:
 
 
 def lock_of(folder: Path) -> Path:
-    """Return the lock of a cell's folder: <study_dir>/locks/<cell>.lock, so that a clean start keeps it."""
+    """Return the lock of a run's folder: <study_dir>/locks/<run>.lock, outside the folder that a new start deletes."""
     return folder.parent.parent / "locks" / f"{folder.name}.lock"
 
 
@@ -137,7 +137,7 @@ def arm_label(factors: dict[str, str]) -> str:
     return ", ".join(parts) or "all"
 
 
-def cell_name(arm: str, seed: int, address: str) -> str:
-    """Return a folder name that can be read and that no other content shares."""
+def run_name(arm: str, seed: int, content_hash: str) -> str:
+    """Return a readable folder name that is unique to this content hash."""
     label = re.sub(r"[^\w.-]+", "_", re.sub(r", *", "-", arm)).strip("_.-")[:_LONGEST_LABEL]
-    return f"{label}-s{seed}-{address[:8]}"
+    return f"{label}-s{seed}-{content_hash[:8]}"

@@ -1,4 +1,4 @@
-"""From the jobs of a sweep to the cells of a study, and from the files on disk to what is left to do."""
+"""The runs of a study from the jobs of a sweep, and the state of each run from the files on disk."""
 
 import itertools
 import math
@@ -10,12 +10,12 @@ from typing import Any, Literal
 from seq2seq_lab.errors import UserError, one_line
 from seq2seq_lab.files import held
 from seq2seq_lab.study import ledger
-from seq2seq_lab.study.cell import read_done
-from seq2seq_lab.study.content_hash import address
-from seq2seq_lab.study.matrix import SEED_KEY, Cell, Study, arm_label, cell_name, swept
+from seq2seq_lab.study.content_hash import content_hash
+from seq2seq_lab.study.matrix import SEED_KEY, PlannedRun, Study, arm_label, run_name, swept
+from seq2seq_lab.study.run import read_done
 
 THREADS = "torch_threads=1"
-"""What every cell gets unless the user sets it: numbers must not depend on the launcher."""
+"""The override that every run gets unless the user sets it: numbers must not depend on the launcher."""
 
 Compose = Callable[[Sequence[str]], dict[str, Any]]
 Kind = Literal["done", "running", "failed", "interrupted", "missing"]
@@ -23,7 +23,7 @@ Kind = Literal["done", "running", "failed", "interrupted", "missing"]
 
 @dataclass(frozen=True)
 class State:
-    """How a cell stands; `seconds` of its last run."""
+    """The state of a run; `seconds` of its last attempt."""
 
     kind: Kind
     reason: str | None = None
@@ -33,60 +33,58 @@ class State:
 def plan(
     name: str, place: Path, jobs: Sequence[Sequence[str]], compose: Compose
 ) -> tuple[Study, dict[str, str]]:
-    """Return the study and, by cell name, why some of its cells cannot even be composed.
+    """Return the study and, by the name of the run, why some runs cannot be composed.
 
     `jobs` are the override lists of the sweep, `compose` turns one into a resolved config.
     """
     jobs = [[o for o in job if not o.startswith(("study=", "study_dir="))] for job in jobs]
     values = swept(jobs)
     factors = {key: found for key, found in values.items() if key != SEED_KEY}
-    cells: dict[str, Cell] = {}
+    runs: dict[str, PlannedRun] = {}
     broken: dict[str, str] = {}
     metric = "test/bleu"
     for job in jobs:
         overrides, reason = list(job), None
         given = dict(o.partition("=")[::2] for o in job)
         seed = int(given[SEED_KEY]) if given.get(SEED_KEY, "").isdecimal() else 0
-        found = ""
+        digest = ""
         try:
             config = compose(overrides)
             if config.get("torch_threads") is None:
                 overrides.append(THREADS)
                 config = {**config, "torch_threads": 1}
-            found = address(config)
+            digest = content_hash(config)
             seed = (
                 config["seed"] if isinstance(config["seed"], int) else seed
             )  # else refused by the check
             metric = f"test/{config['data']['monitor'].rpartition('/')[2]}"
         except UserError as error:
-            found, reason = (
-                address({"overrides": job}),
-                f"{type(error).__name__}: {one_line(error)}",
-            )
+            digest = content_hash({"overrides": job})
+            reason = f"{type(error).__name__}: {one_line(error)}"
         chosen = {key: given[key] for key in factors}
         arm = arm_label(chosen)
-        cell = Cell(cell_name(arm, seed, found), arm, chosen, seed, tuple(overrides), found)
-        cells[cell.name] = cell
+        name_of_run = run_name(arm, seed, digest)
+        runs[name_of_run] = PlannedRun(name_of_run, arm, chosen, seed, tuple(overrides), digest)
         if reason is not None:
-            broken[cell.name] = reason
+            broken[name_of_run] = reason
     fixed = tuple(o for o in jobs[0] if o.partition("=")[0] not in values)
-    seeds = tuple(dict.fromkeys(cell.seed for cell in cells.values()))
-    return Study(name, factors, seeds, fixed, metric, tuple(cells.values()), place), broken
+    seeds = tuple(dict.fromkeys(run.seed for run in runs.values()))
+    return Study(name, factors, seeds, fixed, metric, tuple(runs.values()), place), broken
 
 
-def begin(study: Study) -> list[Cell]:
-    """Write the plan, bring the ledger up to date after a crash, and return the cells that are not done."""
+def begin(study: Study) -> list[PlannedRun]:
+    """Write the plan, bring the ledger up to date after a crash, and return the runs that are not done."""
     study.save()
     events = ledger.read(study.ledger)
     newest, started = ledger.last(events), ledger.attempts(events)
     missing = []
-    for cell, state in zip(study.cells, states(study, events), strict=True):
-        before = newest.get(cell.name)
-        facts = (cell.name, started[cell.name], cell.address)
+    for run, state in zip(study.runs, states(study, events), strict=True):
+        before = newest.get(run.name)
+        facts = (run.name, started[run.name], run.content_hash)
         if before is None:
             ledger.append(study.ledger, "planned", *facts)
         if state.kind != "done":
-            missing.append(cell)
+            missing.append(run)
             if before is not None and before.event == "started" and state.kind == "interrupted":
                 ledger.append(study.ledger, "interrupted", *facts, "its process ended")
         elif before is None or before.event != "done":
@@ -95,17 +93,17 @@ def begin(study: Study) -> list[Cell]:
 
 
 def states(study: Study, events: list[ledger.Event] | None = None) -> list[State]:
-    """Return how each cell stands, in the order of the cells, from what is on disk."""
+    """Return the state of each run, in the order of the plan, from the files on disk."""
     newest = ledger.last(ledger.read(study.ledger) if events is None else events)
-    return [_state(study, cell, newest.get(cell.name)) for cell in study.cells]
+    return [_state(study, run, newest.get(run.name)) for run in study.runs]
 
 
-def _state(study: Study, cell: Cell, newest: ledger.Event | None) -> State:
-    done = read_done(study.folder(cell), cell.address)
+def _state(study: Study, run: PlannedRun, newest: ledger.Event | None) -> State:
+    done = read_done(study.folder(run), run.content_hash)
     if done is not None:
         return State("done", seconds=done.get("seconds"))
-    if study.lock(cell).exists():
-        with held(study.lock(cell)) as is_free:
+    if study.lock(run).exists():
+        with held(study.lock(run)) as is_free:
             if not is_free:
                 return State("running")
     if newest is None or newest.event == "planned":
@@ -118,7 +116,7 @@ def _state(study: Study, cell: Cell, newest: ledger.Event | None) -> State:
 
 
 def seconds_left(states: Sequence[State], workers: int) -> float | None:
-    """Estimate the time until all cells ran: those left, half of the running ones, at the mean time of a cell."""
+    """Estimate the seconds until all runs are done: the mean time of a run, a running one counts half."""
     known = [s.seconds for s in states if s.kind == "done" and s.seconds is not None]
     if not known or workers < 1:
         return None
@@ -128,12 +126,12 @@ def seconds_left(states: Sequence[State], workers: int) -> float | None:
 
 
 def lines(study: Study, now: Sequence[State]) -> list[str]:
-    """Return one line per cell that is not done, and the counts."""
-    told = [
-        f"{cell.name}: {state.kind}" + (f" ({state.reason})" if state.reason else "")
-        for cell, state in zip(study.cells, now, strict=True)
+    """Return one line per run that is not done, and the counts."""
+    unfinished = [
+        f"{run.name}: {state.kind}" + (f" ({state.reason})" if state.reason else "")
+        for run, state in zip(study.runs, now, strict=True)
         if state.kind != "done"
     ]
     kinds = sorted(state.kind for state in now)
     counts = ", ".join(f"{len(list(same))} {kind}" for kind, same in itertools.groupby(kinds))
-    return [*told, f"study {study.name}: {len(now)} cells: {counts}"]
+    return [*unfinished, f"study {study.name}: {len(now)} runs: {counts}"]

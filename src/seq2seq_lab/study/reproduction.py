@@ -1,4 +1,4 @@
-"""Running a stored run again: its config as a new job, what differs around it, and whether the same came out."""
+"""Reproduction of a stored run: its config as a new job, the environments compared, and the results compared."""
 
 import json
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.config.rules import RULES
 from seq2seq_lab.config.structure import without_dials
 from seq2seq_lab.errors import CheckpointError, ConfigError
@@ -17,7 +18,9 @@ from seq2seq_lab.metrics.interval import bootstrap_interval
 EQUAL, WITHIN, DIFFERENT = "bit-equal", "within interval", "different"
 FILES = ("config.yaml", "manifest.json", "result.json", "hypotheses/test.jsonl", "data_report.json")
 _OUTSIDE = ("study", "study_dir")
-"""Keys that say where a run belongs, not what it computes."""
+"""Keys that name the study of a run; they do not decide its numbers."""
+_PARTS = ("code", "python", "versions", "data", "tokenizers", "hardware")
+"""Parts of a manifest that may change the outcome of a run."""
 _NO_HYDRA_FILES = {"output_subdir": None, "run": {"dir": "."}}
 _NO_HYDRA_LOGS = [
     "_self_",
@@ -47,17 +50,17 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON; was it written by hand?") from error
+        raise CheckpointError(f"{path}: not JSON; was it edited by hand?") from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"{path}: not a JSON object; was it written by hand?")
+        raise CheckpointError(f"{path}: not a JSON object; was it edited by hand?")
     return found
 
 
 def write_job(run: Path, folder: Path, run_dir: Path) -> list[str]:
     """Write the stored config as a job of its own; return the flags with which train.py runs it.
 
-    Only where the run goes is changed, and Weights & Biases left out. Dials, to which nothing refers once all is
-    resolved, are gone; vocabulary sizes come from the data again.
+    Only `run_dir` changes, and Weights & Biases is left out. Alias keys, to which nothing refers in a resolved config,
+    are dropped; vocabulary sizes come from the data again.
     """
     try:
         stored = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
@@ -89,19 +92,13 @@ def _with_size(node: Any, side: str) -> Any:
 
 
 def differences(stored: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Return one line for each fact of the manifests that may change the outcome and is not the same."""
-    lines = []
-    for part in ("code", "python", "versions", "data", "tokenizers", "hardware"):
-        one, other = stored.get(part), new.get(part)
-        both = (
-            one if isinstance(one, dict) else {"": one},
-            other if isinstance(other, dict) else {"": other},
-        )
-        for name in dict.fromkeys([*both[0], *both[1]]):
-            left, right = (side.get(name) for side in both)
-            if left != right:
-                lines.append(f"{f'{part} {name}'.strip()}: {_short(left)} -> {_short(right)}")
-    return lines
+    """Return one line for each fact of the manifests that differs and may change the outcome."""
+    before, now = (leaves({part: one.get(part) for part in _PARTS}) for one in (stored, new))
+    return [
+        f"{key.replace('.', ' ', 1)}: {_short(before.get(key))} -> {_short(now.get(key))}"
+        for key in dict.fromkeys([*before, *now])
+        if before.get(key) != now.get(key)
+    ]
 
 
 def _short(value: object) -> str:
@@ -110,12 +107,12 @@ def _short(value: object) -> str:
 
 
 def numbers_of(run: Path) -> dict[str, Any]:
-    """Return the numbers of result.json without those that a clock made."""
+    """Return the numbers of result.json without the measured times and speeds."""
     return {k: v for k, v in read_json(run / "result.json").items() if "second" not in k}
 
 
 def compare(stored: Path, new: Path, metric: str) -> Verdict:
-    """Say whether a new run is the stored one: all numbers and hypotheses alike, or the metric in its interval.
+    """Say whether a new run equals the stored one: all numbers and hypotheses equal, or the metric in its interval.
 
     The interval is that of the stored run's metric over its test sentences, by bootstrap.
     """

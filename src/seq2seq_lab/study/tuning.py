@@ -1,14 +1,12 @@
-"""A search over overrides by Optuna, judged on validation alone; every trial is a run folder like any other.
+"""Hyperparameter search by Optuna over overrides, judged on validation alone; every trial has a run folder.
 
-The journal in the folder of the search is the truth: the same command goes on where it was, and what is finished is
-never run again.
+Optuna's journal in the folder of the search holds its state: the same command continues the search, and a finished
+trial is never run again.
 """
 
-import fcntl
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ RunTrial = Callable[[list[str], Path], int]
 
 @dataclass(frozen=True)
 class Dimension:
-    """One key to be searched: `log(a,b)`, `uniform(a,b)`, `int(a,b)` (both ends included) or `choice(a,b,...)`."""
+    """One key of the search space: `log(a,b)`, `uniform(a,b)`, `int(a,b)` (both ends included) or `choice(a,b,...)`."""
 
     key: str
     kind: str
@@ -49,7 +47,7 @@ class Dimension:
 
 
 def parse_space(texts: list[str]) -> tuple[list[Dimension], list[str]]:
-    """Return what is searched, and the overrides that all trials share. Raises `ConfigError`."""
+    """Return the search space, and the overrides that all trials share. Raises `ConfigError`."""
     dimensions, fixed = [], []
     for text in texts:
         found = _DIMENSION.fullmatch(text)
@@ -113,7 +111,7 @@ class Search:
         self.study.sampler = optuna.samplers.TPESampler(seed=seed + count)
         self._check_same({"space": [str(one) for one in space], "fixed": fixed, "metric": metric})
         self.complete, self.failed = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
-        self._take_up_interrupted(optuna.trial.TrialState.RUNNING)
+        self._requeue_interrupted(optuna.trial.TrialState.RUNNING)
 
     def _check_same(self, facts: dict[str, Any]) -> None:
         known = self.study.user_attrs.get("facts", facts)
@@ -124,8 +122,8 @@ class Search:
             )
         self.study.set_user_attr("facts", facts)
 
-    def _take_up_interrupted(self, running: Any) -> None:
-        """What was running when the process ended is asked for again, before anything new."""
+    def _requeue_interrupted(self, running: Any) -> None:
+        """Queue the trials that ran when the last process ended: they come before any new one."""
         for trial in self.study.get_trials(states=(running,)):
             self.study.tell(trial.number, state=self.failed)
             self.study.set_user_attr(f"interrupted {trial.number}", value=True)
@@ -133,7 +131,7 @@ class Search:
                 self.study.enqueue_trial(trial.params)
 
     def count(self) -> int:
-        """Return how many trials are over, failed ones included; interrupted ones are not."""
+        """Return how many trials ended, failed ones included, interrupted ones not."""
         over = self.study.get_trials(states=(self.complete, self.failed))
         return sum(f"interrupted {trial.number}" not in self.study.user_attrs for trial in over)
 
@@ -169,19 +167,7 @@ class Search:
     def best(self) -> tuple[list[str], float]:
         """Return the best overrides and their value. Raises `ResourceError` when no trial finished."""
         if not self.study.get_trials(states=(self.complete,)):
-            raise ResourceError(f"no trial finished; see what train.py said, and {self.folder}")
+            raise ResourceError(f"no trial finished; see the output of train.py, and {self.folder}")
         best = self.study.best_trial
         assert best.value is not None
         return [*self.fixed, *best.user_attrs["overrides"]], best.value
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it; raises `ConfigError` when another process searches there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(f"{folder}: another process searches here; wait for it") from error
-        yield

@@ -1,4 +1,4 @@
-"""How Lightning's checkpoints reach the disk: whole or not at all, self-contained, with a checksum beside them."""
+"""The checkpoint plugin: writes each checkpoint atomically, self-contained, with a checksum file."""
 
 import hashlib
 import io

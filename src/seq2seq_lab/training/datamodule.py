@@ -14,7 +14,7 @@ from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.data.corpus import Corpus, Pair
 from seq2seq_lab.data.length_filter import LengthFilter
 from seq2seq_lab.data.report import fingerprint, overlap, side_report
-from seq2seq_lab.data.tokenizer.plain import Tokenizer
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.errors import DataError
 
 SPLITS = ("train", "val", "test")

@@ -1,4 +1,4 @@
-"""Signals: a run that is asked to stop saves where it stands, says how to go on, and leaves."""
+"""Signals that stop a run: it saves a checkpoint, prints how to resume, and exits."""
 
 import os
 import shlex
@@ -60,32 +60,32 @@ class Interruption(pl.Callback):
         self._is_training = True
 
     def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
-        """Leave, if a signal came; all processes of the run together."""
+        """Stop, if a signal came; all processes of the run together."""
         if not is_between_steps(trainer):
             return
         if trainer.strategy.reduce_boolean_decision(self.received is not None, all=False):
-            self._leave(trainer)
+            self._stop(trainer)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        """Leave before the evaluation, if a signal came in the last step."""
+        """Stop before the evaluation, if a signal came in the last step."""
         self._is_training = False
         if trainer.strategy.reduce_boolean_decision(self.received is not None, all=False):
-            self._leave(trainer)
+            self._stop(trainer)
 
-    def _leave(self, trainer: Any) -> None:
-        keepers = [c for c in trainer.checkpoint_callbacks if isinstance(c, Checkpoint)]
-        for callback in keepers:
+    def _stop(self, trainer: Any) -> None:
+        savers = [c for c in trainer.checkpoint_callbacks if isinstance(c, Checkpoint)]
+        for callback in savers:
             callback.save(trainer)
         number = signal.SIGTERM if self.received is None else self.received
-        told = f"stopped by {signal.Signals(number).name} after step {trainer.global_step}"
-        if any(callback.every_n_minutes is not None for callback in keepers):
-            told += f"; saved, go on with: {resume_command(trainer.default_root_dir)}"
+        text = f"stopped by {signal.Signals(number).name} after step {trainer.global_step}"
+        if any(callback.every_n_minutes is not None for callback in savers):
+            text += f"; saved, resume with: {resume_command(trainer.default_root_dir)}"
         else:
-            told += "; nothing was saved, training/callback=checkpoint is off"
-        raise StoppedError(told, number)
+            text += "; nothing was saved, training/callback=checkpoint is off"
+        raise StoppedError(text, number)
 
 
 def resume_command(run_dir: str) -> str:
-    """Return this run's own command line with what makes it go on."""
-    kept = [a for a in sys.argv if not a.startswith(("run_dir=", "resume="))]
-    return shlex.join(["python", *kept, "resume=auto", f"run_dir={run_dir}"])
+    """Return this run's command line with the overrides that resume it."""
+    others = [a for a in sys.argv if not a.startswith(("run_dir=", "resume="))]
+    return shlex.join(["python", *others, "resume=auto", f"run_dir={run_dir}"])

@@ -1,4 +1,4 @@
-"""Resuming a run exactly: where to start from, and the state that Lightning's own checkpoints leave out."""
+"""Exact resumption of a run: the checkpoint to start from, and the state that Lightning's checkpoints leave out."""
 
 import sys
 from pathlib import Path
@@ -29,7 +29,7 @@ def resume_point(run_dir: Path, io: AtomicCheckpointIO) -> Path | None:
     if resume == "auto":
         path, wrong = newest_whole(run_dir / "checkpoints")
         for message in wrong:
-            sys.stderr.write(f"passed over: {message}\n")
+            sys.stderr.write(f"skipped: {message}\n")
     else:
         path = Path(resume)
         _refuse_damaged(path)
@@ -43,7 +43,7 @@ def resume_point(run_dir: Path, io: AtomicCheckpointIO) -> Path | None:
 
 
 def _refuse_damaged(path: Path) -> None:
-    """Name the newest good checkpoint beside one that is not."""
+    """Refuse a damaged checkpoint and name the newest good one in its folder."""
     try:
         read_checkpoint(path)
     except UserError as error:
@@ -81,7 +81,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 class ResumeState(pl.Callback):
-    """Puts into each checkpoint what Lightning leaves out, and takes it out again.
+    """Saves in each checkpoint the state that Lightning leaves out, and restores it.
 
     These are every random generator of every process, the token sums of the running epoch, the number of rows in
     metrics.csv and the last logged numbers. The loader's position is that of the loop: batches served ahead do not
@@ -120,7 +120,7 @@ class ResumeState(pl.Callback):
                     _move(stored_state, callback.dirpath)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """Restore the sums, the coins and the logs."""
+        """Restore the sums, the state of scheduled sampling and the logs."""
         if self._loaded is None:
             return
         pl_module.restore_progress(self._loaded["processes"][trainer.global_rank]["progress"])
@@ -177,7 +177,7 @@ def _forget_announced_batch(loop: dict[str, Any]) -> None:
 
 
 def position(loop: dict[str, Any]) -> tuple[int, int]:
-    """Return the epoch (from 0) that goes on, and how many of its batches are done."""
+    """Return the epoch (from 0) to continue, and how many of its batches are done."""
     epochs = loop["epoch_progress"]["current"]
     is_running = epochs["ready"] != epochs["processed"]
     done = loop["epoch_loop.batch_progress"]["current"]["completed"]

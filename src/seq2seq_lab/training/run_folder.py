@@ -1,4 +1,4 @@
-"""The folder of a run: its name, its manifest, and the results in it (the file contract of every later tool)."""
+"""The run folder: its name, its lock, its manifest and its results; every later tool reads these files."""
 
 import contextlib
 import datetime
@@ -28,11 +28,11 @@ _LONGEST_NAME = 200
 """In bytes; file systems take 255, and the files inside have names too."""
 
 _FIRST_PROCESS_FOLDER = "SEQ2SEQ_LAB_RUN_FOLDER"
-"""Where the first process of a distributed run leaves the folder for those that it starts."""
+"""The environment variable by which the first process of a distributed run gives its folder to the others."""
 
 
 def is_first_process() -> bool:
-    """Tell whether this process writes the files: of a distributed run only the first does."""
+    """Return whether this process writes the files: of a distributed run only the first does."""
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
@@ -49,9 +49,9 @@ def open_run_folder(config: dict[str, Any]) -> Iterator[Path]:
         yield Path(os.environ.get(_FIRST_PROCESS_FOLDER) or config["run_dir"])
         return
     folder = make_run_folder(config)
-    with locked(folder / ".lock"):
+    with locked(folder / ".lock", "wait for it, or choose another run_dir=PATH"):
         if config["resume"] is None:
-            _refuse_a_run_in(folder)  # of somebody who was faster
+            _refuse_a_run_in(folder)  # another process was faster
         os.environ[_FIRST_PROCESS_FOLDER] = str(folder.resolve())
         try:
             yield folder
@@ -82,7 +82,7 @@ def make_run_folder(config: dict[str, Any]) -> Path:
 def check_run_folder(run_dir: str | None, name: str | None, resume: str | None = None) -> None:
     """Refuse, before anything is read, a folder that cannot become the folder of this run.
 
-    `run_dir` is the user's own word and may lie anywhere; a folder made from `name` stays inside outputs/.
+    `run_dir` is the user's choice and may lie anywhere; a folder made from `name` stays inside outputs/.
     """
     if not is_first_process():
         _check_later_process(run_dir)
@@ -123,7 +123,7 @@ def _check_later_process(run_dir: str | None) -> None:
 def _check_resume(resume: str, run_dir: str | None) -> None:
     if resume == "auto":
         if not run_dir:
-            raise ConfigError("resume=auto: goes on in a run's folder; give it as run_dir=PATH")
+            raise ConfigError("resume=auto: continues a run in its folder; give it as run_dir=PATH")
         return
     path = Path(resume)
     if not path.is_file():
@@ -137,7 +137,7 @@ def _check_resume(resume: str, run_dir: str | None) -> None:
         )
     if run_dir and Path(run_dir).resolve() != folder.resolve():
         raise ConfigError(
-            f"run_dir={run_dir}: not the folder of resume={path}; leave run_dir out, the run goes on in {folder}"
+            f"run_dir={run_dir}: not the folder of resume={path}; leave run_dir out, the run continues in {folder}"
         )
 
 
@@ -148,7 +148,7 @@ def _folder_of(checkpoint: Path) -> Path:
 def _refuse_a_run_in(path: Path) -> None:
     if (path / "config.yaml").exists():
         raise ConfigError(
-            f"run_dir={path}: holds a run already; go on with it by resume=auto, or choose another folder"
+            f"run_dir={path}: holds a run already; continue it by resume=auto, or choose another folder"
         )
 
 
@@ -195,7 +195,7 @@ def _version(package: str) -> str | None:
 
 
 def hardware() -> dict[str, Any]:
-    """Return what the run ran on."""
+    """Return processor, GPUs, cores, threads and system."""
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

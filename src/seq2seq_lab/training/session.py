@@ -1,4 +1,4 @@
-"""The parts of a run that train.py puts together, in the order in which it uses them."""
+"""The parts of a training run in the order in which train.py uses them."""
 
 import contextlib
 import logging
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def start(seed: int, torch_threads: int | None = None) -> None:
-    """Seed every generator, set the threads and silence the messages that tell a user nothing."""
+    """Seed every generator, set the threads and silence the messages that do not help a user."""
     if torch_threads is not None:
         torch.set_num_threads(torch_threads)
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch", "pytorch_lightning"):
@@ -112,7 +112,7 @@ def fit(
     resume_from: Path | None = None,
 ) -> None:
     """Train, from the beginning or from a checkpoint; say what to lower when memory runs out."""
-    # A batch holds no floats to convert, and Lightning cannot look into a frozen dataclass.
+    # A batch holds no floats to convert, and Lightning cannot convert a frozen dataclass.
     trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[assignment,method-assign]
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume_from)
@@ -164,6 +164,6 @@ def record(run_dir: Path, numbers: dict[str, float], every: list[Logger]) -> Non
 
 
 def print_summary(run_dir: Path, numbers: dict[str, float]) -> None:
-    """Print what came out; of a distributed run, once."""
+    """Print the final table; of a distributed run, once."""
     if is_first_process():
         summary.print_summary(run_dir, numbers)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq_lab.data.tokenizer.plain import Tokenizer
-from seq2seq_lab.data.tokenizer.stored import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
 from seq2seq_lab.data.tokenizer.subword import BpeTokenizer, UnigramTokenizer
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.errors import CheckpointError, DataError
 from seq2seq_lab.special_tokens import UNK
 

@@ -3,14 +3,11 @@
 import pytest
 
 from seq2seq_lab.data.text_form import check_normalization
-from seq2seq_lab.data.tokenizer.plain import (
-    ByteTokenizer,
-    CharacterTokenizer,
-    Tokenizer,
-    WordTokenizer,
-    cut_edges,
-)
+from seq2seq_lab.data.tokenizer.byte import ByteTokenizer
+from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
 from seq2seq_lab.data.tokenizer.subword import BpeTokenizer, UnigramTokenizer
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
+from seq2seq_lab.data.tokenizer.word import WordTokenizer, cut_edges
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import EOS, UNK
 

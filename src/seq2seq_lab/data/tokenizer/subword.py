@@ -1,7 +1,7 @@
-"""Pieces of words, learned: byte-pair encoding (Sennrich et al. 2016) and the unigram model (Kudo 2018).
+"""Subword tokenizers: byte-pair encoding (Sennrich et al. 2016) and the unigram model (Kudo 2018).
 
 Both put one space before the text and take it off again, so that a word has the same pieces at the start of a
-sentence as inside it; apart from that spaces are ordinary text, and the way back is exact.
+sentence as inside it; apart from that spaces are ordinary text, and decoding is exact.
 """
 
 import base64
@@ -237,7 +237,7 @@ class UnigramTokenizer(Tokenizer):
 
 
 def _safe(text: str) -> str:
-    """Return a text as sentencepiece shall see it: a space in front, its own marks escaped."""
+    """Return a text as it goes to sentencepiece: a space in front, its own marks escaped."""
     return _with_space(text).translate(_TO_SAFE)
 
 

@@ -1,4 +1,10 @@
-"""What every tokenizer can do, and what those with a counted vocabulary share."""
+"""The interface of tokenizers, and the tokenizers whose vocabulary is a list of counted pieces.
+
+A tokenizer is made from declared settings, fitted once on the training text and then frozen. `encode` gives ids
+without BOS and EOS, `decode` gives detokenised text back. Ids 0..3 are those of `special_tokens.py`; whatever a user
+types, even the spelling of a special token, is ordinary text with ids from 4 on, or UNK. A fitted tokenizer is stored
+as one JSON text, which is equal for equal training text whatever its order, the hash seed or the locale.
+"""
 
 import hashlib
 import inspect
@@ -14,7 +20,7 @@ from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, SPELLINGS, UNK
 
 
 class Tokenizer(ABC):
-    """What every tokenizer can do. Each setting is a constructor argument kept under its own name."""
+    """Turns text into ids and ids into text. Each setting is a constructor argument and an attribute of that name."""
 
     unknown_id = UNK
     collapses_spaces: ClassVar[bool] = False
@@ -35,7 +41,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _restore(self, state: dict[str, Any]) -> None:
-        """Take up what `_state` returned; `ValueError`, `TypeError` or `KeyError` if it is damaged."""
+        """Restore what `_state` returned; `ValueError`, `TypeError` or `KeyError` if it is damaged."""
 
     @abstractmethod
     def _encode(self, texts: list[str]) -> list[list[int]]:
@@ -201,7 +207,7 @@ class VocabularyTokenizer(Tokenizer):
 
 
 def decode_runs(items: list[int | str], decode: Callable[[list[int]], str]) -> str:
-    """Return the text where only runs of ids can be decoded: what is given stands between them as it is."""
+    """Return the text where only runs of ids can be decoded: given texts between them stay as they are."""
     parts: list[str] = []
     run: list[int] = []
     for item in items:

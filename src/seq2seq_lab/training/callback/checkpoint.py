@@ -1,4 +1,4 @@
-"""Writes checkpoints: the best by a metric, and `last`, where training stands."""
+"""The checkpoint callback: the best checkpoints by a metric, and `last`, the current state of training."""
 
 import time
 from typing import Any, Literal
@@ -11,11 +11,11 @@ from seq2seq_lab.errors import NotFiniteError
 
 
 class Checkpoint(ModelCheckpoint):
-    """Keeps the `save_top_k` best checkpoints by `monitor`, judged after each validation.
+    """Saves the `save_top_k` best checkpoints by `monitor`, judged after each validation.
 
-    `last` is written after each validation, every `every_n_minutes` of training in between, and at the end; null keeps
+    `last` is written after each validation, every `every_n_minutes` of training in between, and at the end; null writes
     no `last`. All files are written between two optimizer steps, never in the middle of one or of a validation, so
-    that a run resumed from any of them goes on exactly as it would have.
+    that a run resumed from any of them continues exactly as it would have.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Checkpoint(ModelCheckpoint):
     ):
         if every_n_minutes is not None and not every_n_minutes > 0:
             raise ValueError(
-                f"every_n_minutes={every_n_minutes}: must be > 0; null keeps no last.ckpt"
+                f"every_n_minutes={every_n_minutes}: must be > 0; null writes no last.ckpt"
             )
         super().__init__(
             filename=filename,
@@ -48,7 +48,7 @@ class Checkpoint(ModelCheckpoint):
         self._saved_at = time.monotonic()
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        """Remember what was measured; it is judged before the next step, when nothing of this one is left to do."""
+        """Store the measured metrics; they are compared before the next step, when this one is complete."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking and not trainer.fast_dev_run:
             self._due = self._monitor_candidates(trainer)
 
@@ -99,7 +99,7 @@ class Checkpoint(ModelCheckpoint):
 
 
 def is_between_steps(trainer: Any) -> bool:
-    """Tell, at the start of a batch, whether no gradient of an earlier batch waits for its optimizer step."""
+    """Return, at the start of a batch, whether no gradient of an earlier batch waits for its optimizer step."""
     done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
     return done % trainer.accumulate_grad_batches == 0
 

@@ -1,4 +1,4 @@
-"""metrics.csv, the log that every run has."""
+"""The CSV logger of every run: metrics.csv."""
 
 import csv
 from pathlib import Path
@@ -52,7 +52,7 @@ class CsvMetrics(Logger):
 
     @rank_zero_only
     def cut(self, num_rows: int) -> None:
-        """Keep the first rows only: a resumed run writes the later ones again."""
+        """Delete all but the first rows: a resumed run writes the later ones again."""
         rows = self._read()[:num_rows]
         self.num_rows = len(rows)
         if self._columns:
@@ -88,7 +88,7 @@ class _Lines(list[str]):
 
 
 class OnlyCsv(Logger):
-    """Adds nothing to metrics.csv."""
+    """No logger beside metrics.csv."""
 
     @property
     def name(self) -> str:

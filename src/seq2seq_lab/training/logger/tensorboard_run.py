@@ -1,4 +1,4 @@
-"""TensorBoard beside metrics.csv: numbers by step, sample translations as text, pictures, and config and result."""
+"""The TensorBoard logger: metrics by step, sample translations as text, pictures, and config and result."""
 
 import json
 import sys
@@ -37,13 +37,13 @@ class TensorBoardRun(Logger):
         return ""
 
     def _write(self, call: Callable[[], object]) -> None:
-        """Do what may fail; after a failure nothing more is written."""
+        """Make a call that may fail; after a failure nothing more is written."""
         if self._writer is None:
             return
         try:
             call()
         except Exception as error:  # a lost picture must not lose the run
-            sys.stderr.write(f"TensorBoard: not logged, the run goes on without it ({error})\n")
+            sys.stderr.write(f"TensorBoard: not logged, the run continues without it ({error})\n")
             self._writer = None
 
     @rank_zero_only

@@ -1,4 +1,4 @@
-"""How a run is called in Weights & Biases, and where it belongs when it is a cell of a study."""
+"""Name, group, job type and tags of a run in Weights & Biases; a run of a study is grouped with its study."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _LONGEST, _LONGEST_TAG = 128, 64
 
 @dataclass(frozen=True)
 class Labels:
-    """What W&B sorts runs by."""
+    """The labels by which W&B sorts runs."""
 
     name: str
     group: str | None
@@ -22,7 +22,7 @@ class Labels:
 def labels(chosen: Labels, run_dir: Path, config: dict[str, Any]) -> Labels:
     """Return the labels that the user chose, completed; an empty one is not chosen.
 
-    A cell of a study gets the study as its group, its arm as job type, both as tags, and the name `<arm>-s<seed>`.
+    A run of a study gets the study as its group, its arm as job type, both as tags, and the name `<arm>-s<seed>`.
     """
     study = config.get("study")
     if not study:
@@ -38,9 +38,9 @@ def labels(chosen: Labels, run_dir: Path, config: dict[str, Any]) -> Labels:
 
 
 def arm_of(run_dir: Path) -> str | None:
-    """Return the arm of a cell by the study.json two folders above it; None where there is none."""
+    """Return the arm of a run by the study.json two folders above it; None where there is none."""
     try:
         plan = json.loads((run_dir.parent.parent / "study.json").read_text(encoding="utf-8"))
-        return next(str(cell["arm"]) for cell in plan["cells"] if cell["cell"] == run_dir.name)
+        return next(str(run["arm"]) for run in plan["runs"] if run["run"] == run_dir.name)
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

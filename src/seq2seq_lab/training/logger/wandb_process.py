@@ -1,7 +1,7 @@
-"""The child process that talks to Weights & Biases for `logger.WandbRun`: one JSON message per line on stdin.
+"""The child process that talks to Weights & Biases for `WandbRun`: one JSON message per line on stdin.
 
 Run as a script, never imported. A process of its own keeps W&B's import and start (1.5 s), its threads, its hooks into
-`sys.exit` and its hanging network away from training: whatever happens here, the run goes on, and ending this process
+`sys.exit` and its hanging network away from training: whatever happens here, the run continues, and ending this process
 ends all of it. The first message holds the settings; the others are `log`, `define`, `table`, `image`,
 `artifact`, `workspace`, `summary` and `finish`.
 """
@@ -162,7 +162,10 @@ def main() -> None:
             os.environ.setdefault("WANDB_CACHE_DIR", folder)
             work(messages, screen)
         except Exception as error:
-            say(screen, f"not logged, the run goes on without it ({type(error).__name__}: {error})")
+            say(
+                screen,
+                f"not logged, the run continues without it ({type(error).__name__}: {error})",
+            )
             code = 1
     os._exit(code)
 

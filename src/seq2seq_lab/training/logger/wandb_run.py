@@ -1,6 +1,6 @@
-"""A run in Weights & Biases.
+"""The Weights & Biases logger.
 
-Local files are the truth. A logger that fails, hangs or is missing costs one line on stderr and nothing else.
+Local files are the record of a run. A logger that fails, hangs or is missing costs one line on stderr and nothing else.
 """
 
 import atexit
@@ -194,7 +194,7 @@ class WandbRun(Logger):
 
 
 def is_installed(module: str) -> bool:
-    """Tell whether a module can be imported, without importing it."""
+    """Return whether a module can be imported, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):  # ValueError: an empty entry in sys.modules

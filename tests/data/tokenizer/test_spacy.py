@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_lab.data.tokenizer.spacy_words import SpacyTokenizer
-from seq2seq_lab.data.tokenizer.stored import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.spacy import SpacyTokenizer
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.special_tokens import UNK
 
@@ -74,7 +74,7 @@ def test_missing_spacy_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
 def test_decoding_works_without_spacy(english: SpacyTokenizer):
     code = (
         "import sys; sys.modules['spacy'] = None\n"
-        "from seq2seq_lab.data.tokenizer.plain import tokenizer_from_json\n"
+        "from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json\n"
         "t = tokenizer_from_json(sys.stdin.read()); print(t.decode(range(4, len(t))) and len(t))"
     )
     child = subprocess.run(

@@ -1,4 +1,4 @@
-"""The laws of every tokenizer (O24): the set is found from the config folder, each law has its planted bug."""
+"""The properties of every tokenizer (O24): the set is found from the config folder, each has its planted bug."""
 
 import importlib
 import importlib.util
@@ -14,14 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_lab.data.tokenizer import vocabulary
-from seq2seq_lab.data.tokenizer.plain import (
-    TOKENIZERS,
-    ByteTokenizer,
-    CharacterTokenizer,
-    Tokenizer,
-    WordTokenizer,
-)
-from seq2seq_lab.data.tokenizer.stored import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.byte import ByteTokenizer
+from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
+from seq2seq_lab.data.tokenizer.registry import TOKENIZERS, tokenizer_from_json
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
+from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import BOS, EOS, NUM_SPECIAL_TOKENS, PAD, SPELLINGS, UNK
 
@@ -75,7 +72,7 @@ def lower(file: Path) -> Tokenizer:
     return _fitted(_make(file, lowercase=True, normalization="NFKC"))
 
 
-# The laws, each as a function that the planted bugs are tried on.
+# The properties, each as a function that the planted bugs are tried on.
 
 
 def ids_are_ordinary(tokenizer: Tokenizer, text: str) -> None:
@@ -208,8 +205,8 @@ def test_the_stored_form_gives_the_same_tokenizer(fitted: Tokenizer):
 
 CHILD = """
 import json, sys
-from seq2seq_lab.data import vocabulary
-from seq2seq_lab.data.tokenizer import TOKENIZERS
+from seq2seq_lab.data.tokenizer import vocabulary
+from seq2seq_lab.data.tokenizer.registry import TOKENIZERS
 names, texts, bug = json.load(sys.stdin)
 if bug:
     vocabulary.sorted = lambda items, key=None: list(set(items))

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from seq2seq_lab.data.tokenizer.plain import Tokenizer, WordTokenizer
-from seq2seq_lab.data.tokenizer.stored import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
+from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.errors import CheckpointError, UnsafeError
 
 
@@ -45,7 +46,7 @@ def test_damaged_contents_are_refused(change: dict):
 
 def test_start_up_loads_no_tokenizer_library():
     code = (
-        "import sys, seq2seq_lab.data.tokenizer.plain; "
+        "import sys, seq2seq_lab.data.tokenizer.registry; "
         "print([m for m in ('spacy', 'sentencepiece', 'tokenizers', 'torch') if m in sys.modules])"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Words by the rules of spaCy (`spacy.blank`, no model download)."""
+"""Words by the rules of spaCy as tokens (`spacy.blank`, no model download)."""
 
 import warnings
 from typing import Any

@@ -1,10 +1,27 @@
-"""A tokenizer from its stored form."""
+"""All tokenizers by the name of their class, and a fitted tokenizer from its stored form.
+
+Imports no tokenizer library: each loads its own at its first use.
+"""
 
 import json
 
-from seq2seq_lab.data.tokenizer.plain import TOKENIZERS
+from seq2seq_lab.data.tokenizer.byte import ByteTokenizer
+from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
+from seq2seq_lab.data.tokenizer.spacy import SpacyTokenizer
+from seq2seq_lab.data.tokenizer.subword import BpeTokenizer, UnigramTokenizer
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
+from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.errors import CheckpointError, UnsafeError
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    "WordTokenizer": WordTokenizer,
+    "SpacyTokenizer": SpacyTokenizer,
+    "CharacterTokenizer": CharacterTokenizer,
+    "BpeTokenizer": BpeTokenizer,
+    "UnigramTokenizer": UnigramTokenizer,
+    "ByteTokenizer": ByteTokenizer,
+}
+"""The exact table of classes that a stored tokenizer may name."""
 
 
 def tokenizer_from_json(text: str) -> Tokenizer:

@@ -1,4 +1,4 @@
-"""One cell of a study, run once: clean folder, one process at a time, done only when its files verify."""
+"""Carries out one run of a study: in a clean folder, in one process at a time, done only when its files verify."""
 
 import contextlib
 import gc
@@ -15,88 +15,88 @@ from seq2seq_lab import errors
 from seq2seq_lab.errors import ConfigError, StoppedError, one_line
 from seq2seq_lab.files import held, sha256_of, write_json
 from seq2seq_lab.study import ledger
-from seq2seq_lab.study.content_hash import address
+from seq2seq_lab.study.content_hash import content_hash
 from seq2seq_lab.study.matrix import lock_of
 
 _PATIENCE = 3.0
-"""Seconds for which a cell waits for its lock: a worker that was just killed may not be gone yet."""
+"""Seconds to wait for a run's lock: a worker that was just killed may not be gone yet."""
 
 
 def recorded_files(folder: Path) -> list[str]:
-    """Return the files of a run that its numbers can be made from again, relative to the folder."""
+    """Return the files of a run from which its numbers can be computed again, relative to the folder."""
     hypotheses = sorted((folder / "hypotheses").glob("*"))
     return ["config.yaml", "result.json", *(f"hypotheses/{p.name}" for p in hypotheses)]
 
 
-def write_done(folder: Path, cell_address: str, seconds: float) -> None:
-    """Write done.json, the last file of a cell: its address and the SHA-256 of what it found."""
+def write_done(folder: Path, digest: str, seconds: float) -> None:
+    """Write done.json, the last file of a run: its content hash and the SHA-256 of its recorded files."""
     sums = {name: sha256_of(folder / name) for name in recorded_files(folder)}
     write_json(
         folder / "done.json",
-        {"address": cell_address, "seconds": round(seconds, 3), "sha256": sums},
+        {"content_hash": digest, "seconds": round(seconds, 3), "sha256": sums},
     )
 
 
-def read_done(folder: Path, cell_address: str) -> dict[str, Any] | None:
-    """Return done.json if the cell is finished, belongs to this address and is as it was written; else None."""
+def read_done(folder: Path, digest: str) -> dict[str, Any] | None:
+    """Return done.json if it has this content hash and every recorded file is as it was written; else None."""
     try:
         done = json.loads((folder / "done.json").read_text(encoding="utf-8"))
         is_whole = {"config.yaml", "result.json"} <= set(done["sha256"]) and all(
-            sha256_of(folder / name) == digest for name, digest in done["sha256"].items()
+            sha256_of(folder / name) == found for name, found in done["sha256"].items()
         )
-        return done if is_whole and done["address"] == cell_address else None
+        return done if is_whole and done["content_hash"] == digest else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def run_cell(
+def run_once(
     config: dict[str, Any],
     task: Callable[[], object],
     refresh: Callable[[Path], object],
     *,
     with_log: bool = False,
 ) -> None:
-    """Run the cell whose folder is the config's `run_dir`, unless it is done or another process runs it.
+    """Carry out the run whose folder is the config's `run_dir`, unless it is done or another process runs it.
 
-    What an interrupted run left there goes first, unless `resume=auto` goes on from its newest checkpoint.
+    Files of an interrupted run are deleted first, unless `resume=auto` continues from its newest checkpoint.
 
-    A failure is told, recorded with its reason and swallowed: the other cells go on. An interrupt is recorded and
-    ends the process's work with the exit codes 130 or 143. `with_log` sends what the run prints to its log.txt.
-    `refresh` is called with the study's folder once the cell has ended: it redraws the report.
+    A failure is printed, recorded with its reason and not raised: the other runs go on. An interrupt is recorded and
+    ends the process with the exit code 130 or 143. `with_log` sends what the run prints to its log.txt. `refresh` is
+    called with the study's folder once the run has ended: it draws the report again.
     """
     folder = Path(config["run_dir"])
     book = folder.parent.parent / "ledger.jsonl"
-    found = address(config)
-    attempt = ledger.attempts(ledger.read(book))[folder.name]
+    digest = content_hash(config)
+    attempts = ledger.attempts(ledger.read(book))[folder.name]
     with held(lock_of(folder), _PATIENCE) as is_ours:
         if not is_ours:
             reason = "another process runs it"
-            ledger.append(book, "skipped", folder.name, attempt, found, reason)
-        elif read_done(folder, found) is not None:
-            ledger.append(book, "skipped", folder.name, attempt, found, "done already")
+            ledger.append(book, "skipped", folder.name, attempts, digest, reason)
+        elif read_done(folder, digest) is not None:
+            ledger.append(book, "skipped", folder.name, attempts, digest, "done already")
         else:
-            run = _Attempt(folder, book, found, attempt + 1, config.get("resume") == "auto")
-            run.carry_out(task, with_log=with_log, with_traceback=config.get("traceback") is True)
+            attempt = _Attempt(folder, book, digest, attempts + 1, config.get("resume") == "auto")
+            attempt.carry_out(
+                task, with_log=with_log, with_traceback=config.get("traceback") is True
+            )
             refresh(folder.parent.parent)
     gc.collect()
 
 
 @dataclass
 class _Attempt:
-    """One start of a cell, written to the ledger."""
+    """One start of a run, written to the ledger."""
 
     folder: Path
     book: Path
-    address: str
+    digest: str
     number: int
-    goes_on: bool
+    resumes: bool
     began: float = field(default_factory=time.monotonic)
 
     def note(self, event: ledger.Kind, reason: str | None = None) -> None:
         seconds = None if event == "started" else time.monotonic() - self.began
-        ledger.append(
-            self.book, event, self.folder.name, self.number, self.address, reason, seconds
-        )
+        ledger.append(self.book, event, self.folder.name, self.number, self.digest, reason, seconds)
 
     def carry_out(
         self, task: Callable[[], object], *, with_log: bool, with_traceback: bool
@@ -104,15 +104,15 @@ class _Attempt:
         """Run the task in a clean folder and write how it ended."""
         self.note("started")
         try:
-            if not self.folder.name.endswith(self.address[:8]):
+            if not self.folder.name.endswith(self.digest[:8]):
                 raise ConfigError(
                     "code, data or libraries changed after the study was planned; run the same command again"
                 )
-            if self.folder.exists() and not self.goes_on:
+            if self.folder.exists() and not self.resumes:
                 shutil.rmtree(self.folder)
             with _output_to(self.folder / "log.txt" if with_log else None):
                 task()
-            write_done(self.folder, self.address, time.monotonic() - self.began)
+            write_done(self.folder, self.digest, time.monotonic() - self.began)
             self.note("done")
             if with_log:
                 seconds = time.monotonic() - self.began
@@ -125,7 +125,7 @@ class _Attempt:
                 raise SystemExit(error.exit_code) from None
             raise
         except Exception as error:
-            print(f"cell {self.folder.name}:", file=sys.stderr)  # noqa: T201
+            print(f"run {self.folder.name}:", file=sys.stderr)  # noqa: T201
             errors.report(error, with_traceback=with_traceback)
             self.note("failed", f"{type(error).__name__}: {one_line(error)}")
 
