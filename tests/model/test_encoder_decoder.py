@@ -105,7 +105,7 @@ def test_every_legal_combination_keeps_the_laws(cell, attention):
         laws.forward_equals_steps(model, batch)
         laws.padding_has_no_effect(model, batch)
         every_parameter_is_trained(choice)
-        laws.loop_equals_parallel_road(model, batch)
+        laws.sequential_equals_parallel(model, batch)
         laws.greedy_score_is_teacher_forced_score(model, batch)
         count += 1
     assert count > 100
