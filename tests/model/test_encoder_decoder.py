@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from seq2seq_lab.doctor import roads
+from seq2seq_lab.doctor import paths
 from seq2seq_lab.model import attention, bridge, encoder_decoder, normalizer, state
 from seq2seq_lab.model import recurrent_decoder as decoder
 from seq2seq_lab.model import recurrent_encoder as encoder
@@ -162,7 +162,7 @@ def test_planted_padding_in_the_loss_is_caught(monkeypatch):
         logits = model(batch.source, batch.source_lengths, batch.target_input)
         return (logits * 1.0)[batch.target_mask] + logits.mean()
 
-    monkeypatch.setattr(roads, "teacher_forced", forced)
+    monkeypatch.setattr(paths, "teacher_forced", forced)
     with pytest.raises(AssertionError):
         laws.padding_has_no_effect(make_model(PLAIN), make_batch())
 

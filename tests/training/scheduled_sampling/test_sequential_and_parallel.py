@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from seq2seq_lab.decoding.limits import most_likely
-from seq2seq_lab.doctor import forcing
+from seq2seq_lab.doctor import teacher_forcing
 from seq2seq_lab.training.loss import negative_log_likelihood
 from seq2seq_lab.training.scheduled_sampling import sequential as module
 from seq2seq_lab.training.scheduled_sampling import unit as unit_module
@@ -61,7 +61,7 @@ def test_planted_token_one_step_late_is_caught(monkeypatch, dropout):
         batch.target_input[:, 1:] = batch.target_input[:, :-1].clone()
         return sequential_logits(model, batch, coins)
 
-    monkeypatch.setattr(forcing, "sequential_logits", late)
+    monkeypatch.setattr(teacher_forcing, "sequential_logits", late)
     with pytest.raises(AssertionError):
         laws.sequential_equals_parallel(make_model(FEEDING, dropout=dropout), make_batch())
 
