@@ -1,10 +1,11 @@
-"""Prove the correctness laws on the model that your overrides compose: a verdict for each, in half a minute.
+"""Check the correctness properties O1 to O14 on the model that your overrides compose, in half a minute.
 
 python scripts/doctor.py model=lstm_attn model/attention=additive decoding=beam
 python scripts/doctor.py experiment=multi30k_de_en --json verdicts.json
 
 The model's own classes and options are built at tiny widths, with random weights in float64; no data is read.
-Exit code 0 if no law is broken, 1 if one is, 2 for a mistake in the overrides.
+docs/properties.md says what each property means. Exit code 0 if all hold, 1 if one is broken, 2 for a mistake in the
+overrides.
 """
 
 import argparse
@@ -24,30 +25,31 @@ def parse() -> argparse.Namespace:
         epilog="Overrides are those of train.py: model=..., model/attention=..., data.joint=true ...",
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
-    parser.add_argument("--models", type=int, default=10, metavar="N", help="random models per law")
-    parser.add_argument("--laws", metavar="O1,O2", help="only these laws (default: O1 to O14)")
+    parser.add_argument(
+        "--models", type=int, default=10, metavar="N", help="random models per property"
+    )
+    parser.add_argument(
+        "--properties", metavar="O1,O2", help="only these properties (default: O1 to O14)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the verdicts there too")
     return parser.parse_intermixed_args()
 
 
 def line(verdict: Any) -> str:
     error = "" if verdict.error is None else f"{verdict.error:.1e}"
-    text = (
-        f"{verdict.id:4}{verdict.outcome:15}{verdict.sentence:52}{error:>8}{verdict.seconds:7.2f} s"
-    )
+    text = f"{verdict.id:4}{verdict.outcome:15}{verdict.name:50}{error:>8}{verdict.seconds:7.2f} s"
     return f"{text}  {verdict.reason}".rstrip()
 
 
-def chosen(names: str | None, laws: tuple) -> tuple:
+def chosen(names: str | None, checks: dict[str, Any]) -> dict[str, Any]:
     if names is None:
-        return laws
-    known = {law.id: law for law in laws}
-    wrong = [name for name in names.split(",") if name not in known]
+        return checks
+    wrong = [name for name in names.split(",") if name not in checks]
     if wrong:
         raise errors.ConfigError(
-            f"--laws {names}: no law {wrong[0]!r}; there are {', '.join(known)}"
+            f"--properties {names}: no property {wrong[0]!r}; there are {', '.join(checks)}"
         )
-    return tuple(known[name] for name in names.split(","))
+    return {name: checks[name] for name in names.split(",")}
 
 
 def main() -> None:
@@ -57,18 +59,18 @@ def main() -> None:
     start = time.perf_counter()
     import torch
 
-    from seq2seq_lab.doctor.examination import FAIL, LAWS, examine
+    from seq2seq_lab.doctor.examination import CHECKS, FAIL, examine
     from seq2seq_lab.doctor.patient import admit
     from seq2seq_lab.files import write_json
 
     torch.set_num_threads(1)  # tiny tensors
-    laws = chosen(arguments.laws, LAWS)
+    checks = chosen(arguments.properties, CHECKS)
     patient = admit(arguments.overrides, tuple(range(1, arguments.models + 1)))
     widths = ", ".join(f"{old} -> {new}" for old, new in patient.sizes.items())
     print(f"{arguments.models} random models, float64; widths {widths or 'as composed'}")
-    print(f"{'law':4}{'verdict':15}{'':52}{'error':>8}{'time':>9}")
+    print(f"{'':4}{'verdict':15}{'property':50}{'error':>8}{'time':>9}")
     verdicts = []
-    for verdict in examine(patient, laws):
+    for verdict in examine(patient, checks):
         verdicts.append(verdict)
         print(line(verdict), flush=True)
     broken = [verdict.id for verdict in verdicts if verdict.outcome == FAIL]
@@ -80,12 +82,14 @@ def main() -> None:
             "models": arguments.models,
             "broken": broken,
             "seconds": seconds,
-            "laws": [asdict(verdict) for verdict in verdicts],
+            "properties": [asdict(verdict) for verdict in verdicts],
         }
         write_json(arguments.json, found)
     if broken:
-        raise errors.UserError(f"{len(broken)} of {len(verdicts)} laws broken: {', '.join(broken)}")
-    print(f"no law is broken; {seconds:.0f} s")
+        raise errors.UserError(
+            f"{len(broken)} of {len(verdicts)} properties broken: {', '.join(broken)}"
+        )
+    print(f"no property is broken; {seconds:.0f} s")
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ CAUGHT, SURVIVED = "caught", "SURVIVED"
 
 @dataclass(frozen=True)
 class Bug:
-    """A one-line patch and what must notice it: `doctor` (overrides) with the law `red`, or `tests` (selections)."""
+    """A one-line patch and what must notice it: `doctor` (overrides; property `red`) or `tests` (selections)."""
 
     name: str
-    law: str
+    property: str
     file: str
     old: str
     new: str
@@ -39,12 +39,12 @@ class Bug:
     red: str = ""
 
     def command(self) -> list[str]:
-        """Return the command that must fail; the law of a doctor command is its own unless `red` says another."""
+        """Return the command that must fail; a doctor command checks the bug's property, or the one named by `red`."""
         if self.tests:
             options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow"]
             return [sys.executable, "-m", "pytest", *options, *self.tests]
-        law = self.red or self.law
-        return [sys.executable, "scripts/doctor.py", "--models", "5", "--laws", law, *self.doctor]
+        options = ["--models", "5", "--properties", self.red or self.property]
+        return [sys.executable, "scripts/doctor.py", *options, *self.doctor]
 
 
 def bugs(table: Path = TABLE) -> list[Bug]:
@@ -68,7 +68,7 @@ def copy_checkout(root: Path, folder: Path) -> None:
 
 
 def run(command: Sequence[str], folder: Path) -> tuple[int | None, str]:
-    """Run a command on a copy; return its exit code (None over the time limit) and the line that tells most."""
+    """Run a command on a copy; return its exit code (None over the time limit) and its most informative line."""
     variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder / "src")}
     environment = {**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
@@ -77,15 +77,15 @@ def run(command: Sequence[str], folder: Path) -> tuple[int | None, str]:
         )
     except subprocess.TimeoutExpired:
         return None, f"over {TIME_LIMIT} s"
-    told = (done.stdout + done.stderr).decode("utf-8", "replace")
-    lines = [x for x in told.splitlines() if re.match(r"O\d+ +FAIL|FAILED|ERROR|error:|E  ", x)]
-    return done.returncode, " ".join((lines or told.splitlines() or [""])[0].split())[:100]
+    output = (done.stdout + done.stderr).decode("utf-8", "replace")
+    lines = [x for x in output.splitlines() if re.match(r"O\d+ +FAIL|FAILED|ERROR|error:|E  ", x)]
+    return done.returncode, " ".join((lines or output.splitlines() or [""])[0].split())[:100]
 
 
 def plant(bug: Bug, folder: Path) -> tuple[str, str]:
     """Put the bug into the copy, run what must notice it, and take it out again; return outcome and reason.
 
-    Only a failing test or law counts: a crash of the runner, a usage error or the time limit is no catch.
+    Only a failing test or property counts: a crash of the runner, a usage error or the time limit is no catch.
     """
     file = folder / bug.file
     text = file.read_text(encoding="utf-8")
@@ -93,10 +93,10 @@ def plant(bug: Bug, folder: Path) -> tuple[str, str]:
         return SURVIVED, f"the old text stands {text.count(bug.old)} times in {bug.file}"
     file.write_text(text.replace(bug.old, bug.new), encoding="utf-8")
     try:
-        code, told = run(bug.command(), folder)
+        code, reason = run(bug.command(), folder)
     finally:
         file.write_text(text, encoding="utf-8")
-    return (CAUGHT if code == 1 else SURVIVED), told
+    return (CAUGHT if code == 1 else SURVIVED), reason
 
 
 def plant_all(chosen: list[Bug], folders: list[Path]) -> int:
@@ -114,39 +114,43 @@ def plant_all(chosen: list[Bug], folders: list[Path]) -> int:
 
     survivors = 0
     with ThreadPoolExecutor(len(folders)) as pool:
-        for bug, (outcome, told, seconds) in zip(chosen, pool.map(one, chosen), strict=True):
+        for bug, (outcome, reason, seconds) in zip(chosen, pool.map(one, chosen), strict=True):
             survivors += outcome != CAUGHT
-            print(f"{outcome:9}{bug.law:4} {bug.name:42}{seconds:6.1f} s  {told}", flush=True)
+            print(
+                f"{outcome:9}{bug.property:4} {bug.name:42}{seconds:6.1f} s  {reason}", flush=True
+            )
     return survivors
 
 
 def fails_without_a_bug(chosen: list[Bug], folders: list[Path]) -> list[str]:
     """Run every command once on a copy without any bug; return what does not end with 0."""
     tests = tuple(dict.fromkeys(t for bug in chosen for t in bug.tests))
-    laws: dict[tuple[str, ...], list[str]] = {}
+    checked: dict[tuple[str, ...], list[str]] = {}
     for bug in chosen:
         if bug.doctor:
-            laws.setdefault(bug.doctor, []).append(bug.red or bug.law)
+            checked.setdefault(bug.doctor, []).append(bug.red or bug.property)
     probes = [
         Bug("", ",".join(dict.fromkeys(ids)), "", "", "", doctor=overrides)
-        for overrides, ids in laws.items()
+        for overrides, ids in checked.items()
     ]
     probes += [Bug("", "", "", "", "", tests=tests)] if tests else []
     share = [(bug, folders[i % len(folders)]) for i, bug in enumerate(probes)]
     with ThreadPoolExecutor(len(folders)) as pool:
         done = list(pool.map(lambda pair: run(pair[0].command(), pair[1]), share))
-    return [told for code, told in done if code != 0]
+    return [reason for code, reason in done if code != 0]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default="", help="bugs whose name or law holds this text")
+    parser.add_argument(
+        "--only", default="", help="bugs whose name has this text, or of this property"
+    )
     parser.add_argument("--workers", type=int, default=2, help="copies worked on at once")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
     parser.add_argument("--table", type=Path, default=TABLE, help="the table of bugs")
     arguments = parser.parse_args()
     every = bugs(arguments.table)
-    chosen = [b for b in every if arguments.only in b.name or arguments.only == b.law]
+    chosen = [b for b in every if arguments.only in b.name or arguments.only == b.property]
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="seq2seq-lab-mutation-") as base:
         folders = [Path(base) / str(i) for i in range(arguments.workers)]

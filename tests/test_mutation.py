@@ -1,4 +1,4 @@
-"""The mutation battery cannot rot: every planted bug still fits its file. The battery itself is `make mutation`."""
+"""Every planted bug still applies to its file, and every property has one. `make mutation` runs the battery itself."""
 
 import re
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 
 import mutation
 from mutation import Bug, bugs
+from seq2seq_lab.doctor.properties import PROPERTIES
 
 ROOT = mutation.ROOT
 EVERY = bugs()
@@ -20,7 +21,6 @@ def test_a_planted_bug_still_fits_its_file(bug):
     assert text.count(bug.old) == 1
     compile(text.replace(bug.old, bug.new), bug.file, "exec")
     assert bug.new not in (bug.old, "")
-    assert re.fullmatch(r"O([1-9]|1\d|2[0-4])|C", bug.law)
 
 
 @pytest.mark.parametrize("bug", [b for b in EVERY if b.tests], ids=lambda bug: bug.name)
@@ -30,9 +30,23 @@ def test_what_must_catch_it_exists(bug):
         assert f"def {function}" in (ROOT / path).read_text(encoding="utf-8")
 
 
-def test_a_doctor_command_asks_for_a_law_of_the_doctor():
-    asked = {bug.red or bug.law for bug in EVERY if bug.doctor}
-    assert asked == {f"O{n}" for n in range(1, 15)}
+def test_every_check_of_the_doctor_has_a_planted_bug():
+    checked = {bug.red or bug.property for bug in EVERY if bug.doctor}
+    assert checked == {one.id for one in PROPERTIES.values() if one.doctor}
+
+
+def without_a_bug(planted: list[Bug]) -> set[str]:
+    return {*PROPERTIES, "C"} ^ {bug.property for bug in planted}
+
+
+def test_every_property_has_a_planted_bug():
+    assert without_a_bug(EVERY) == set()
+
+
+def test_a_property_without_a_planted_bug_and_a_bug_of_no_property_are_found():
+    others = [bug for bug in EVERY if bug.property != "O20"]
+    assert without_a_bug(others) == {"O20"}
+    assert without_a_bug([*EVERY, Bug("a", "O25", "b", "c", "d")]) == {"O25"}
 
 
 def test_there_are_many_and_each_has_one_way_to_be_caught():
@@ -56,7 +70,7 @@ def checkout(folder: Path, check: str = "assert double(2) == 4") -> Path:
 def table(folder: Path, *patches: tuple[str, str]) -> Path:
     path = folder.parent / "table.toml"
     rows = [
-        f'[[bug]]\nname = "bug {i}"\nlaw = "C"\nfile = "double.py"\nold = "{old}"\nnew = "{new}"\n'
+        f'[[bug]]\nname = "bug {i}"\nproperty = "C"\nfile = "double.py"\nold = "{old}"\nnew = "{new}"\n'
         'tests = ["test_double.py"]\n'
         for i, (old, new) in enumerate(patches)
     ]
@@ -79,16 +93,16 @@ def folder(tmp_path) -> Path:
 
 
 def test_a_bug_that_a_test_notices_is_caught_and_the_checkout_stays_as_it_was(folder):
-    code, told = battery(folder, table(folder, ("2 * n", "3 * n")))
-    assert (code, "1 of 1 planted bugs caught" in told) == (0, True), told
+    code, output = battery(folder, table(folder, ("2 * n", "3 * n")))
+    assert (code, "1 of 1 planted bugs caught" in output) == (0, True), output
     assert "2 * n" in (folder / "double.py").read_text()
 
 
 def test_a_bug_that_no_test_notices_survives(folder):
-    code, told = battery(folder, table(folder, ("2 * n", "3 * n"), ("2 * n", "n * 2")))
+    code, output = battery(folder, table(folder, ("2 * n", "3 * n"), ("2 * n", "n * 2")))
     assert code == 1
-    assert re.search(r"^caught +C +bug 0", told, re.M), told
-    assert re.search(r"^SURVIVED +C +bug 1", told, re.M), told
+    assert re.search(r"^caught +C +bug 0", output, re.M), output
+    assert re.search(r"^SURVIVED +C +bug 1", output, re.M), output
 
 
 def test_a_bug_that_breaks_the_import_is_not_called_caught(folder):
@@ -96,17 +110,18 @@ def test_a_bug_that_breaks_the_import_is_not_called_caught(folder):
 
 
 def test_a_patch_that_no_longer_fits_is_not_called_caught(folder):
-    code, told = battery(folder, table(folder, ("4 * n", "3 * n")))
-    assert (code, "stands 0 times" in told) == (1, True), told
+    code, output = battery(folder, table(folder, ("4 * n", "3 * n")))
+    assert (code, "stands 0 times" in output) == (1, True), output
 
 
 def test_a_test_that_fails_without_any_bug_catches_nothing(tmp_path):
     (tmp_path / "red").mkdir()
     folder = checkout(tmp_path / "red", "assert double(2) == 5")
-    code, told = battery(folder, table(folder, ("2 * n", "3 * n")))
-    assert (code, "fails without any bug" in told) == (2, True), told
+    code, output = battery(folder, table(folder, ("2 * n", "3 * n")))
+    assert (code, "fails without any bug" in output) == (2, True), output
 
 
-def test_the_command_of_a_law_names_it():
+def test_the_command_of_a_property_names_it():
     bug = Bug("a", "C", "b", "c", "d", doctor=("model=gru",), red="O6")
-    assert bug.command()[1:] == ["scripts/doctor.py", "--models", "5", "--laws", "O6", "model=gru"]
+    options = ["--models", "5", "--properties", "O6"]
+    assert bug.command()[1:] == ["scripts/doctor.py", *options, "model=gru"]

@@ -60,7 +60,7 @@ def test_ratio_zero_equals_greedy_until_the_end_on_200_models():
     batch = laws.full_batch(make_batch(seed=3))
     for seed in range(200):
         model = make_model(CHOICES[seed % len(CHOICES)], seed=100 + seed)
-        laws.never_teacher_forced_equals_greedy(model, batch, road_of_zeros)
+        laws.ratio_zero_equals_greedy(model, batch, road_of_zeros)
 
 
 @pytest.mark.parametrize("count", [1, 2, 13, 32])
@@ -239,7 +239,7 @@ def test_planted_inverted_coin_breaks_the_law_of_ratio_zero():
     def on_five_models():
         for seed in range(5):
             model = make_model(ATTENDING, seed=seed)
-            laws.never_teacher_forced_equals_greedy(model, batch, inverted)
+            laws.ratio_zero_equals_greedy(model, batch, inverted)
 
     with pytest.raises(AssertionError):
         on_five_models()

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from seq2seq_lab.doctor.agreement import LawBroken, agree, demand
+from seq2seq_lab.doctor.agreement import PropertyBroken, agree, demand
 from seq2seq_lab.model.state import AttentionKeys
 
 NAN, INF = torch.tensor([1.0, math.nan]), torch.tensor([1.0, -math.inf])
@@ -20,12 +20,12 @@ NAN, INF = torch.tensor([1.0, math.nan]), torch.tensor([1.0, -math.inf])
         (None, None, 0.0),
     ],
 )
-def test_what_is_alike_comes_with_its_largest_error(one, other, error):
+def test_equal_values_give_the_largest_error(one, other, error):
     assert agree(one, other) == pytest.approx(error, rel=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "told"),
+    ("one", "other", "reason"),
     [
         (torch.zeros(2).double(), torch.tensor([0.0, 1e-9]).double(), "values: apart by 1.0e-09"),
         (1.0, 1.0 + 1e-9, "apart by"),  # float32 could not tell these
@@ -38,8 +38,8 @@ def test_what_is_alike_comes_with_its_largest_error(one, other, error):
         ([1.0], [1.0, 2.0], "1 parts and not 2"),
     ],
 )
-def test_what_differs_is_told(one, other, told):
-    with pytest.raises(LawBroken, match=told):
+def test_a_difference_is_refused_with_its_reason(one, other, reason):
+    with pytest.raises(PropertyBroken, match=reason):
         agree(one, other)
 
 
@@ -48,11 +48,11 @@ def test_dataclasses_are_compared_part_by_part():
     one = AttentionKeys(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), mask)
     other = AttentionKeys(torch.zeros(1, 1, 2), torch.ones(1, 1, 2), mask)
     assert agree(one, one) == 0.0
-    with pytest.raises(LawBroken, match="keys values: apart by"):
+    with pytest.raises(PropertyBroken, match="keys values: apart by"):
         agree(one, other, "keys")
 
 
-def test_a_demand_that_fails_is_a_broken_law():
-    demand(holds=torch.tensor(1), reason="never told")
-    with pytest.raises(LawBroken, match="why"):
+def test_a_demand_that_fails_is_a_broken_property():
+    demand(holds=torch.tensor(1), reason="never raised")
+    with pytest.raises(PropertyBroken, match="why"):
         demand(holds=False, reason="why")

@@ -1,4 +1,4 @@
-"""The doctor: every named model is sound, and so are other ways to decode, tie, stack and feed."""
+"""The doctor: every named model is sound, and so is every other search, tying, stack and scheduled sampling."""
 
 from dataclasses import replace
 from itertools import product
@@ -6,8 +6,9 @@ from itertools import product
 import pytest
 
 from seq2seq_lab.config.compose import compose, conf_dir
-from seq2seq_lab.doctor.examination import FAIL, LAWS, NOT_APPLICABLE, PASS, Law, examine
+from seq2seq_lab.doctor.examination import CHECKS, FAIL, NOT_APPLICABLE, PASS, examine
 from seq2seq_lab.doctor.patient import Patient, admit
+from seq2seq_lab.doctor.properties import PROPERTIES
 from support.doctor_findings import IDS, found, patient_of
 
 
@@ -23,16 +24,16 @@ def named_models() -> list[str]:
     return [name for name in names if "_target_" in compose([f"model={name}"])["model"]]
 
 
-def test_the_laws_are_o1_to_o14():
-    assert [law.id for law in LAWS] == IDS
+def test_the_doctor_checks_the_properties_with_a_function_of_the_doctor():
+    assert list(CHECKS) == IDS == [one.id for one in PROPERTIES.values() if one.doctor]
 
 
 @pytest.mark.parametrize("name", named_models())
 def test_every_named_model_is_sound(name):
     outcomes = found(replace(patient_of(f"model={name}"), seeds=(1,)))
-    silent = {i for i, told in outcomes.items() if told != PASS}
+    silent = {i for i, outcome in outcomes.items() if outcome != PASS}
     assert all(outcomes[i].startswith(NOT_APPLICABLE) for i in silent), outcomes
-    assert silent in (set(), {"O9", "O10"})  # these speak of attention only
+    assert silent in (set(), {"O9", "O10"})  # these are about attention only
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_every_named_model_is_sound(name):
     ],
     ids=" ".join,
 )
-def test_other_ways_to_decode_tie_and_stack_are_sound(overrides):
+def test_other_searches_tyings_and_stacks_are_sound(overrides):
     patient = replace(patient_of("model=lstm_attn", *overrides), seeds=(1,))
     outcomes = found(patient, *IDS[:7], "O9", "O10", "O11", "O12")
     assert set(outcomes.values()) == {PASS}, outcomes
@@ -65,7 +66,7 @@ SAMPLINGS = [
 
 
 @pytest.mark.parametrize(("sampling", "unit", "sampled_token"), SAMPLINGS)
-def test_every_scheduled_sampling_is_sound_and_own_choices_but_the_likeliest_are_left_out(
+def test_every_scheduled_sampling_is_sound_and_o7_is_about_argmax_only(
     sampling, unit, sampled_token
 ):
     group = "training/scheduled_sampling"
@@ -77,27 +78,27 @@ def test_every_scheduled_sampling_is_sound_and_own_choices_but_the_likeliest_are
     patient = patient_of("model=lstm_attn", *parts)
     outcomes = found(replace(patient, seeds=(1,)), "O6", "O7", "O8")
     assert (outcomes["O6"], outcomes["O8"]) == (PASS, PASS), outcomes
-    own = f"{NOT_APPLICABLE} this feeding draws or mixes what it feeds"
-    assert outcomes["O7"] == (PASS if sampled_token == "argmax" else own)
+    other = f"{NOT_APPLICABLE} the sampled token is drawn or a mixture"
+    assert outcomes["O7"] == (PASS if sampled_token == "argmax" else other)
 
 
 def test_the_samplings_are_all_that_there_are():
     assert len(SAMPLINGS) == 2 * 3 * 5
 
 
-def test_a_decoder_that_does_not_read_its_output_has_no_coins_to_count():
+def test_scheduled_sampling_of_a_decoder_that_does_not_read_its_output_is_not_applicable():
     patient = patient_of("model=gru", "model/context=every_step")
-    told = f"{NOT_APPLICABLE} this decoder does not read its own output"
-    assert found(patient, "O8") == {"O8": told}
+    outcome = f"{NOT_APPLICABLE} this decoder does not read its own output"
+    assert found(patient, "O8") == {"O8": outcome}
 
 
-def test_a_law_that_crashes_is_broken():
+def test_a_property_whose_check_crashes_is_broken():
     def crash(patient: Patient) -> float:
         raise IndexError("out of\nrange")
 
-    (verdict,) = examine(patient_of("model=gru"), (Law("O99", "nothing", crash),))
+    (verdict,) = examine(patient_of("model=gru"), {"O1": crash})
     assert (verdict.outcome, verdict.reason) == (FAIL, "IndexError: out of range")
-    assert verdict.error is None
+    assert (verdict.name, verdict.error) == (PROPERTIES["O1"].name, None)
 
 
 def test_widths_that_a_constructor_refuses_stay_as_composed(monkeypatch):
@@ -106,5 +107,5 @@ def test_widths_that_a_constructor_refuses_stay_as_composed(monkeypatch):
     monkeypatch.setattr(
         patient_module, "shrink", lambda node: {**node, "dropout": 2, "tie_output": True}
     )
-    kept = admit(["model=gru_attn", "model.dim=10"], (1,))
-    assert (kept.sizes, kept.node["dim"]) == ({}, 10)
+    patient = admit(["model=gru_attn", "model.dim=10"], (1,))
+    assert (patient.sizes, patient.node["dim"]) == ({}, 10)

@@ -1,4 +1,4 @@
-"""Each law of the doctor turns red when a bug is planted that breaks it."""
+"""Each check of the doctor fails when a bug is planted that breaks its property."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ from seq2seq_lab.model.recurrent_encoder import RecurrentEncoder
 from seq2seq_lab.training import module
 from seq2seq_lab.training.loss import TokenCrossEntropy
 from seq2seq_lab.training.module import Seq2SeqModule
-from seq2seq_lab.training.scheduled_sampling import unit as coins
+from seq2seq_lab.training.scheduled_sampling import unit
 from support.doctor_findings import IDS, found, patient_of
 
 
 @dataclass(frozen=True)
 class Bug:
-    law: str
+    property: str
     plant: Callable[[pytest.MonkeyPatch], None]
     overrides: tuple[str, ...] = ("model=lstm_attn",)
 
@@ -89,17 +89,17 @@ def cut_gradient(patch):
 
 
 def inverted_ratio(patch):
-    original = coins.throw
-    patch.setattr(coins, "throw", lambda shape, ratio, g: original(shape, 1 - ratio, g))
+    original = unit.bernoulli
+    patch.setattr(unit, "bernoulli", lambda shape, ratio, g: original(shape, 1 - ratio, g))
 
 
-def one_coin_per_batch(patch):
-    original = coins.throw
-    patch.setattr(coins, "throw", lambda shape, *rest: original((1, 1), *rest).expand(shape))
+def one_draw_per_batch(patch):
+    original = unit.bernoulli
+    patch.setattr(unit, "bernoulli", lambda shape, *rest: original((1, 1), *rest).expand(shape))
 
 
-def coins_of_a_sentence_apart(patch):
-    patch.setattr(coins.Sequence, "__call__", coins.Token.__call__)
+def one_draw_per_token_of_a_sequence(patch):
+    patch.setattr(unit.Sequence, "__call__", unit.Token.__call__)
 
 
 def ratio_in_validation(patch):
@@ -179,10 +179,12 @@ BUGS = [
     Bug("O6", cut_gradient),
     Bug("O7", inverted_ratio),
     Bug("O8", inverted_ratio),
-    Bug("O8", one_coin_per_batch),
-    Bug("O8", one_coin_per_batch, ("model=gru", "training/scheduled_sampling/unit=sequence")),
+    Bug("O8", one_draw_per_batch),
+    Bug("O8", one_draw_per_batch, ("model=gru", "training/scheduled_sampling/unit=sequence")),
     Bug(
-        "O8", coins_of_a_sentence_apart, ("model=gru", "training/scheduled_sampling/unit=sequence")
+        "O8",
+        one_draw_per_token_of_a_sequence,
+        ("model=gru", "training/scheduled_sampling/unit=sequence"),
     ),
     Bug("O8", ratio_in_validation),
     Bug("O9", mask_after_softmax),
@@ -197,13 +199,13 @@ BUGS = [
 ]
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.law}-{bug.plant.__name__}")
-def test_planted_bug_turns_its_law_red(bug, monkeypatch):
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.property}-{bug.plant.__name__}")
+def test_planted_bug_breaks_its_property(bug, monkeypatch):
     patient = patient_of(*bug.overrides)
-    assert found(patient, bug.law) == {bug.law: PASS}
+    assert found(patient, bug.property) == {bug.property: PASS}
     bug.plant(monkeypatch)
-    assert found(patient, bug.law)[bug.law].startswith(FAIL)
+    assert found(patient, bug.property)[bug.property].startswith(FAIL)
 
 
-def test_every_law_has_a_planted_bug():
-    assert {bug.law for bug in BUGS} == set(IDS)
+def test_every_property_of_the_doctor_has_a_planted_bug():
+    assert {bug.property for bug in BUGS} == set(IDS)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from seq2seq_lab.doctor import roads
+from seq2seq_lab.doctor import paths
 from seq2seq_lab.model import attention, bridge, encoder_decoder, normalizer, state
 from seq2seq_lab.model import recurrent_decoder as decoder
 from seq2seq_lab.model import recurrent_encoder as encoder
@@ -105,7 +105,7 @@ def test_every_legal_combination_keeps_the_laws(cell, attention):
         laws.forward_equals_steps(model, batch)
         laws.padding_has_no_effect(model, batch)
         every_parameter_is_trained(choice)
-        laws.loop_equals_parallel_road(model, batch)
+        laws.sequential_equals_parallel(model, batch)
         laws.greedy_score_is_teacher_forced_score(model, batch)
         count += 1
     assert count > 100
@@ -162,7 +162,7 @@ def test_planted_padding_in_the_loss_is_caught(monkeypatch):
         logits = model(batch.source, batch.source_lengths, batch.target_input)
         return (logits * 1.0)[batch.target_mask] + logits.mean()
 
-    monkeypatch.setattr(roads, "teacher_forced", forced)
+    monkeypatch.setattr(paths, "teacher_forced", forced)
     with pytest.raises(AssertionError):
         laws.padding_has_no_effect(make_model(PLAIN), make_batch())
 

@@ -100,7 +100,7 @@ def test_a_model_with_it_keeps_the_laws(name):
     model.decoder.attention.normalizer = make(name)
     laws.forward_equals_steps(model, batch)
     laws.padding_has_no_effect(model, batch)
-    laws.loop_equals_parallel_road(model, batch)
+    laws.sequential_equals_parallel(model, batch)
 
 
 # planted bugs

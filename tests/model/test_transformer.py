@@ -63,7 +63,7 @@ def test_every_parameter_gets_a_gradient_and_the_padding_row_none(choice):
 @EVERY
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_the_loop_equals_the_parallel_road_in_logits_and_gradients(choice, dropout):
-    laws.loop_equals_parallel_road(make(choice, dropout=dropout).train(), make_batch())
+    laws.sequential_equals_parallel(make(choice, dropout=dropout).train(), make_batch())
 
 
 @EVERY
@@ -81,7 +81,7 @@ def test_ratio_zero_equals_greedy_decoding(choice):
     def never_forced(model, batch):
         return sequential_logits(model, batch, torch.zeros_like(batch.target_mask))
 
-    laws.never_teacher_forced_equals_greedy(make(choice), laws.full_batch(BATCH), never_forced)
+    laws.ratio_zero_equals_greedy(make(choice), laws.full_batch(BATCH), never_forced)
 
 
 # O11

@@ -259,7 +259,7 @@ def test_planted_dropout_in_one_road_only_is_caught(choice, monkeypatch):
     assert issubclass(kind, Norm)
     after = kind.after
     monkeypatch.setattr(kind, "after", undropped_steps)
-    breaks(laws.loop_equals_parallel_road, make(choice, dropout=0.4).train(), make_batch())
+    breaks(laws.sequential_equals_parallel, make(choice, dropout=0.4).train(), make_batch())
 
 
 def test_planted_untrained_parameter_is_caught():

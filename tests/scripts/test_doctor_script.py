@@ -17,7 +17,7 @@ def examined(*arguments: object) -> int:
         return errors.run(script.main)
 
 
-def test_a_sound_model_gets_a_verdict_for_each_law_and_exit_code_0(tmp_path):
+def test_a_sound_model_gets_a_verdict_for_each_property_and_exit_code_0(tmp_path):
     done = run_script(
         "scripts/doctor.py", "model=gru_attn", "--models", 1, "--json", tmp_path / "verdicts.json"
     )
@@ -28,19 +28,20 @@ def test_a_sound_model_gets_a_verdict_for_each_law_and_exit_code_0(tmp_path):
     stored = json.loads((tmp_path / "verdicts.json").read_text())
     assert stored["overrides"] == ["model=gru_attn"]
     assert stored["broken"] == []
-    assert [law["id"] for law in stored["laws"]] == [f"O{n}" for n in range(1, 15)]
-    assert all(law["error"] < 1e-2 and law["seconds"] < 60 for law in stored["laws"])
+    assert [found["id"] for found in stored["properties"]] == [f"O{n}" for n in range(1, 15)]
+    assert all(found["error"] < 1e-2 for found in stored["properties"])
+    assert all(found["seconds"] < 60 for found in stored["properties"])
 
 
 def test_a_planted_bug_is_named_and_ends_with_exit_code_1(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(Seq2SeqModule, "on_before_optimizer_step", lambda self, optimizer: None)
     verdicts = tmp_path / "verdicts.json"
-    assert examined("model=gru", "--laws", "O12,O14", "--json", verdicts) == 1
-    told = capsys.readouterr()
-    assert told.err == "error: 1 of 2 laws broken: O14\n"
-    assert "O12 PASS" in told.out
-    assert "O14 FAIL" in told.out
-    assert "weights after two steps" in told.out
+    assert examined("model=gru", "--properties", "O12,O14", "--json", verdicts) == 1
+    written = capsys.readouterr()
+    assert written.err == "error: 1 of 2 properties broken: O14\n"
+    assert "O12 PASS" in written.out
+    assert "O14 FAIL" in written.out
+    assert "weights after two steps" in written.out
     assert json.loads(verdicts.read_text())["broken"] == ["O14"]
 
 
@@ -52,7 +53,7 @@ def test_a_planted_bug_is_named_and_ends_with_exit_code_1(monkeypatch, capsys, t
         (["model=lstm_attn", "model.dropout=2"], "dropout"),
         (["--models", "0", "model=gru"], "--models 0"),
         (["--jsn", "x"], "--jsn"),
-        (["--laws", "O1,O99", "model=gru"], "no law 'O99'"),
+        (["--properties", "O1,O99", "model=gru"], "no property 'O99'"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments, named, capsys):
@@ -62,8 +63,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, named, capsys):
     assert named in line
 
 
-def test_a_file_that_cannot_be_written_is_told_in_one_line(capsys, tmp_path):
+def test_a_file_that_cannot_be_written_is_reported_in_one_line(capsys, tmp_path):
     assert (
-        examined("model=gru", "--laws", "O11", "--json", tmp_path / "none" / "verdicts.json") == 5
+        examined("model=gru", "--properties", "O11", "--json", tmp_path / "none" / "verdicts.json") == 5
     )
     assert capsys.readouterr().err.startswith("error: cannot write ")

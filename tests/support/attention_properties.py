@@ -1,4 +1,4 @@
-"""The laws of an attention, each a function that raises AssertionError where a class breaks it."""
+"""The properties of an attention, each a function that raises AssertionError where a class breaks it."""
 
 from typing import Any
 
@@ -72,12 +72,12 @@ def weights_are_a_distribution_over_real_positions(attention: Attention) -> None
 def one_step_at_a_time(
     attention: Attention, query: Tensor, keys: AttentionKeys
 ) -> tuple[Tensor, Tensor]:
-    """Look as decoding does: one query, then the past is renewed."""
-    past, looks = attention.start(keys), []
+    """Attend as decoding does: one query at a time, with the past weights of the steps before."""
+    past, results = attention.start(keys), []
     for now in query.split(1, dim=1):
-        looks.append(attention(now, keys, past.unsqueeze(1)))
-        past = attention.advance(past, looks[-1][1][:, 0])
-    contexts, weights = zip(*looks, strict=True)
+        results.append(attention(now, keys, past.unsqueeze(1)))
+        past = attention.advance(past, results[-1][1][:, 0])
+    contexts, weights = zip(*results, strict=True)
     return torch.cat(contexts, dim=1), torch.cat(weights, dim=1)
 
 
@@ -88,7 +88,7 @@ def all_steps_at_once_equal_one_at_a_time(attention: Attention) -> None:
 
 
 def hypotheses_side_by_side_equal_each_alone(attention: Attention, width: int = 3) -> None:
-    """O1 for attention: rows of a beam, each with its own past, do not see each other."""
+    """O1 for attention: the hypotheses of a beam, each with its own past, have no effect on each other."""
     keys = attention.prepare(make_memory())
     query = torch.stack([queries() for _ in range(width)], dim=2)
     past = attention.start(keys).unsqueeze(1).repeat(1, width, 1)
@@ -109,9 +109,9 @@ def equals_the_formula(attention: Attention, formula: Formula) -> None:
     context, weights = attention.sequence(query, attention.prepare(memory))
     for row, length in enumerate(LENGTHS.tolist()):
         states = memory.states[row, :length].tolist()
-        for step, look in enumerate(formula(attention, query[row].tolist(), states)):
-            assert_equal(weights[row, step, :length].tolist(), look[0])
-            assert_equal(context[row, step].tolist(), look[1])
+        for step, expected in enumerate(formula(attention, query[row].tolist(), states)):
+            assert_equal(weights[row, step, :length].tolist(), expected[0])
+            assert_equal(context[row, step].tolist(), expected[1])
 
 
 class _Whole(nn.Module):

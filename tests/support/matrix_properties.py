@@ -1,7 +1,7 @@
-"""Laws on what one training pass of a model leaves behind, for batteries of thousands of models.
+"""Properties of one training pass of a model, for test matrices of thousands of models.
 
-The same laws as in laws.py (O5, O9, O12), but all of them on two passes: one of a batch, one of the same batch with
-worse padding. The weights are caught where the attention returns them, so no decoding is needed.
+They are O5, O9 and O12 of model_properties.py, all on two passes: one of a batch, one of the same batch with more and
+wrong padding. The weights are caught where the attention returns them, so no decoding is needed.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from support.tiny_models import SOURCE_VOCAB
 
 @dataclass(frozen=True)
 class Pass:
-    """What is left of a training pass; `weights` is (batch, target, source), of width 0 without attention."""
+    """The results of a training pass; `weights` is (batch, target, source), of width 0 without attention."""
 
     logits: Tensor
     loss: Tensor

@@ -1,6 +1,6 @@
-"""The correctness laws under their test names: the doctor's own functions, over random models of the tests' sizes.
+"""Correctness properties as functions: the doctor's own, and some over random models of the tests' sizes.
 
-Each is a function that raises AssertionError where a model breaks it. The tests call them over many models, and once
+Each raises AssertionError where a model breaks it. The tests call them over many models, and once
 more with a bug planted, to see that they would notice.
 """
 
@@ -16,13 +16,8 @@ from seq2seq_lab.decoding.greedy import Greedy
 from seq2seq_lab.decoding.hypotheses import Hypothesis
 from seq2seq_lab.doctor import searching
 from seq2seq_lab.doctor.batches import full_batch, widened
-from seq2seq_lab.doctor.forcing import (
-    loop_equals_parallel_road,
-    never_teacher_forced_equals_greedy,
-    shared_dropout,
-)
 from seq2seq_lab.doctor.padding import padding_has_no_effect, with_nan_padding
-from seq2seq_lab.doctor.roads import (
+from seq2seq_lab.doctor.paths import (
     by_steps,
     every_parameter_is_trained,
     forward_equals_steps,
@@ -38,15 +33,36 @@ from seq2seq_lab.doctor.searching import (
 from seq2seq_lab.doctor.searching import (
     score_is_teacher_forced_score as greedy_score_is_teacher_forced_score,
 )
+from seq2seq_lab.doctor.teacher_forcing import (
+    ratio_zero_equals_greedy,
+    sequential_equals_parallel,
+    shared_dropout,
+)
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS
 from support.tiny_models import SOURCE_VOCAB
 
 __all__ = [
-    "SEARCH", "assert_equal", "batch_mates_have_no_effect", "by_steps", "corpus_of", "decode",
-    "every_parameter_is_trained", "forced_score", "forward_equals_steps", "full_batch", "gradients",
-    "greedy_score_is_teacher_forced_score", "loop_equals_parallel_road", "loss_and_gradients",
-    "never_teacher_forced_equals_greedy", "nothing_comes_after_the_end", "padding_has_no_effect",
-    "request_of", "same_hypotheses", "shared_dropout", "widened",
+    "SEARCH",
+    "assert_equal",
+    "batch_mates_have_no_effect",
+    "by_steps",
+    "corpus_of",
+    "decode",
+    "every_parameter_is_trained",
+    "forced_score",
+    "forward_equals_steps",
+    "full_batch",
+    "gradients",
+    "greedy_score_is_teacher_forced_score",
+    "loss_and_gradients",
+    "nothing_comes_after_the_end",
+    "padding_has_no_effect",
+    "ratio_zero_equals_greedy",
+    "request_of",
+    "same_hypotheses",
+    "sequential_equals_parallel",
+    "shared_dropout",
+    "widened",
     "with_nan_padding",
 ]  # fmt: skip
 
@@ -87,12 +103,12 @@ def corpus_of(count: int, seed: int) -> Batch:
     return batch
 
 
-def fails_on_some_seed(law: Callable[[int], object], seeds: Iterable[int] = range(10)) -> None:
-    """Assert that a law breaks for one of the seeds at least: a planted bug need not show in every model."""
+def fails_on_some_seed(check: Callable[[int], object], seeds: Iterable[int] = range(10)) -> None:
+    """Assert that a property breaks for one of the seeds at least: a planted bug need not show in every model."""
 
     def on_all() -> None:
         for seed in seeds:
-            law(seed)
+            check(seed)
 
     with pytest.raises(AssertionError):
         on_all()

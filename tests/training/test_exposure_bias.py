@@ -5,7 +5,7 @@ from PIL import Image
 from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.training import exposure_bias
 from seq2seq_lab.training.exposure_bias import Curve, draw_curves, measure
-from support import model_properties as laws
+from support.model_properties import assert_equal
 from support.tiny_models import covering_choices, make_batch, make_model
 
 CHOICES = covering_choices()
@@ -22,8 +22,8 @@ def by_hand(model, batch, *, forced: bool) -> list[float]:
             token, logits = batch.target_input[row : row + 1, 0], torch.zeros(1, 13)
             for position in range(int(batch.target_mask[row].sum())):
                 if position:
-                    given = batch.target_input[row : row + 1, position]
-                    token = given if forced else most_likely(logits)
+                    reference = batch.target_input[row : row + 1, position]
+                    token = reference if forced else most_likely(logits)
                 logits, state = model.step(token, state)
                 target = int(batch.target_output[row, position])
                 losses.setdefault(position, []).append(-float(logits.log_softmax(-1)[0, target]))
@@ -37,8 +37,8 @@ def ends_equal_a_loop() -> None:
         forced, free = measure(model, [batch], (1.0, 0.0))
         assert model.training
         model.eval()
-        laws.assert_equal(forced.by_position, by_hand(model, batch, forced=True))
-        laws.assert_equal(free.by_position, by_hand(model, batch, forced=False))
+        assert_equal(forced.by_position, by_hand(model, batch, forced=True))
+        assert_equal(free.by_position, by_hand(model, batch, forced=False))
         assert forced.counts.tolist() == [3, 3, 3, 2, 2, 1, 1]
 
 

@@ -15,7 +15,6 @@ from seq2seq_lab.training import module as module_module
 from seq2seq_lab.training.loss import TokenCrossEntropy, negative_log_likelihood
 from seq2seq_lab.training.lr_schedule import Constant as ConstantRate
 from seq2seq_lab.training.module import Seq2SeqModule
-from seq2seq_lab.training.scheduled_sampling.schedule import Constant
 from seq2seq_lab.training.scheduled_sampling.sequential import Sequential
 from support.model_properties import assert_equal
 from support.tiny_models import TARGET_VOCAB, covering_choices, make_model
@@ -166,7 +165,6 @@ def make_module(model, smoothing: float) -> Seq2SeqModule:
         TokenCrossEntropy(smoothing),
         torch.optim.SGD,
         ConstantRate(),
-        Constant(),
         Sequential(),
         translator,
     )

@@ -1,4 +1,4 @@
-"""What a law says of two values: how far they are apart, and when that is too far."""
+"""Comparison of two values: the largest difference, and an error where it is over the tolerance."""
 
 import math
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ TOLERANCE = 1e-10
 """For float64; what a different order of the same sums leaves is far below."""
 
 
-class LawBroken(AssertionError):  # noqa: N818 - what pytest shows, and what the doctor prints as its reason
-    """A law does not hold; the message says in one line what was found."""
+class PropertyBroken(AssertionError):  # noqa: N818 - what pytest shows, and what the doctor prints as its reason
+    """A property does not hold; the message says in one line what was found."""
 
 
-class NotApplicable(Exception):  # noqa: N818 - no error: the model owns nothing that the law speaks of
-    """A law has nothing to say of this model; the message says why."""
+class NotApplicable(Exception):  # noqa: N818 - no error: the model has no part that the property is about
+    """A property is about a part that this model does not have; the message names it."""
 
 
 def demand(holds: object, reason: str) -> None:
-    """Raise `LawBroken` with the reason unless the condition holds."""
+    """Raise `PropertyBroken` with the reason unless the condition holds."""
     if not holds:
-        raise LawBroken(reason)
+        raise PropertyBroken(reason)
 
 
 def agree(
     one: object, other: object, what: str = "values", *, tolerance: float = TOLERANCE
 ) -> float:
-    """Return how far two values are apart at most; raise `LawBroken` where that is over the tolerance.
+    """Return how far two values are apart at most; raise `PropertyBroken` where that is over the tolerance.
 
     Values are tensors, numbers, or lists, tuples, dicts and dataclasses of them. The distance of two tensors is the
     largest difference, relative to the largest expected magnitude where that is over 1.

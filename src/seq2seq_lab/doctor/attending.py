@@ -1,4 +1,4 @@
-"""Laws O9 and O10: attention is a distribution over the real source tokens, and the one that its formula says."""
+"""Properties O9 and O10: attention weights are a distribution over real source tokens, and equal their formula."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq_lab.batch import Batch
-from seq2seq_lab.doctor.agreement import LawBroken, NotApplicable, agree, demand
+from seq2seq_lab.doctor.agreement import NotApplicable, PropertyBroken, agree, demand
 from seq2seq_lab.doctor.attention_formulas import FORMULAS, Formula
-from seq2seq_lab.doctor.roads import by_steps
+from seq2seq_lab.doctor.paths import by_steps
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.state import Memory
 
@@ -41,11 +41,11 @@ def _refuses_a_row_without_tokens(model: EncoderDecoder, batch: Batch) -> None:
         model.initial_state(replace(memory, mask=memory.mask & ~first))
     except ValueError:
         return
-    raise LawBroken("a source without any real token is not refused")
+    raise PropertyBroken("a source without any real token is not refused")
 
 
 def attention_equals_its_formula(model: EncoderDecoder, batch: Batch) -> float:
-    """O10: every weight is what a loop over floats gives, where the formula is known, and gradients are right."""
+    """O10: weights and contexts equal a loop over floats, where the formula is known, and gradients are right."""
     with torch.no_grad():
         memory = model.encode(batch.source, batch.source_lengths)
         state = model.initial_state(memory)
@@ -71,10 +71,10 @@ def equals_the_formula(
     contexts, weights = attention.sequence(query, attention.prepare(memory))
     worst = 0.0
     for row, length in enumerate(memory.mask.sum(dim=1).tolist()):
-        looks = formula(attention, query[row].tolist(), memory.states[row, :length].tolist())
-        for step, look in enumerate(looks):
+        expected = formula(attention, query[row].tolist(), memory.states[row, :length].tolist())
+        for step, pair in enumerate(expected):
             found = (weights[row, step, :length].tolist(), contexts[row, step].tolist())
-            worst = max(worst, agree(found, look, "weights and context"))
+            worst = max(worst, agree(found, pair, "weights and context"))
     return worst
 
 
@@ -105,4 +105,4 @@ def gradients_are_right(model: EncoderDecoder, memory: Memory, target_input: Ten
     try:
         torch.autograd.gradcheck(function, leaves, fast_mode=True)
     except RuntimeError as error:  # torch.autograd.gradcheck.GradcheckError
-        raise LawBroken(f"a wrong gradient: {str(error).splitlines()[0]}") from error
+        raise PropertyBroken(f"a wrong gradient: {str(error).splitlines()[0]}") from error

@@ -1,4 +1,4 @@
-"""The published attentions as loops over floats, one sentence after another: no tensor is computed with.
+"""The published attentions as loops over floats, one sentence after another, without tensor operations.
 
 A formula takes the attention (for its weights), the queries of all steps and the states of one sentence, and gives
 per step the weights and the context.
@@ -68,7 +68,7 @@ def normalized(attention: Any, scores: Vector) -> Vector:
     return NORMALIZED[type(attention.normalizer).__name__](scores)
 
 
-# scores: of one query, the states of its sentence, a position there, and the weights of all looks before
+# scores: of one query, the states of its sentence, a position there, and the attention weights of all steps before
 
 Score = Callable[[Any, Vector, list[Vector], int, list[Vector]], float]
 
@@ -76,7 +76,7 @@ Score = Callable[[Any, Vector, list[Vector], int, list[Vector]], float]
 def scored(score: Score, bias: Score = lambda *_: 0.0) -> Formula:
     """Return the formula: score over temperature, plus a bias, normalised; the mean of the states."""
 
-    def looks(a: Any, queries: list[Vector], states: list[Vector]) -> list[tuple[Vector, Vector]]:
+    def attend(a: Any, queries: list[Vector], states: list[Vector]) -> list[tuple[Vector, Vector]]:
         before: list[Vector] = []
         for query in queries:
             places = [(a, query, states, place, before) for place in range(len(states))]
@@ -84,7 +84,7 @@ def scored(score: Score, bias: Score = lambda *_: 0.0) -> Formula:
             before.append(normalized(a, energies))
         return [(weights, mean(weights, states)) for weights in before]
 
-    return looks
+    return attend
 
 
 def general(a: Any, query: Vector, states: list[Vector], place: int, before: list[Vector]) -> float:
@@ -139,7 +139,7 @@ def around_the_prediction(
 def multi_head(a: Any, queries: list[Vector], states: list[Vector]) -> list[tuple[Vector, Vector]]:
     width = len(a.output.weight) // a.num_heads
     keys, values = ([times(m.weight, s) for s in states] for m in (a.key, a.value))
-    looks = []
+    steps = []
     for query in (times(a.query.weight, q) for q in queries):
         weights, joined = [], []
         for start in range(0, width * a.num_heads, width):
@@ -147,8 +147,8 @@ def multi_head(a: Any, queries: list[Vector], states: list[Vector]) -> list[tupl
             scale = math.sqrt(width) * a.temperature
             weights.append(normalized(a, [dot(query[head], k[head]) / scale for k in keys]))
             joined += mean(weights[-1], [v[head] for v in values])
-        looks.append(([w / a.num_heads for w in total(*weights)], times(a.output.weight, joined)))
-    return looks
+        steps.append(([w / a.num_heads for w in total(*weights)], times(a.output.weight, joined)))
+    return steps
 
 
 FORMULAS: dict[str, Formula] = {

@@ -1,4 +1,4 @@
-"""Random sentences as batches, and the same batch in other clothes."""
+"""Random sentences as batches, and the same batch with other rows or other padding."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -57,7 +57,7 @@ def widened(batch: Batch, source: int = 2, target: int = 3) -> Batch:
 
 
 def with_random_padding(batch: Batch) -> Batch:
-    """Return the batch with words of its own in place of the padding ids; lengths and masks stay."""
+    """Return the batch with random words in place of the padding ids; lengths and masks stay."""
     source = torch.randint(NUM_SPECIAL_TOKENS, int(batch.source.max()) + 1, batch.source.shape)
     highest = int(batch.target_output.max()) + 1
     target = torch.randint(NUM_SPECIAL_TOKENS, highest, batch.target_input.shape)

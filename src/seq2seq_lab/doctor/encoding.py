@@ -1,4 +1,4 @@
-"""Law O11: the encoder reads each sentence of a padded batch as if it were alone."""
+"""Property O11: the encoder reads each sentence of a padded batch as if it were alone."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Laws O1 and O2: a beam of one is greedy search, and a beam of full width finds what enumeration finds."""
+"""Properties O1 and O2: a beam of one is greedy search, and a beam of full width finds what enumeration finds."""
 
 import math
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def beam_of_one_is_greedy(model: EncoderDecoder, batch: Batch, search: Any) -> f
 
 @dataclass(frozen=True)
 class String:
-    """One of all strings with its score from the parallel road."""
+    """One of all strings with its teacher-forced score."""
 
     tokens: tuple[int, ...]
     score: float
@@ -48,10 +48,10 @@ class String:
 
 
 def narrowed(logits: Tensor) -> Tensor:
-    """Return the logits with the few words and the end token left."""
-    kept = torch.full_like(logits, -math.inf)
-    kept[..., [EOS, *WORDS]] = logits[..., [EOS, *WORDS]]
-    return kept
+    """Return the logits with -inf for all but the few words and the end token."""
+    few = torch.full_like(logits, -math.inf)
+    few[..., [EOS, *WORDS]] = logits[..., [EOS, *WORDS]]
+    return few
 
 
 @torch.no_grad()
@@ -75,7 +75,7 @@ def every_string(model: EncoderDecoder, one: Batch) -> list[String]:
 
 
 def full_beam_is_enumeration(model: EncoderDecoder, batch: Batch, search: Any) -> float:
-    """O2: the best string, and all of them in order, come out of a beam of full width under each length penalty."""
+    """O2: a beam of full width returns the best string, and all strings in order, under each length penalty."""
     composed = getattr(search, "length_penalty", None)
     penalties = [
         NoPenalty(),

@@ -1,4 +1,4 @@
-"""Laws O13 and O14: loss and perplexity are their closed forms, and accumulation changes nothing."""
+"""Properties O13 and O14: loss and perplexity equal their closed forms, and accumulation changes nothing."""
 
 import math
 from typing import Any
@@ -56,7 +56,7 @@ def mean_by_sentence(model: EncoderDecoder, batches: list[Batch]) -> float:
     return total / count
 
 
-def perplexity_is_honest(patient: Patient) -> float:
+def loss_and_perplexity_equal_their_closed_forms(patient: Patient) -> float:
     """O13: loss = closed form; reported perplexity = that of all tokens, unsmoothed; a uniform model has V."""
     vocabulary = patient.vocabularies[1]
     worst = loss_equals_its_closed_form(patient.loss, vocabulary)
@@ -77,18 +77,18 @@ def perplexity_is_honest(patient: Patient) -> float:
 
 
 def validation_ignores_the_ratio(patient: Patient) -> float:
-    """O8, last part: the ratio has no effect on what validation reports, and no coin is drawn for it."""
+    """O8, last part: the ratio has no effect on what validation reports, and validation draws no random number."""
     batches, values = [patient.batch(1)], []
     for ratio in (0.0, 1.0):
         module = runs.make_module(patient, patient.model(patient.seeds[0]), ratio)
         before = module.sampling_generator.get_state()
         values.append(runs.validate(patient, module, batches)["val/loss"])
-        demand(torch.equal(before, module.sampling_generator.get_state()), "validation draws coins")
+        demand(torch.equal(before, module.sampling_generator.get_state()), "validation samples")
     return agree(values[0], values[1], "validation loss at ratio 0 and 1")
 
 
 def accumulation_changes_nothing(patient: Patient) -> float:
-    """O14: k small batches with unlike token counts make the step of one big batch; the last group may be short."""
+    """O14: k small batches of unequal token counts make the step of one big batch; the last group may be short."""
     big = random_batch((1, 2, 9, 3, 1, 4, 2), (9, 1, 2, 7, 1, 8, 3), patient.vocabularies)
     small = [rows_of(big, rows) for rows in ([0], [1, 2], [3, 4], [5], [6])]
     whole = [rows_of(big, [0, 1, 2, 3, 4]), rows_of(big, [5, 6])]

@@ -1,4 +1,4 @@
-"""Law O5: padding has no effect."""
+"""Property O5: padding has no effect."""
 
 import copy
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.doctor.agreement import agree, demand
 from seq2seq_lab.doctor.batches import widened, with_random_padding
-from seq2seq_lab.doctor.roads import by_steps, embeddings, is_output, loss_and_gradients
+from seq2seq_lab.doctor.paths import by_steps, embeddings, is_output, loss_and_gradients
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import PAD
 

@@ -1,4 +1,4 @@
-"""What the doctor examines: the composed model and the parts that train and decode it, at tiny sizes in float64."""
+"""The composed model and the parts that train and decode it, at tiny sizes in float64, for the doctor to examine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SOURCES, TARGETS = (4, 0, 2, 6), (2, 5, 0, 3)
 
 @dataclass(frozen=True)
 class Patient:
-    """A composed config, ready to be examined; `node` is the model's, `sizes` says what became of its widths."""
+    """A composed config, ready to be examined; `node` is the model's, `sizes` maps composed to tiny widths."""
 
     node: dict[str, Any]
     vocabularies: tuple[int, int]
@@ -36,11 +36,11 @@ class Patient:
     seeds: tuple[int, ...]
 
     def model(self, seed: int) -> EncoderDecoder:
-        """Return the model with random weights, as it decodes: no dropout."""
+        """Return the model with random weights in evaluation mode."""
         return randomize(build(self.node), seed).eval()
 
     def training_model(self, seed: int, *, dropout: bool) -> EncoderDecoder:
-        """Return the model with random weights, as it trains, with its dropout or without."""
+        """Return the model with random weights in training mode, with its dropout or without."""
         node = self.node if dropout else without_dropout(self.node)
         return randomize(build(node), seed).train()
 

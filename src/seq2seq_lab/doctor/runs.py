@@ -48,7 +48,7 @@ def make_module(
         scheduled_sampling=sampling,
         translator=Translator(model, words, words, patient.search, 5),
     )
-    # Lightning cannot look into a frozen dataclass
+    # Lightning cannot move a frozen dataclass
     module.transfer_batch_to_device = lambda batch, *_: batch  # type: ignore[method-assign]
     return module
 

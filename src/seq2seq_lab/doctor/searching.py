@@ -1,4 +1,4 @@
-"""Laws O3, O4 and O18: what a search returns is scored right, depends on nobody else and ends where it must."""
+"""Properties O3, O4 and O18: a hypothesis has its teacher-forced score, no effect of batch mates, and one end."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def search_all(model: EncoderDecoder, batch: Batch, search: Search) -> Found:
 def forced_score(
     model: EncoderDecoder, batch: Batch, row: int, found: Hypothesis, length: Int[Tensor, " 1"]
 ) -> float:
-    """Return the log-probability of a hypothesis' tokens, read as a given target; `length` is the row's own."""
+    """Return the log-probability of a hypothesis' tokens, as a given target; `length` is that of the row's source."""
     given = torch.tensor([[BOS, *found.tokens.tolist(), *([EOS] if found.finished else [])]])
     with torch.no_grad():
         logits = model(batch.source[row : row + 1, : int(length)], length, given[:, :-1])
@@ -47,7 +47,7 @@ def forced_score(
 def score_is_teacher_forced_score(
     model: EncoderDecoder, batch: Batch, search: Search = SEARCH
 ) -> float:
-    """O3: the score of a hypothesis is the log-probability of its tokens, read as a given target."""
+    """O3: the score of a hypothesis is the log-probability of its tokens as a given target."""
     worst = 0.0
     for row, hypotheses in enumerate(search_all(model, batch, search)):
         length = batch.source_lengths[row : row + 1]

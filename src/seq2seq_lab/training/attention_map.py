@@ -1,7 +1,7 @@
-"""Heat maps of attention weights as PNG files, with labels that can be read in any script.
+"""Heat maps of attention weights as PNG files, with labels in any script.
 
-Fonts are taken in this order: DejaVu Sans (comes with matplotlib), CJK and Noto fonts installed on the machine, and the
-font packages among our dependencies, so that a new machine without any system font draws Chinese as well.
+Fonts are tried in this order: DejaVu Sans (comes with matplotlib), installed CJK and Noto fonts, and the font packages
+among our dependencies, so that a new machine without any system font draws Chinese as well.
 """
 
 import functools
@@ -85,7 +85,7 @@ def choose_fonts(texts: Sequence[str]) -> list[str]:
 
 
 def label(token: str) -> str:
-    """Return a token as it is shown: control characters and blanks made visible, long ones cut, no mathematics."""
+    """Return a token as a label: control characters and blanks made visible, long tokens cut."""
     shown = "".join(
         "␣" if c == " " else c if c.isprintable() or unicodedata.category(c) == "Cf" else "�"
         for c in token
@@ -131,7 +131,7 @@ def draw_attention(
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", message="Glyph .* missing from font"
-        )  # said once, by choose_fonts
+        )  # choose_fonts warns once
         if weights.numel():
             _draw_cells(figure, axes, weights.detach().to("cpu", torch.float32))
             _draw_labels(axes, columns, rows, style)

@@ -21,7 +21,7 @@ SPLITS = ("train", "val", "test")
 
 
 class Seq2SeqDataModule(pl.LightningDataModule):
-    """Feeds a run. Vocabularies are made from the training split alone.
+    """The data of a run: its corpus as batches. Vocabularies come from the training split alone.
 
     `tokenizer` gives the settings of both sides unless a side has its own. `joint` fits one on both sides.
     `score_training_pairs` also serves the training pairs for validation and test: for overfitting checks, never for

@@ -1,4 +1,4 @@
-"""Exposure bias: what a model loses when it reads its own output instead of the data's.
+"""Exposure bias: how much the loss rises when the decoder's inputs are its own predictions, not reference tokens.
 
 The same pairs are scored at several teacher-forcing ratios, from 1 (the loss that training sees) to 0 (free running).
 The gap between them, position by position, is the exposure bias (Ranzato et al. 2016).
@@ -19,7 +19,7 @@ from seq2seq_lab.training.scheduled_sampling.sequential import Sequential
 
 @dataclass(frozen=True)
 class Curve:
-    """Loss in nats by target position at one ratio: sums over pairs, and how many pairs reach the position."""
+    """Loss in nats by target position at one teacher-forcing ratio: sums over pairs, and the number of pairs."""
 
     ratio: float
     sums: Float[Tensor, " positions"]
@@ -40,7 +40,7 @@ class Curve:
 def measure(
     model: EncoderDecoder, batches: list[Batch], ratios: tuple[float, ...], seed: int = 1
 ) -> list[Curve]:
-    """Return a curve per ratio. Coins come from a generator of their own; the model's mode is left as it was."""
+    """Return a curve per ratio. Random draws come from a generator of their own; the model's mode does not change."""
     training = model.training
     model.eval()
     longest = max(batch.target_mask.shape[1] for batch in batches)
@@ -62,7 +62,7 @@ def measure(
 
 
 def draw_curves(path: Path, curves: list[Curve], fewest: int) -> None:
-    """Draw loss by position, one line per ratio, as far as `fewest` pairs reach."""
+    """Draw loss by position, one line per ratio, up to the last position that at least `fewest` pairs have."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 4.2), dpi=130, layout="constrained")
@@ -80,7 +80,7 @@ def draw_curves(path: Path, curves: list[Curve], fewest: int) -> None:
         )
     axes.set_xlabel(f"target position (reached by at least {fewest} pairs)")
     axes.set_ylabel("loss (nats per token)")
-    axes.set_title("Exposure bias: loss when own outputs are fed")
+    axes.set_title("Exposure bias: loss by teacher-forcing ratio")
     axes.set_ylim(bottom=0.0)
     axes.grid(alpha=0.3)
     axes.legend(title="teacher-forcing\nratio", frameon=False)

@@ -1,4 +1,4 @@
-"""Token cross-entropy as sum and count, so that the mean is taken once, over real tokens only."""
+"""Cross-entropy with label smoothing, summed over target tokens; the caller divides by their number once."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """The sum of `cross_entropy`; of tokens x vocabulary it makes one tensor, and its backward works in that.
+    """Cross-entropy with its own backward, which needs one tensor of tokens x vocabulary.
 
-    autograd's own road makes three: log-probabilities, their gradient (all zeros but the targets) and the logits'. A
-    second backward through the same graph is refused by torch, since the log-probabilities are gone by then.
+    torch's autograd needs three: log-probabilities, their gradient (zero but for the targets) and that of the logits.
+    The backward overwrites the log-probabilities, so torch refuses a second one through the same graph.
     """
 
     @staticmethod
@@ -54,12 +54,12 @@ def cross_entropy(
 def negative_log_likelihood(
     logits: Float[Tensor, "tokens vocab"], targets: Int[Tensor, " tokens"]
 ) -> Float[Tensor, ""]:
-    """Return the sum of -log p(target) in nats: never smoothed, the base of every reported perplexity."""
+    """Return the sum of -log p(target) in nats, without smoothing: every reported perplexity comes from it."""
     return cross_entropy(logits, targets)
 
 
 class TokenCrossEntropy(torch.nn.Module):
-    """The training loss, summed over tokens.
+    """The training loss: cross-entropy with label smoothing, summed over tokens.
 
     With label smoothing e (Szegedy et al. 2016) the target distribution is (1 - e) on the target plus e spread evenly
     over the whole vocabulary.

@@ -23,15 +23,15 @@ def hold_then_decay(epoch: int, total_epochs: int, hold: float, final: float) ->
 
 
 class Constant:
-    """The optimizer's rate throughout."""
+    """The optimizer's learning rate at every step."""
 
     def attach(self, optimizer: Optimizer) -> dict[str, Any] | None:  # noqa: ARG002
-        """Return nothing for Lightning to step."""
+        """Return None: Lightning has no schedule to step."""
         return None
 
 
 class InverseSqrt:
-    """`inverse_sqrt` per optimizer step."""
+    """Linear warm-up, then 1 / sqrt(step): `inverse_sqrt`, stepped after each optimizer step."""
 
     def __init__(self, warmup_steps: int = 1000):
         if warmup_steps < 1:
@@ -47,7 +47,7 @@ class InverseSqrt:
 
 
 class Linear:
-    """`hold_then_decay`, epoch by epoch."""
+    """Constant at first, then linear decay: `hold_then_decay`, stepped after each epoch."""
 
     def __init__(self, total_epochs: int, hold: float = 0.3, final: float = 0.05):
         if total_epochs < 1:

@@ -20,7 +20,7 @@ def figures(folder, *overrides):
 
 @torch.no_grad()
 def alone(parts, head=0):
-    """One pair at a time, without padding, fed with the reference; sums over pairs."""
+    """Return the figures of one pair at a time, without padding, over all pairs."""
     parts.module.eval()
     sums: dict[str, list[float]] = {}
     pairs = parts.data.encoded["test"]
@@ -58,7 +58,7 @@ def test_the_null_model_is_seen_as_such(tmp_path):
     assert numbers["attention/kendall_tau"] == 0.0
 
 
-def test_the_models_mode_is_kept(tmp_path):
+def test_the_models_mode_does_not_change(tmp_path):
     from seq2seq_lab.training.callback.attention_diagnostics import measure
 
     parts = small()

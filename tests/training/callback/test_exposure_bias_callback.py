@@ -6,7 +6,7 @@ from seq2seq_lab.training.callback.exposure_bias import ExposureBias
 from support.small_runs import small, trainer
 
 
-def swept(folder, callback, *overrides):
+def measured(folder, callback, *overrides):
     parts = small(*overrides)
     engine = trainer(folder, callbacks=[callback], max_epochs=2)
     engine.fit(parts.module, datamodule=parts.data)
@@ -14,9 +14,9 @@ def swept(folder, callback, *overrides):
     return engine
 
 
-def test_the_sweep_is_written_and_logged(tmp_path):
+def test_the_curves_are_written_and_logged(tmp_path):
     callback = ExposureBias(num_pairs=7, ratios=(0.0, 0.5, 1.0))
-    swept(tmp_path, callback)
+    measured(tmp_path, callback)
     stored = json.loads((tmp_path / "exposure_bias" / "test.json").read_text())
     assert list(stored["loss"]) == ["1", "0.5", "0"]
     assert stored["pairs_at_position"][0] == 7
@@ -27,7 +27,7 @@ def test_the_sweep_is_written_and_logged(tmp_path):
 
 
 def test_validations_can_be_left_out(tmp_path):
-    swept(tmp_path, ExposureBias(every_n_epochs=0))
+    measured(tmp_path, ExposureBias(every_n_epochs=0))
     assert sorted(p.name for p in (tmp_path / "exposure_bias").iterdir()) == [
         "test.json",
         "test.png",

@@ -33,10 +33,10 @@ def test_classes_and_yaml_files_are_the_same_set():
     assert named == public_subclasses(module, SampledToken) != set()
 
 
-def chosen(kind: SampledToken) -> list[float]:
-    """Return how often each token is chosen from the probabilities above."""
-    choice = kind.sample(PROBABILITIES.log().expand(COUNT, -1), generator())
-    tokens = choice if choice.ndim == 1 else choice.argmax(dim=-1)
+def frequencies(kind: SampledToken) -> list[float]:
+    """Return how often each token is sampled from the probabilities above."""
+    sample = kind.sample(PROBABILITIES.log().expand(COUNT, -1), generator())
+    tokens = sample if sample.ndim == 1 else sample.argmax(dim=-1)
     return (torch.bincount(tokens, minlength=6) / COUNT).tolist()
 
 
@@ -51,20 +51,20 @@ def near(found: list[float], expected: list[float]) -> None:
     ids=lambda k: type(k).__name__,
 )
 def test_a_draw_has_the_probabilities_of_the_model_without_pad_and_bos(kind):
-    near(chosen(kind), [0.0, 0.0, *FREE])
+    near(frequencies(kind), [0.0, 0.0, *FREE])
 
 
 def test_the_temperature_sharpens_the_draw():
     sharp = [p**2 for p in FREE]
-    near(chosen(Sample(temperature=0.5)), [0.0, 0.0, *(s / sum(sharp) for s in sharp)])
+    near(frequencies(Sample(temperature=0.5)), [0.0, 0.0, *(s / sum(sharp) for s in sharp)])
 
 
 def test_top_k_draws_from_the_most_likely():
-    near(chosen(TopK(2)), [0.0, 0.0, 0.625, 0.0, 0.375, 0.0])
+    near(frequencies(TopK(2)), [0.0, 0.0, 0.625, 0.0, 0.375, 0.0])
 
 
 def test_argmax_is_the_most_likely_token_that_may_be_written():
-    assert chosen(Argmax()) == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    assert frequencies(Argmax()) == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 
 
 def test_a_mixture_has_the_probabilities_as_weights():
@@ -82,26 +82,26 @@ def test_gumbel_is_a_token_forward_and_the_soft_weights_backward():
 
 
 @pytest.mark.parametrize("kind", DISCRETE + SOFT, ids=lambda k: type(k).__name__)
-def test_what_is_read_is_the_mean_of_embeddings_under_the_choice(kind):
+def test_the_input_is_the_mean_embedding_under_the_sample(kind):
     choice = next(c for c in covering_choices() if c.context == "initial_state")
     decoder = make_model(choice).decoder
     logits = torch.randn(5, 13, dtype=torch.float64)
-    picked = kind.sample(logits, generator())
-    weights = picked if picked.ndim == 2 else torch.nn.functional.one_hot(picked, 13).double()
+    sample = kind.sample(logits, generator())
+    weights = sample if sample.ndim == 2 else torch.nn.functional.one_hot(sample, 13).double()
     assert not weights[:, [PAD, BOS]].any()
     table = decoder.embedding.lookup.weight.clone()
     table[PAD] = 0.0
-    assert_equal(kind.embed(decoder, picked), weights @ table)
+    assert_equal(kind.embed(decoder, sample), weights @ table)
 
 
 @pytest.mark.parametrize("kind", DISCRETE + SOFT, ids=lambda k: type(k).__name__)
-def test_a_decoder_that_reads_no_output_is_given_width_zero(kind):
+def test_the_input_of_a_decoder_that_reads_no_output_has_width_zero(kind):
     choice = next(
         c for c in covering_choices() if c.context == "every_step" and c.readout != "deep"
     )
     decoder = make_model(choice).decoder
-    picked = kind.sample(torch.randn(5, 13, dtype=torch.float64), generator())
-    assert kind.embed(decoder, picked).shape == (5, 0)
+    sample = kind.sample(torch.randn(5, 13, dtype=torch.float64), generator())
+    assert kind.embed(decoder, sample).shape == (5, 0)
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_settings_out_of_range_are_refused(make_it, message):
 def test_planted_pad_and_bos_in_the_draw_are_caught(monkeypatch):
     monkeypatch.setattr(module, "writable", lambda logits: logits)
     with pytest.raises(AssertionError):
-        near(chosen(Sample()), [0.0, 0.0, *FREE])
+        near(frequencies(Sample()), [0.0, 0.0, *FREE])

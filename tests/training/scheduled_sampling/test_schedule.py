@@ -70,14 +70,14 @@ def test_a_decay_ends_at_its_floor(kind):
 
 
 @EVERY
-def test_the_warm_up_forces_and_then_the_clock_starts(name):
+def test_the_ratio_is_1_in_the_warm_up_and_time_counts_from_its_end(name):
     late, plain = make(name, warmup=100), make(name)
     assert {late(step, 0) for step in range(100)} == {1.0}
     assert [late(100 + step, 0) for step in (0, 1, 50)] == [plain(t, 0) for t in (0, 1, 50)]
 
 
 @EVERY
-def test_the_clock_is_the_step_or_the_epoch_and_not_both(name):
+def test_time_is_the_step_or_the_epoch_and_not_both(name):
     by_step, by_epoch = make(name), make(name, by_epoch=True)
     for time in (0, 3, 1000):
         assert by_step(time, 77) == by_step(time, 0) == by_epoch(0, time) == by_epoch(99, time)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from seq2seq_lab.decoding.limits import most_likely
-from seq2seq_lab.doctor import forcing
+from seq2seq_lab.doctor import teacher_forcing
 from seq2seq_lab.training.loss import negative_log_likelihood
 from seq2seq_lab.training.scheduled_sampling import sequential as module
 from seq2seq_lab.training.scheduled_sampling import unit as unit_module
@@ -40,12 +40,12 @@ def generator(seed: int = 7) -> torch.Generator:
 
 @EVERY
 def test_all_coins_true_equals_the_parallel_road_in_logits_and_gradients(choice):
-    laws.loop_equals_parallel_road(make_model(choice), make_batch())
+    laws.sequential_equals_parallel(make_model(choice), make_batch())
 
 
 @EVERY
 def test_all_coins_true_equals_the_parallel_road_with_shared_dropout_masks(choice):
-    laws.loop_equals_parallel_road(make_model(choice, dropout=0.4).train(), make_batch())
+    laws.sequential_equals_parallel(make_model(choice, dropout=0.4).train(), make_batch())
 
 
 def test_the_shared_masks_do_drop():
@@ -61,9 +61,9 @@ def test_planted_token_one_step_late_is_caught(monkeypatch, dropout):
         batch.target_input[:, 1:] = batch.target_input[:, :-1].clone()
         return sequential_logits(model, batch, coins)
 
-    monkeypatch.setattr(forcing, "sequential_logits", late)
+    monkeypatch.setattr(teacher_forcing, "sequential_logits", late)
     with pytest.raises(AssertionError):
-        laws.loop_equals_parallel_road(make_model(FEEDING, dropout=dropout), make_batch())
+        laws.sequential_equals_parallel(make_model(FEEDING, dropout=dropout), make_batch())
 
 
 def test_planted_cut_gradient_is_caught(monkeypatch):
@@ -78,7 +78,7 @@ def test_planted_cut_gradient_is_caught(monkeypatch):
 
     monkeypatch.setattr(model.decoder, "step_embedded", cut)
     with pytest.raises(AssertionError):
-        laws.loop_equals_parallel_road(model, make_batch())
+        laws.sequential_equals_parallel(model, make_batch())
 
 
 def test_planted_other_mask_at_one_layer_is_caught(monkeypatch):
@@ -93,7 +93,7 @@ def test_planted_other_mask_at_one_layer_is_caught(monkeypatch):
 
     monkeypatch.setattr(model.decoder, "step_embedded", undropped)
     with pytest.raises(AssertionError):
-        laws.loop_equals_parallel_road(model, make_batch())
+        laws.sequential_equals_parallel(model, make_batch())
 
 
 # O7, one more time through the configurable class (200 models: tests/decoding/test_greedy.py)
@@ -107,7 +107,7 @@ def ratio_zero_equals_greedy(choices) -> None:
     batch = laws.full_batch(make_batch())
     for seed, choice in enumerate(choices):
         model = make_model(choice, seed)
-        laws.never_teacher_forced_equals_greedy(model, batch, sequential_at_zero)
+        laws.ratio_zero_equals_greedy(model, batch, sequential_at_zero)
 
 
 def test_sequential_at_ratio_zero_equals_greedy_decoding():

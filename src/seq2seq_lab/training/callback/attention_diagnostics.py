@@ -1,4 +1,4 @@
-"""Describes attention on the test split in numbers: how sharp, how monotone, how complete."""
+"""Attention diagnostics of the test split: entropy, monotonicity, coverage of the attention weights."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 
 @torch.no_grad()
 def measure(model: EncoderDecoder, batches: list[Batch], threshold: float) -> dict[str, float]:
-    """Return the figures of `diagnose` over all batches and heads, the reference being fed; {} without attention."""
+    """Return `diagnose` over all batches and heads, with reference tokens as inputs; {} without attention."""
     training = model.training
     model.eval()
     sums: dict[str, Mean] = {}
     for batch in batches:
-        looks = model.looks(batch.source, batch.source_lengths, batch.target_input)
-        if not looks.shape[-1]:
+        weights = model.looks(batch.source, batch.source_lengths, batch.target_input)
+        if not weights.shape[-1]:
             break
-        for head in looks.unbind(1):
+        for head in weights.unbind(1):
             found = diagnose(head, batch.source_mask, batch.target_mask, threshold)
             sums = {name: mean + sums.get(name, Mean(0.0, 0)) for name, mean in found.items()}
     model.train(training)
@@ -30,9 +30,9 @@ def measure(model: EncoderDecoder, batches: list[Batch], threshold: float) -> di
 class AttentionDiagnostics(pl.Callback):
     """Writes `attention/entropy`, `attention/monotonicity`, `attention/coverage` ... of the test split to result.json.
 
-    The reference is fed (teacher forcing), so that all models are measured at the same steps whatever they would have
-    written. Every head counts alike; of a Transformer it is the top layer. A model without attention has no figures.
-    A source position is covered when it received more than `threshold` over the whole output.
+    The decoder's inputs are reference tokens (teacher forcing), so that all models are measured at the same steps. The
+    figures are means over the heads, of a Transformer those of the top layer. A model without attention has no figures.
+    A source position is covered when its attention weights sum to more than `threshold` over the output.
     """
 
     def __init__(self, threshold: float = 0.5):

@@ -1,4 +1,4 @@
-"""Draws where the trained model looked, for the first test pairs."""
+"""Attention maps: heat maps of the attention weights of the first test pairs."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from seq2seq_lab.training.attention_map import draw_attention
 
 
 class AttentionMaps(pl.Callback):
-    """Writes attention/<number>.png after the test and sends the pictures to loggers that take images."""
+    """Writes attention/<number>.png after the test and sends the images to loggers that take them."""
 
     def __init__(self, num_maps: int = 3):
         if num_maps < 1:
@@ -17,7 +17,7 @@ class AttentionMaps(pl.Callback):
         self.num_maps = num_maps
 
     def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Translate, draw and log; a model without attention draws nothing."""
+        """Translate, draw and log; nothing is drawn for a model without attention."""
         pairs = trainer.datamodule.pairs["test"][: self.num_maps]
         if not pairs or not trainer.is_global_zero:
             return

@@ -1,4 +1,4 @@
-"""The checkpoint callback: the best checkpoints by a metric, and `last`, the current state of training."""
+"""Writes checkpoints: the best ones by a metric, and `last`, the most recent one."""
 
 import time
 from typing import Any, Literal
@@ -11,11 +11,11 @@ from seq2seq_lab.errors import NotFiniteError
 
 
 class Checkpoint(ModelCheckpoint):
-    """Saves the `save_top_k` best checkpoints by `monitor`, judged after each validation.
+    """Writes the `save_top_k` best checkpoints by `monitor` after a validation, and `last`.
 
     `last` is written after each validation, every `every_n_minutes` of training in between, and at the end; null writes
-    no `last`. All files are written between two optimizer steps, never in the middle of one or of a validation, so
-    that a run resumed from any of them continues exactly as it would have.
+    no `last`. All files are written between two optimizer steps, never inside a step or a validation, so that a run
+    resumed from any of them equals an uninterrupted one.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Checkpoint(ModelCheckpoint):
         self._saved_at = time.monotonic()
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        """Store the measured metrics; they are compared before the next step, when this one is complete."""
+        """Store the metrics; the checkpoint is written before the next step, after all other callbacks."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking and not trainer.fast_dev_run:
             self._due = self._monitor_candidates(trainer)
 
@@ -58,10 +58,10 @@ class Checkpoint(ModelCheckpoint):
             self.save(trainer)
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Do nothing: inside a step."""
+        """Do nothing: other callbacks of this step have not run yet."""
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        """Do nothing: other callbacks may still have to see the epoch's end."""
+        """Do nothing: other callbacks of this epoch have not run yet."""
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         """Save where training ended."""
@@ -75,7 +75,7 @@ class Checkpoint(ModelCheckpoint):
         return trainer.strategy.reduce_boolean_decision(late, all=False)
 
     def save(self, trainer: Any) -> None:
-        """Write what the last validation made due, and `last`. Only between two steps."""
+        """Write the checkpoint of the latest validation if there is one, and `last`; call between two steps only."""
         due, self._due = self._due, None
         if due is not None:
             self._save_topk_checkpoint(trainer, due)
@@ -88,7 +88,7 @@ class Checkpoint(ModelCheckpoint):
         super()._save_checkpoint(trainer, filepath)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return Lightning's state and what is due: another callback may save first."""
+        """Return Lightning's state and the metrics whose checkpoint is not written yet."""
         return {**super().state_dict(), "due": self._due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -99,13 +99,13 @@ class Checkpoint(ModelCheckpoint):
 
 
 def is_between_steps(trainer: Any) -> bool:
-    """Return, at the start of a batch, whether no gradient of an earlier batch waits for its optimizer step."""
+    """Return, at the start of a batch, whether no accumulated gradient waits for its optimizer step."""
     done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
     return done % trainer.accumulate_grad_batches == 0
 
 
 def refuse_not_finite(module: nn.Module, step: int) -> None:
-    """Raise `NotFiniteError` rather than let broken weights take the place of a good checkpoint."""
+    """Raise `NotFiniteError` if a weight is not finite, so that it never replaces a good checkpoint."""
     finite = [parameter.isfinite().all() for parameter in module.parameters()]
     if finite and not bool(torch.stack(finite).all()):
         raise NotFiniteError(

@@ -1,4 +1,4 @@
-"""Logs the teacher-forcing ratio, and sweeps it at validation: the exposure-bias curve."""
+"""Logs the teacher-forcing ratio, and measures exposure bias after validations and the test."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from seq2seq_lab.training.exposure_bias import Curve, draw_curves, measure
 
 
 class ExposureBias(pl.Callback):
-    """Scores the first `num_pairs` pairs of a split at each ratio, after validations and after the test.
+    """Measures the loss of the first `num_pairs` pairs of a split at each teacher-forcing ratio.
 
     Logs `<split>/loss_at_ratio_<r>` and `<split>/exposure_bias` (free-running minus teacher-forced loss, in nats per
     token), and writes exposure_bias/<split>.json and .png in the run folder (the picture goes to image loggers too).
-    `every_n_epochs` thins the validations out; 0 leaves only the test.
+    Validations are measured every `every_n_epochs` epochs; 0 measures the test only.
     """
 
     def __init__(
@@ -42,19 +42,19 @@ class ExposureBias(pl.Callback):
         self.numbers: dict[str, float] = {}
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Log the ratio that the next step would get."""
+        """Log the ratio of the next step."""
         ratio = pl_module.scheduled_sampling.schedule(trainer.global_step, trainer.current_epoch)
         pl_module.log("train/teacher_forcing_ratio", ratio)
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Sweep the validation split."""
+        """Measure the validation split."""
         every = self.every_n_epochs
         if not trainer.sanity_checking and every and trainer.current_epoch % every == 0:
-            self._sweep("val", trainer, pl_module)
+            self._measure("val", trainer, pl_module)
 
     def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Sweep the test split."""
-        self._sweep("test", trainer, pl_module)
+        """Measure the test split."""
+        self._measure("test", trainer, pl_module)
 
     def _batches(self, data: Any, split: str, device: torch.device) -> list[Batch]:
         pairs = data.encoded[split]
@@ -62,7 +62,7 @@ class ExposureBias(pl.Callback):
         order = chosen[pairs.target_lengths[chosen].argsort(stable=True)]
         return [pairs[rows].to(device) for rows in order.split(64)]
 
-    def _sweep(self, split: str, trainer: Any, module: Any) -> None:
+    def _measure(self, split: str, trainer: Any, module: Any) -> None:
         batches = self._batches(trainer.datamodule, split, module.device)
         if not batches:
             return

@@ -1,4 +1,4 @@
-"""Logs a few translations at every validation, so that one sees what the numbers mean."""
+"""Logs translations of a few validation pairs at every validation."""
 
 from typing import Any
 

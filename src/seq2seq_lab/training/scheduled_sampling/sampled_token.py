@@ -25,7 +25,7 @@ def writable(logits: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows vocab"]
 
 
 def check_temperature(value: float) -> float:
-    """Return the temperature, or refuse it with the rule."""
+    """Return the temperature; raise `ValueError` unless it is above 0."""
     if value <= 0:
         raise ValueError(
             f"temperature={value}: must be > 0; use training/scheduled_sampling/sampled_token=argmax for the limit 0"
@@ -34,7 +34,7 @@ def check_temperature(value: float) -> float:
 
 
 class SampledToken:
-    """Samples from logits, and embeds the sample as the decoder's input."""
+    """Interface: samples from logits, and embeds the sample as the decoder's input."""
 
     def sample(
         self, logits: Float[Tensor, "rows vocab"], generator: torch.Generator | None

@@ -22,7 +22,7 @@ def inverse_sigmoid_decay(time: int, speed: float) -> float:
 
 
 def check_ratio(name: str, value: float) -> float:
-    """Return the ratio, or refuse it with the rule."""
+    """Return the ratio; raise `ValueError` outside [0, 1]."""
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{name}={value}: must be in [0, 1]")
     return value
@@ -37,7 +37,7 @@ class Schedule:
         self.warmup, self.by_epoch = warmup, by_epoch
 
     def at(self, time: int) -> float:
-        """Return the ratio so long after the warm-up."""
+        """Return the ratio `time` steps or epochs after the warm-up."""
         raise NotImplementedError
 
     def __call__(self, step: int, epoch: int) -> float:

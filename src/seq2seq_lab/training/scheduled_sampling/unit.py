@@ -1,7 +1,7 @@
 """Which positions of a batch get the reference token, and which a token sampled from the model.
 
 The unit says what one random draw decides: a token, a sequence or the whole batch. All draws come from the generator
-that is passed in (on the CPU), so scheduled sampling neither disturbs nor is disturbed by any other randomness.
+that is passed in (on the CPU), so scheduled sampling and other randomness are independent of each other.
 """
 
 import torch

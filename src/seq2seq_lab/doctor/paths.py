@@ -1,4 +1,4 @@
-"""The roads through a model: all steps at once or one by one, with the gradients; laws O6 (without coins) and O12."""
+"""Forward passes of a model, all steps at once or one by one, and their gradients; properties O6 and O12."""
 
 import torch
 from jaxtyping import Float
@@ -23,14 +23,14 @@ def gradients(model: nn.Module, loss: Float[Tensor, ""]) -> Gradients:
 
 def loss_and_gradients(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, Tensor, Gradients]:
     """Return the teacher-forced logits of the real positions, the summed loss and its gradients."""
-    torch.manual_seed(5)  # for the masks of locked dropout, in the other roads too
+    torch.manual_seed(5)  # for the masks of locked dropout, in the other paths too
     logits = teacher_forced(model, batch)
     loss = negative_log_likelihood(logits, batch.target_output[batch.target_mask])
     return logits.detach(), loss.detach(), gradients(model, loss)
 
 
 def by_steps(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return logits and attention weights of all target positions, made one step at a time."""
+    """Return logits and attention weights of all target positions, computed one step at a time."""
     torch.manual_seed(5)
     state = model.initial_state(model.encode(batch.source, batch.source_lengths))
     logits, attention = [], []
@@ -42,7 +42,7 @@ def by_steps(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def forward_equals_steps(model: EncoderDecoder, batch: Batch) -> float:
-    """All steps at once = repeated steps."""
+    """O6, in decoding: `forward` equals repeated steps."""
     torch.manual_seed(5)
     whole = model(batch.source, batch.source_lengths, batch.target_input)
     return agree(whole, by_steps(model, batch)[0], "logits")
@@ -61,13 +61,13 @@ def is_output(model: EncoderDecoder, weight: Tensor) -> bool:
 
 
 def untrained(model: EncoderDecoder, batch: Batch) -> list[str]:
-    """Return the parameters that the loss of this batch does not reach."""
+    """Return the parameters that get no gradient from the loss of this batch."""
     found = loss_and_gradients(model, batch)[2]
     return [name for name, gradient in found.items() if gradient is None or not gradient.any()]
 
 
 def padding_row_is_not_trained(model: EncoderDecoder) -> None:
-    """Look at the gradients of the latest backward pass: none for the padding row of a token embedding."""
+    """O12, after a backward pass: no token embedding has a gradient in its padding row."""
     for side, embedding in embeddings(model).items():
         gradient = embedding.weight.grad
         if gradient is not None and not is_output(model, embedding.weight):
@@ -75,7 +75,7 @@ def padding_row_is_not_trained(model: EncoderDecoder) -> None:
 
 
 def every_parameter_is_trained(model: EncoderDecoder, batch: Batch) -> float:
-    """O12: no parameter is without a gradient, and the padding row of an embedding has none."""
+    """O12: every parameter has a gradient, and the padding row of an embedding has none."""
     without = untrained(model, batch)
     demand(not without, f"no gradient reaches {', '.join(without)}")
     padding_row_is_not_trained(model)

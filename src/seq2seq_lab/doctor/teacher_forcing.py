@@ -1,4 +1,4 @@
-"""Laws O6 and O7: the loop with all coins on is the parallel road, with all coins off it is greedy decoding."""
+"""Properties O6 and O7: the sequential loop is the parallel path at ratio 1, and greedy decoding at ratio 0."""
 
 import hashlib
 import sys
@@ -15,7 +15,7 @@ from seq2seq_lab.batch import Batch
 from seq2seq_lab.decoding.greedy import Greedy
 from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.doctor.agreement import NotApplicable, agree, demand
-from seq2seq_lab.doctor.roads import gradients, loss_and_gradients
+from seq2seq_lab.doctor.paths import gradients, loss_and_gradients
 from seq2seq_lab.doctor.searching import request_of
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.kernel import dropout as masks
@@ -26,11 +26,11 @@ from seq2seq_lab.training.scheduled_sampling.sequential import sequential_logits
 
 @contextmanager
 def shared_dropout(model: nn.Module) -> Iterator[None]:
-    """Make the dropout mask a function of (layer, time), so that both roads drop the same.
+    """Make the dropout mask a function of (layer, time), so that the sequential and the parallel path drop the same.
 
     The layer is found in the frame of the calling module: the `nn.Dropout` itself, or the decoder's layer number.
     """
-    torch.manual_seed(5)  # dropout inside torch's fused calls is the encoder's, alike in both roads
+    torch.manual_seed(5)  # dropout inside torch's fused calls is the encoder's, alike in both paths
     names = {id(module): name for name, module in model.named_modules()}
     clock: dict[str, int] = {}
     original, smallest = F.dropout, masks.SMALLEST
@@ -49,8 +49,8 @@ def shared_dropout(model: nn.Module) -> Iterator[None]:
         seed = int(hashlib.sha256(site.encode()).hexdigest()[:8], 16)
         generator = torch.Generator().manual_seed(seed)
         draws = torch.rand(64, inputs.shape[0], inputs.shape[-1], generator=generator)
-        kept = (draws >= p).to(inputs)[start : start + steps].transpose(0, 1) / (1 - p)
-        return inputs * (kept if inputs.ndim == 3 else kept[:, 0])
+        factors = (draws >= p).to(inputs)[start : start + steps].transpose(0, 1) / (1 - p)
+        return inputs * (factors if inputs.ndim == 3 else factors[:, 0])
 
     F.dropout, masks.SMALLEST = dropout, sys.maxsize  # type: ignore[assignment]
     try:
@@ -70,8 +70,8 @@ def _site(names: dict[int, str]) -> str:
     )
 
 
-def loop_equals_parallel_road(model: EncoderDecoder, batch: Batch) -> float:
-    """O6: feeding the data's token at every step gives the logits and gradients of the parallel road."""
+def sequential_equals_parallel(model: EncoderDecoder, batch: Batch) -> float:
+    """O6: a loop over the steps, with reference tokens as inputs, gives the parallel path's logits and gradients."""
     with shared_dropout(model):
         logits, loss, parallel = loss_and_gradients(model, batch)
     with shared_dropout(model):
@@ -85,27 +85,27 @@ def loop_equals_parallel_road(model: EncoderDecoder, batch: Batch) -> float:
     )
 
 
-def always_own_choice(
-    model: EncoderDecoder, batch: Batch, feeding: Callable[..., Tensor]
+def logits_at_ratio_zero(
+    model: EncoderDecoder, batch: Batch, sampling: Callable[..., Tensor]
 ) -> Float[Tensor, "tokens vocab"]:
-    """Return the logits at ratio 0. Raises `NotApplicable` where what is fed is not the likeliest token."""
-    runs = [feeding(model, batch, 0.0, torch.Generator().manual_seed(seed)) for seed in (1, 2)]
-    sampled: Any = getattr(feeding, "sampled_token", None)
+    """Return the logits at ratio 0. Raises `NotApplicable` where the sampled token is not the likeliest one."""
+    runs = [sampling(model, batch, 0.0, torch.Generator().manual_seed(seed)) for seed in (1, 2)]
+    sampled: Any = getattr(sampling, "sampled_token", None)
     mixes = sampled is not None and sampled.sample(runs[0], torch.Generator()).ndim > 1
     if mixes or not torch.equal(*runs):
-        raise NotApplicable("this feeding draws or mixes what it feeds")
+        raise NotApplicable("the sampled token is drawn or a mixture")
     return runs[0]
 
 
-def never_teacher_forced_equals_greedy(
-    model: EncoderDecoder, batch: Batch, road: Callable[[EncoderDecoder, Batch], Tensor]
+def ratio_zero_equals_greedy(
+    model: EncoderDecoder, batch: Batch, path: Callable[[EncoderDecoder, Batch], Tensor]
 ) -> float:
-    """O7: with ratio 0 the model is fed what greedy decoding feeds, until the end token.
+    """O7: at ratio 0 the inputs are those of greedy decoding, until the end token.
 
-    `road` gives the logits of all positions, which must be real in every row (`full_batch`).
+    `path` gives the logits of all positions, which must be real in every row (`full_batch`).
     """
     with torch.no_grad():
-        logits = road(model, batch)
+        logits = path(model, batch)
     rows, best = len(batch), most_likely(logits)
     scores = logits.log_softmax(-1).gather(1, best.unsqueeze(1)).view(rows, -1)
     tokens = best.view(rows, -1)
@@ -116,8 +116,8 @@ def never_teacher_forced_equals_greedy(
     worst = 0.0
     for row, (found,) in enumerate(hypotheses):
         produced = [*found.tokens.tolist(), *([EOS] if found.finished else [])]
-        fed = tokens[row, : len(produced)].tolist()
-        demand(fed == produced, f"sentence {row}: feeds {fed}, greedy decoding {produced}")
+        inputs = tokens[row, : len(produced)].tolist()
+        demand(inputs == produced, f"sentence {row}: inputs {inputs}, greedy decoding {produced}")
         total = float(scores[row, : len(produced)].sum())
         worst = max(worst, agree(found.score, total, f"score of sentence {row}"))
     return worst
