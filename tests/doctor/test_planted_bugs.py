@@ -80,12 +80,12 @@ def mask_after_softmax(patch):
 def cut_gradient(patch):
     from seq2seq_lab.model.recurrent_decoder import RecurrentDecoder
 
-    def cut(self, embedded, state, products):
-        logits, state = original(self, embedded, state, products)
+    def cut(self, weights, embedded, state):
+        logits, state = original(self, weights, embedded, state)
         return logits, replace(state, hidden=state.hidden.detach())
 
-    original = RecurrentDecoder.step_embedded
-    patch.setattr(RecurrentDecoder, "step_embedded", cut)
+    original = RecurrentDecoder._step
+    patch.setattr(RecurrentDecoder, "_step", cut)
 
 
 def inverted_ratio(patch):

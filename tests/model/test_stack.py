@@ -38,7 +38,7 @@ def encoded(encoder: RecurrentEncoder) -> tuple[Memory, torch.Tensor]:
     torch.manual_seed(5)
     memory = encoder(BATCH.source, BATCH.source_lengths)
     torch.manual_seed(5)
-    return memory, encoder.rnn.stack.draw(torch.zeros(4, dtype=torch.float64))
+    return memory, encoder.rnn.stack.draw_dropout_mask(torch.zeros(4, dtype=torch.float64))
 
 
 def equals_layers_of_torch_on_each_sentence(encoder: RecurrentEncoder) -> None:
@@ -63,7 +63,7 @@ def equals_layers_of_torch_on_each_sentence(encoder: RecurrentEncoder) -> None:
             end = plain_layer(stack, layer, torch.cat([*hidden]), end, kept[row, layer])
             assert_equal(memory.hidden[row, layer], end)
             if own is not None:
-                assert_equal(memory.cell[row, layer], torch.cat([*own]))
+                assert_equal(memory.cell_state[row, layer], torch.cat([*own]))
         below = below.flip(0) if encoder.reverse_source else below
         assert_equal(memory.states[row, :length], below)
         assert not memory.states[row, length:].any()
@@ -149,7 +149,7 @@ def test_each_sentence_and_layer_has_its_own_mask():
 
 def test_nothing_is_dropped_in_evaluation():
     stack = Stack(5, 2, locked_dropout=0.3)
-    assert stack.draw(torch.zeros(3)).shape == (3, 2, 5)
+    assert stack.draw_dropout_mask(torch.zeros(3)).shape == (3, 2, 5)
     assert stack.eval().draw(torch.zeros(3)).shape == (3, 2, 0)
     assert Stack(5, 2).train().draw(torch.zeros(3)).shape == (3, 2, 0)
 
@@ -157,10 +157,13 @@ def test_nothing_is_dropped_in_evaluation():
 @pytest.mark.parametrize(
     "bug",
     [
-        lambda like: STACK.draw(like[:1]).expand(len(like), -1, -1),
-        lambda like: STACK.draw(like)[:, :1].expand(-1, 2, -1),
-        lambda like: 1 / 0.7 / STACK.draw(like).clamp(min=1).bool() - STACK.draw(like),
-        lambda like: STACK.draw(like) * 0.7,
+        lambda like: STACK.draw_dropout_mask(like[:1]).expand(len(like), -1, -1),
+        lambda like: STACK.draw_dropout_mask(like)[:, :1].expand(-1, 2, -1),
+        lambda like: (
+            1 / 0.7 / STACK.draw_dropout_mask(like).clamp(min=1).bool()
+            - STACK.draw_dropout_mask(like)
+        ),
+        lambda like: STACK.draw_dropout_mask(like) * 0.7,
     ],
     ids=["shared across sentences", "shared across layers", "inverted", "not scaled"],
 )

@@ -1,6 +1,7 @@
 """Law O8: scheduled sampling feeds the data's token as often as its ratio says, by coins of its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -34,23 +35,28 @@ def coins_fed(
     steps: list[Tensor] = []
     whole: list[Tensor] = []
     decoder: Any = model.decoder
-    step, readouts = decoder.step_embedded, decoder.readouts
+    packed, readouts = decoder.packed, decoder.readouts
 
-    def spy_step(embedded: Any, *rest: Any) -> Any:
-        steps.append(embedded)
-        return step(embedded, *rest)
+    def spy_packed() -> Any:
+        loop = packed()
+
+        def spy_step(embedded: Any, state: Any) -> Any:
+            steps.append(embedded)
+            return loop.step_embedded(embedded, state)
+
+        return replace(loop, step_embedded=spy_step)
 
     def spy_readouts(embedded: Any, memory: Any) -> Any:
         whole.append(embedded)
         return readouts(embedded, memory)
 
-    decoder.step_embedded, decoder.readouts = spy_step, spy_readouts
+    decoder.packed, decoder.readouts = spy_packed, spy_readouts
     try:
         with torch.no_grad():
             feeding(model, batch, ratio, generator)
             data = decoder.embed(batch.target_input)
     finally:
-        del decoder.step_embedded, decoder.readouts
+        del decoder.packed, decoder.readouts
     if not data.shape[-1]:
         raise NotApplicable("this decoder does not read its own output")
     fed = whole[-1] if whole else torch.stack(steps, dim=1)

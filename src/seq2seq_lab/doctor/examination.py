@@ -18,7 +18,7 @@ from seq2seq_lab.doctor.roads import forward_equals_steps
 from seq2seq_lab.doctor.searching import batch_mates_have_no_effect, score_is_teacher_forced_score
 from seq2seq_lab.errors import one_line
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_logits
 
 PASS, FAIL, NOT_APPLICABLE = "PASS", "FAIL", "not applicable"
 
@@ -68,7 +68,7 @@ def loop_is_parallel_road(patient: Patient) -> float:
             worst,
             forward_equals_steps(model, batch),
             forcing.loop_equals_parallel_road(model, batch),
-            agree(fed, teacher_forced(model, batch), "feeding at ratio 1"),
+            agree(fed, teacher_forced_logits(model, batch), "feeding at ratio 1"),
             forcing.loop_equals_parallel_road(patient.training_model(seed, dropout=True), batch),
         )
     return worst

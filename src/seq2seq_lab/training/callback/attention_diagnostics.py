@@ -17,7 +17,7 @@ def measure(model: EncoderDecoder, batches: list[Batch], threshold: float) -> di
     model.eval()
     sums: dict[str, Mean] = {}
     for batch in batches:
-        looks = model.looks(batch.source, batch.source_lengths, batch.target_input)
+        looks = model.attention_weights(batch.source, batch.source_lengths, batch.target_input)
         if not looks.shape[-1]:
             break
         for head in looks.unbind(1):
