@@ -63,7 +63,7 @@ def test_learned_positions_from_the_last_one_on_share_its_vector():
     assert torch.equal(found, position.vectors[[0, 1, 2, 2, 2, 2]])
 
 
-def turned_by_complex_numbers(heads: torch.Tensor, start: int) -> torch.Tensor:
+def rotated_by_complex_numbers(heads: torch.Tensor, start: int) -> torch.Tensor:
     expected = heads.clone()
     for (b, h, t, i), real in zip(
         torch.cartesian_prod(*map(torch.arange, (*heads.shape[:3], heads.shape[3] // 2))).tolist(),
@@ -79,7 +79,7 @@ def turned_by_complex_numbers(heads: torch.Tensor, start: int) -> torch.Tensor:
 def test_rotation_is_multiplication_by_a_complex_number_of_length_1():
     heads = torch.randn(2, 3, 5, 4, dtype=DOUBLE)
     found = RotaryPosition(12, 3).rotate(heads, 2)
-    assert_equal(found, turned_by_complex_numbers(heads, 2))
+    assert_equal(found, rotated_by_complex_numbers(heads, 2))
     assert_equal(found.norm(dim=-1), heads.norm(dim=-1))
 
 
@@ -113,7 +113,7 @@ def test_far_positions_stay_exact_in_half_precision():
 
 
 def test_an_odd_head_width_is_refused_for_rotary():
-    with pytest.raises(ValueError, match="dim=6, num_heads=2: rotary positions turn pairs"):
+    with pytest.raises(ValueError, match="dim=6, num_heads=2: rotary positions rotate pairs"):
         RotaryPosition(6, 2)
 
 
@@ -139,7 +139,7 @@ def test_planted_rotation_of_halves_is_caught(monkeypatch):
         cos, sin = by.cos(), by.sin()
         return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
 
-    monkeypatch.setattr(position_module, "turned", halves)
+    monkeypatch.setattr(position_module, "rotate", halves)
     with pytest.raises(AssertionError):
         test_rotation_is_multiplication_by_a_complex_number_of_length_1()
 
@@ -148,8 +148,8 @@ def test_planted_rotation_that_stretches_is_caught(monkeypatch):
     def stretched(vectors, by):
         return original(vectors, by) * (1 + by.repeat_interleave(2, dim=-1))
 
-    original = position_module.turned
-    monkeypatch.setattr(position_module, "turned", stretched)
+    original = position_module.rotate
+    monkeypatch.setattr(position_module, "rotate", stretched)
     with pytest.raises(AssertionError):
         a_score_depends_on_the_distance_only(RotaryPosition(6, 1))
 

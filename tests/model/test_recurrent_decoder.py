@@ -225,9 +225,9 @@ def test_planted_recurrence_bug_is_caught(choice, bug, monkeypatch):
 @torch.no_grad()
 def test_planted_attention_with_the_old_state_is_caught(monkeypatch):
     def attend_and_recur(self, projected, state, weights):
-        top, new = self._recur(projected, [state.feed], state, weights)
-        context, new = self._attend(state.hidden[:, -1], new)
-        return top, context, new
+        top, layers = self._recur(projected, [state.feed], state, weights)
+        context, attention = self._attend(state.hidden[:, -1], state)
+        return top, context, self._renewed(state, layers, attention)
 
     monkeypatch.setattr(LuongDecoder, "_attend_and_recur", attend_and_recur)
     with pytest.raises(AssertionError):

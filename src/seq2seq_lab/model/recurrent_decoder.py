@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.model.attention import Attention
 from seq2seq_lab.model.bridge import Bridge
-from seq2seq_lab.model.cell import Cell
+from seq2seq_lab.model.cell import Cell, State
 from seq2seq_lab.model.checks import check_positive, check_probability
 from seq2seq_lab.model.context import Context
 from seq2seq_lab.model.embedding import TokenEmbedding
@@ -168,22 +168,20 @@ class RecurrentDecoder(nn.Module):
         """Return the top layer's output, the context and the new state; `projected` is the static part."""
         raise NotImplementedError
 
-    def _attend(self, query: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
-        """Return the contexts, all hypotheses of a sentence over its one set of keys, and the new state."""
-        keys, sentences = state.source.keys, (state.source.keys.mask.shape[0], -1)
-        contexts, weights = self.attention(
+    def _attend(self, query: Tensor, state: RecurrentState) -> tuple[Tensor, Tensor]:
+        """Return the contexts and attention weights; the hypotheses of a sentence share its keys."""
+        keys = state.source.keys
+        sentences = (keys.mask.shape[0], -1)
+        context, attention = self.attention(
             query.unflatten(0, sentences), keys, state.past.unflatten(0, sentences)
         )
-        weights = weights.flatten(0, 1)
-        past = self.attention.advance(state.past, weights)
-        return contexts.flatten(0, 1), replace(state, attention=weights, past=past)
+        return context.flatten(0, 1), attention.flatten(0, 1)
 
     def _recur(
         self, projected: Tensor, dynamic: list[Tensor], state: RecurrentState, weights: StepWeights
-    ) -> tuple[Tensor, RecurrentState]:
-        """Return the top layer's output and the new state."""
-        hidden: list[Tensor] = []
-        cell_states: list[Tensor] = []
+    ) -> tuple[Tensor, list[State]]:
+        """Return the top layer's output and the new states of all cells."""
+        layers: list[State] = []
         below = projected
         for layer, cell in enumerate(self.cells):
             before = (state.hidden[:, layer], state.cell_state[:, layer])
@@ -193,12 +191,20 @@ class RecurrentDecoder(nn.Module):
             else:
                 parts = [part for part in dynamic if part.shape[1]]
                 gates = weights.first_gates(projected, parts, before[0])
-            new_hidden, new_cell_state = cell.update(gates, before)
-            below = self.stack(layer, new_hidden, below, state.dropout_mask[:, layer])
-            hidden.append(new_hidden)
-            cell_states.append(new_cell_state)
-        return below, replace(
-            state, hidden=side_by_side(hidden), cell_state=side_by_side(cell_states)
+            layers.append(cell.update(gates, before))
+            below = self.stack(layer, layers[-1][0], below, state.dropout_mask[:, layer])
+        return below, layers
+
+    def _renewed(
+        self, state: RecurrentState, layers: list[State], attention: Tensor
+    ) -> RecurrentState:
+        hidden, cell_states = zip(*layers, strict=True)
+        return replace(
+            state,
+            hidden=side_by_side(hidden),
+            cell_state=side_by_side(cell_states),
+            attention=attention,
+            past=self.attention.advance(state.past, attention),
         )
 
     def forward(
@@ -275,9 +281,9 @@ class BahdanauDecoder(RecurrentDecoder):
     def _attend_and_recur(
         self, projected: Tensor, state: RecurrentState, weights: StepWeights
     ) -> tuple[Tensor, Tensor, RecurrentState]:
-        context, new = self._attend(state.hidden[:, -1], state)
-        top, new = self._recur(projected, [context, state.feed], new, weights)
-        return top, context, new
+        context, attention = self._attend(state.hidden[:, -1], state)
+        top, layers = self._recur(projected, [context, state.feed], state, weights)
+        return top, context, self._renewed(state, layers, attention)
 
 
 class LuongDecoder(RecurrentDecoder):
@@ -286,6 +292,6 @@ class LuongDecoder(RecurrentDecoder):
     def _attend_and_recur(
         self, projected: Tensor, state: RecurrentState, weights: StepWeights
     ) -> tuple[Tensor, Tensor, RecurrentState]:
-        top, new = self._recur(projected, [state.feed], state, weights)
-        context, new = self._attend(top, new)
-        return top, context, new
+        top, layers = self._recur(projected, [state.feed], state, weights)
+        context, attention = self._attend(top, state)
+        return top, context, self._renewed(state, layers, attention)

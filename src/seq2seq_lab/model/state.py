@@ -4,6 +4,7 @@ A decoder state has two parts: one row per hypothesis, and in `source` one row p
 the sentence share. A sentence has `width` hypotheses side by side; training and greedy search have one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Self
 
@@ -38,10 +39,10 @@ def masked_mean(
 
 
 def side_by_side(
-    layers: list[Float[Tensor, "rows dim"]],
+    layers: Sequence[Float[Tensor, "rows dim"]],
 ) -> Float[Tensor, "rows layers dim"]:
     """Put the layers' states into one tensor; a single layer's is not copied."""
-    return layers[0].unsqueeze(1) if len(layers) == 1 else torch.stack(layers, dim=1)
+    return layers[0].unsqueeze(1) if len(layers) == 1 else torch.stack(list(layers), dim=1)
 
 
 @dataclass(frozen=True)
