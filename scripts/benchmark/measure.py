@@ -33,13 +33,13 @@ from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import EOS
 from seq2seq_lab.training.scheduled_sampling.parallel import Parallel
-from seq2seq_lab.training.scheduled_sampling.sequential import Sequential, teacher_forced
+from seq2seq_lab.training.scheduled_sampling.sequential import Sequential, teacher_forced_logits
 from seq2seq_lab.training.scheduled_sampling.unit import Token
 
 Report = Callable[[str, dict[str, Rate], str, str], dict[str, float]]
 PRODUCT = "matrix product"
 PAIRS = 2048
-FORCED = mean_loss(teacher_forced)
+FORCED = mean_loss(teacher_forced_logits)
 FEEDING_RATIOS = {
     "parallel_to_tutorial_loop": ("parallel, 2 passes", "tutorial loop"),
     "sequential_to_tutorial_loop_same_batches": (
@@ -215,7 +215,7 @@ def agreement_with_sequential(
         return chosen[:, :-1]
 
     def forced(model: EncoderDecoder, batch: Batch, *_: Any) -> torch.Tensor:
-        return teacher_forced(model, batch)
+        return teacher_forced_logits(model, batch)
 
     exact = own(Sequential())
     # what pass k reads was predicted by the run of k - 1 passes; one pass is teacher forcing

@@ -69,7 +69,7 @@ def our_program(text: Path, folder: Path, threads: int) -> Program:
         1: [*decode, "decoding=greedy", *cut],
         5: [*decode, "decoding=beam", "decoding.beam_size=5", *cut],
     }
-    place = "seq2seq_lab.model.recurrent_decoder:RecurrentDecoder:step_embedded"
+    place = "seq2seq_lab.model.recurrent_decoder:RecurrentDecoder:_step"
     return Program("ours, input feeding", folder, sys.executable, place, beams)
 
 

@@ -224,12 +224,12 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 
 
 def test_planted_limit_of_the_longest_batch_mate_is_caught(monkeypatch):
-    divide = beam_module.divide
+    prune = beam_module.prune
     monkeypatch.setattr(
         beam_module,
-        "divide",
-        lambda found, live, closing, longest: divide(
-            found, live, closing, longest.max().expand_as(longest)
+        "prune",
+        lambda found, beam, ended, longest: prune(
+            found, beam, ended, longest.max().expand_as(longest)
         ),
     )
     batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seq2seq_lab.decoding import beam as beam_module
 from seq2seq_lab.decoding.beam import Beam
-from seq2seq_lab.decoding.beam_state import Closing
+from seq2seq_lab.decoding.beam_state import EndedHypotheses
 from seq2seq_lab.decoding.hypotheses import Hypothesis
 from seq2seq_lab.decoding.length_penalty import GnmtPenalty, NoPenalty, PowerPenalty
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
@@ -169,13 +169,13 @@ def test_planted_end_that_is_not_frozen_is_caught(monkeypatch):
 
 
 def test_planted_unsorted_n_best_is_caught(monkeypatch):
-    best = Closing._best
-    monkeypatch.setattr(Closing, "_best", lambda self, *a: best(self, *a)[::-1])
+    best = EndedHypotheses._best
+    monkeypatch.setattr(EndedHypotheses, "_best", lambda self, *a: best(self, *a)[::-1])
     laws.fails_on_some_seed(beam_equals_enumeration, range(3))
 
 
 def test_planted_stop_at_the_first_end_is_caught(monkeypatch):
     monkeypatch.setattr(
-        Closing, "is_closed", lambda self, s, g, best, longest: bool(self.ended[s][g])
+        EndedHypotheses, "is_done", lambda self, s, g, best, longest: bool(self.ended[s][g])
     )
     laws.fails_on_some_seed(beam_equals_enumeration, range(3))

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from seq2seq_lab.decoding import greedy
-from seq2seq_lab.decoding.beam_state import Closing
+from seq2seq_lab.decoding.beam_state import EndedHypotheses
 from seq2seq_lab.doctor.examination import FAIL, PASS
 from seq2seq_lab.model import normalizer, state
 from seq2seq_lab.model import recurrent_encoder as encoder
@@ -49,8 +49,8 @@ def penalty_twice(patch):
     def init(self, count, rules):
         original(self, count, replace(rules, divisor=lambda n: rules.divisor(n) ** 2))
 
-    original = Closing.__init__
-    patch.setattr(Closing, "__init__", init)
+    original = EndedHypotheses.__init__
+    patch.setattr(EndedHypotheses, "__init__", init)
 
 
 def score_without_end(patch):
@@ -80,12 +80,12 @@ def mask_after_softmax(patch):
 def cut_gradient(patch):
     from seq2seq_lab.model.recurrent_decoder import RecurrentDecoder
 
-    def cut(self, embedded, state, products):
-        logits, state = original(self, embedded, state, products)
+    def cut(self, weights, embedded, state):
+        logits, state = original(self, weights, embedded, state)
         return logits, replace(state, hidden=state.hidden.detach())
 
-    original = RecurrentDecoder.step_embedded
-    patch.setattr(RecurrentDecoder, "step_embedded", cut)
+    original = RecurrentDecoder._step
+    patch.setattr(RecurrentDecoder, "_step", cut)
 
 
 def inverted_ratio(patch):

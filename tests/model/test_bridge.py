@@ -12,7 +12,7 @@ from support.tiny_models import construct, dials, nodes, public_subclasses, targ
 
 NODES = nodes("bridge")
 EVERY = pytest.mark.parametrize("name", list(NODES))
-CELL = pytest.mark.parametrize("has_cell", [False, True])
+CELL = pytest.mark.parametrize("has_cell_state", [False, True])
 LENGTHS = torch.tensor([5, 1, 3])
 
 
@@ -27,9 +27,9 @@ def make_memory(layers: int = 1, dim: int = 6, cell: int = 6, padding: float = 0
     return Memory(states, mask, draw(3, layers, dim), draw(3, layers, dim)[..., :cell])
 
 
-def make(name: str, has_cell: bool, layers: tuple[int, int] = (1, 1)) -> Bridge:
+def make(name: str, has_cell_state: bool, layers: tuple[int, int] = (1, 1)) -> Bridge:
     bridge = construct(NODES[name], dials(layers=layers))
-    bridge.connect(has_cell=has_cell)
+    bridge.connect(has_cell_state=has_cell_state)
     return bridge.double()
 
 
@@ -40,10 +40,10 @@ def test_classes_and_yaml_files_are_the_same_set():
 @EVERY
 @CELL
 @pytest.mark.parametrize("layers", [(1, 1), (2, 2), (3, 3)])
-def test_states_are_batch_first_and_fit_the_decoder(name, has_cell, layers):
-    hidden, cell = make(name, has_cell, layers)(make_memory(layers[0]))
+def test_states_are_batch_first_and_fit_the_decoder(name, has_cell_state, layers):
+    hidden, cell = make(name, has_cell_state, layers)(make_memory(layers[0]))
     assert hidden.shape == (3, layers[1], 6)
-    assert cell.shape == (3, layers[1], 6 if has_cell else 0)
+    assert cell.shape == (3, layers[1], 6 if has_cell_state else 0)
 
 
 def padding_is_not_read(bridge: Bridge) -> None:
@@ -54,27 +54,27 @@ def padding_is_not_read(bridge: Bridge) -> None:
 
 @EVERY
 @CELL
-def test_padding_is_not_read(name, has_cell):
-    padding_is_not_read(make(name, has_cell))
+def test_padding_is_not_read(name, has_cell_state):
+    padding_is_not_read(make(name, has_cell_state))
 
 
 @EVERY
 def test_a_bridge_says_truly_whether_it_reads_the_source(name):
-    bridge = make(name, has_cell=True)
+    bridge = make(name, has_cell_state=True)
     memory = make_memory()
-    other = Memory(memory.states + 1, memory.mask, memory.hidden + 1, memory.cell + 1)
+    other = Memory(memory.states + 1, memory.mask, memory.hidden + 1, memory.cell_state + 1)
     same = all(torch.equal(a, b) for a, b in zip(bridge(memory), bridge(other), strict=True))
     assert same is not bridge.reads_source
 
 
 def test_zero_bridge_gives_zeros_and_owns_nothing():
-    bridge = make("zero", has_cell=True)
+    bridge = make("zero", has_cell_state=True)
     assert not any(part.any() for part in bridge(make_memory()))
     assert list(bridge.parameters()) == []
 
 
 def test_learned_bridge_gives_every_sentence_the_same():
-    hidden, cell = make("learned", has_cell=True, layers=(1, 2))(make_memory())
+    hidden, cell = make("learned", has_cell_state=True, layers=(1, 2))(make_memory())
     assert torch.equal(hidden[0], hidden[2])
     assert torch.equal(cell[0], cell[2])
     assert not torch.equal(hidden, cell)
@@ -82,13 +82,13 @@ def test_learned_bridge_gives_every_sentence_the_same():
 
 def test_last_bridge_gives_the_final_states_themselves():
     memory = make_memory(2)
-    assert_equal(make("last", True, (2, 2))(memory), (memory.hidden, memory.cell))
+    assert_equal(make("last", True, (2, 2))(memory), (memory.hidden, memory.cell_state))
 
 
 def test_last_bridge_starts_a_cell_from_zeros_where_the_encoder_has_none():
     memory = make_memory(cell=0)
     assert_equal(
-        make("last", has_cell=True)(memory), (memory.hidden, torch.zeros_like(memory.hidden))
+        make("last", has_cell_state=True)(memory), (memory.hidden, torch.zeros_like(memory.hidden))
     )
 
 
@@ -101,14 +101,14 @@ def linear_matches_layers_from_the_top(
     encoder_layers: int, decoder_layers: int, sources: list[int]
 ) -> None:
     bridge = LinearBridge(6, encoder_layers, 6, decoder_layers)
-    bridge.connect(has_cell=True)
+    bridge.connect(has_cell_state=True)
     bridge.double()
     memory = make_memory(encoder_layers)
     hidden, cell = bridge(memory)
     for layer, source in enumerate(sources):
         for found, states, maps in (
             (hidden, memory.hidden, bridge.hidden),
-            (cell, memory.cell, bridge.cell),
+            (cell, memory.cell_state, bridge.cell),
         ):
             weight, bias = maps[layer].weight, maps[layer].bias
             for row in range(3):
@@ -124,7 +124,7 @@ def test_linear_bridge_matches_layers_from_the_top(encoder, decoder, sources):
 
 
 def test_linear_bridge_makes_c_from_h_where_the_encoder_has_no_c():
-    bridge = make("linear", has_cell=True)
+    bridge = make("linear", has_cell_state=True)
     memory = make_memory(cell=0)
     layer = bridge.cell[0]
     assert_equal(
@@ -135,7 +135,7 @@ def test_linear_bridge_makes_c_from_h_where_the_encoder_has_no_c():
 @pytest.mark.parametrize(("kind", "summary"), [(MeanBridge, torch.mean), (MaxBridge, torch.amax)])
 def test_mean_and_max_are_those_of_the_real_states(kind, summary):
     bridge = kind(6, 1, 6, 2)
-    bridge.connect(has_cell=True)
+    bridge.connect(has_cell_state=True)
     memory = make_memory(padding=50.0)
     hidden, cell = bridge.double()(memory)
     for row, length in enumerate(LENGTHS.tolist()):
@@ -158,4 +158,4 @@ def test_planted_maximum_over_the_padding_is_caught(monkeypatch):
 
     monkeypatch.setattr(MaxBridge, "vectors", vectors)
     with pytest.raises(AssertionError):
-        padding_is_not_read(make("max", has_cell=True))
+        padding_is_not_read(make("max", has_cell_state=True))

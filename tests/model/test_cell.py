@@ -19,7 +19,7 @@ def make(name: str, **settings):
 
 def states(cell, rows: int = 3):
     hidden = torch.randn(rows, 1, 5, dtype=torch.float64)
-    return hidden, torch.randn_like(hidden) if cell.has_cell else hidden[..., :0]
+    return hidden, torch.randn_like(hidden) if cell.has_cell_state else hidden[..., :0]
 
 
 def test_classes_and_yaml_files_are_the_same_set():
@@ -58,11 +58,11 @@ def test_step_equals_the_single_cell_of_torch(name):
     single = next(SINGLE[kind] for kind in type(cell).__mro__ if kind in SINGLE)
     single = torch.rnn_relu_cell if name == "rnn_relu" else single
     inputs, (hidden, memory) = torch.randn(3, 3, dtype=torch.float64), states(cell)
-    before = (hidden[:, 0], memory[:, 0]) if cell.has_cell else hidden[:, 0]
+    before = (hidden[:, 0], memory[:, 0]) if cell.has_cell_state else hidden[:, 0]
     weights = (cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0)
     expected = single(inputs, before, *weights)
     found = cell.step(cell.project(inputs), (hidden[:, 0], memory[:, 0]))
-    assert_equal(found if cell.has_cell else found[0], expected)
+    assert_equal(found if cell.has_cell_state else found[0], expected)
 
 
 @EVERY
@@ -85,7 +85,7 @@ def test_states_are_batch_first_for_every_layer_and_direction(name):
     cell = make(name, num_layers=2, bidirectional=True)
     _, (hidden, memory) = cell.sequence(torch.randn(3, 7, 3, dtype=torch.float64))
     assert hidden.shape == (3, 4, 5)
-    assert memory.shape == (3, 4, 5 if cell.has_cell else 0)
+    assert memory.shape == (3, 4, 5 if cell.has_cell_state else 0)
 
 
 @EVERY

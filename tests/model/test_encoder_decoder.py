@@ -162,7 +162,7 @@ def test_planted_padding_in_the_loss_is_caught(monkeypatch):
         logits = model(batch.source, batch.source_lengths, batch.target_input)
         return (logits * 1.0)[batch.target_mask] + logits.mean()
 
-    monkeypatch.setattr(paths, "teacher_forced", forced)
+    monkeypatch.setattr(paths, "teacher_forced_logits", forced)
     with pytest.raises(AssertionError):
         laws.padding_has_no_effect(make_model(PLAIN), make_batch())
 
@@ -259,7 +259,14 @@ def test_states_of_chosen_rows_are_the_states_of_a_smaller_batch():
 
 def _tensors(value):
     source = value.source
-    found = [value.hidden, value.cell, value.feed, value.past, value.attention, source.summary]
+    found = [
+        value.hidden,
+        value.cell_state,
+        value.feed,
+        value.past,
+        value.attention,
+        source.summary,
+    ]
     return [*found, source.keys.keys, source.keys.values, source.keys.mask]
 
 
@@ -274,7 +281,7 @@ def test_teacher_forced_returns_the_real_positions_row_by_row():
     model, batch = make_model(LSTM), make_batch()
     whole = model(batch.source, batch.source_lengths, batch.target_input)
     rows = [whole[i, t] for i, n in enumerate((3, 7, 5)) for t in range(n)]
-    laws.assert_equal(feeding.teacher_forced(model, batch), torch.stack(rows))
+    laws.assert_equal(feeding.teacher_forced_logits(model, batch), torch.stack(rows))
 
 
 def test_a_decoder_that_hears_nothing_of_the_source_is_not_legal():

@@ -28,8 +28,8 @@ def pieces_equal_the_whole(position: Position) -> None:
     heads = torch.randn(2, 3, 7, 4, dtype=DOUBLE)
     one_by_one = [position.embed(v, t) for t, v in enumerate(vectors.split(1, dim=1))]
     assert_equal(position.embed(vectors, 0), torch.cat(one_by_one, dim=1))
-    one_by_one = [position.turn(h, t) for t, h in enumerate(heads.split(1, dim=2))]
-    assert_equal(position.turn(heads, 0), torch.cat(one_by_one, dim=2))
+    one_by_one = [position.rotate(h, t) for t, h in enumerate(heads.split(1, dim=2))]
+    assert_equal(position.rotate(heads, 0), torch.cat(one_by_one, dim=2))
 
 
 @EVERY
@@ -41,7 +41,7 @@ def test_steps_together_get_what_they_get_one_by_one(name):
 def test_equal_words_at_different_places_are_told_apart(name):
     position, ones = made(name), torch.ones(1, 3, 12, dtype=DOUBLE)
     embedded = position.embed(ones, 0)
-    heads = position.turn(torch.ones(1, 3, 3, 4, dtype=DOUBLE), 0)
+    heads = position.rotate(torch.ones(1, 3, 3, 4, dtype=DOUBLE), 0)
     assert not torch.allclose(embedded[:, 0], embedded[:, 1]) or not torch.allclose(
         heads[:, :, 0], heads[:, :, 1]
     )
@@ -63,7 +63,7 @@ def test_learned_positions_from_the_last_one_on_share_its_vector():
     assert torch.equal(found, position.vectors[[0, 1, 2, 2, 2, 2]])
 
 
-def turned_by_complex_numbers(heads: torch.Tensor, start: int) -> torch.Tensor:
+def rotated_by_complex_numbers(heads: torch.Tensor, start: int) -> torch.Tensor:
     expected = heads.clone()
     for (b, h, t, i), real in zip(
         torch.cartesian_prod(*map(torch.arange, (*heads.shape[:3], heads.shape[3] // 2))).tolist(),
@@ -78,8 +78,8 @@ def turned_by_complex_numbers(heads: torch.Tensor, start: int) -> torch.Tensor:
 
 def test_rotation_is_multiplication_by_a_complex_number_of_length_1():
     heads = torch.randn(2, 3, 5, 4, dtype=DOUBLE)
-    found = RotaryPosition(12, 3).turn(heads, 2)
-    assert_equal(found, turned_by_complex_numbers(heads, 2))
+    found = RotaryPosition(12, 3).rotate(heads, 2)
+    assert_equal(found, rotated_by_complex_numbers(heads, 2))
     assert_equal(found.norm(dim=-1), heads.norm(dim=-1))
 
 
@@ -88,7 +88,7 @@ def a_score_depends_on_the_distance_only(position: Position) -> None:
     by_distance: dict[int, float] = {}
     for i in range(7):
         for j in range(7):
-            score = (position.turn(query, i) * position.turn(key, j)).sum()
+            score = (position.rotate(query, i) * position.rotate(key, j)).sum()
             expected = by_distance.setdefault(i - j, score)
             assert_equal(score, expected)
     assert len({round(float(s), 6) for s in by_distance.values()}) == 13
@@ -103,7 +103,7 @@ def test_positions_keep_the_dtype():
         position = made(name).bfloat16()
         vectors, heads = torch.ones(1, 2, 12), torch.ones(1, 3, 2, 4)
         assert position.embed(vectors.bfloat16(), 0).dtype == torch.bfloat16
-        assert position.turn(heads.bfloat16(), 0).dtype == torch.bfloat16
+        assert position.rotate(heads.bfloat16(), 0).dtype == torch.bfloat16
 
 
 def test_far_positions_stay_exact_in_half_precision():
@@ -113,7 +113,7 @@ def test_far_positions_stay_exact_in_half_precision():
 
 
 def test_an_odd_head_width_is_refused_for_rotary():
-    with pytest.raises(ValueError, match="dim=6, num_heads=2: rotary positions turn pairs"):
+    with pytest.raises(ValueError, match="dim=6, num_heads=2: rotary positions rotate pairs"):
         RotaryPosition(6, 2)
 
 
@@ -139,7 +139,7 @@ def test_planted_rotation_of_halves_is_caught(monkeypatch):
         cos, sin = by.cos(), by.sin()
         return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
 
-    monkeypatch.setattr(position_module, "turned", halves)
+    monkeypatch.setattr(position_module, "rotate", halves)
     with pytest.raises(AssertionError):
         test_rotation_is_multiplication_by_a_complex_number_of_length_1()
 
@@ -148,8 +148,8 @@ def test_planted_rotation_that_stretches_is_caught(monkeypatch):
     def stretched(vectors, by):
         return original(vectors, by) * (1 + by.repeat_interleave(2, dim=-1))
 
-    original = position_module.turned
-    monkeypatch.setattr(position_module, "turned", stretched)
+    original = position_module.rotate
+    monkeypatch.setattr(position_module, "rotate", stretched)
     with pytest.raises(AssertionError):
         a_score_depends_on_the_distance_only(RotaryPosition(6, 1))
 

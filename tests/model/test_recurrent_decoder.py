@@ -61,10 +61,12 @@ def single_cell(
     return single(inputs, hidden, *weights), memory
 
 
-def plain_logits(model: EncoderDecoder, memory: Memory, kept: Tensor, tokens: Tensor) -> Tensor:
-    """Decode one unpadded sentence as the papers write it; `kept` has a row of dropout factors per layer."""
+def plain_logits(
+    model: EncoderDecoder, memory: Memory, dropout_mask: Tensor, tokens: Tensor
+) -> Tensor:
+    """Decode one unpadded sentence as the papers write it; `dropout_mask` has a row per layer."""
     decoder = model.decoder
-    hidden, cell = (list(part.unbind(1)) for part in decoder.bridge(memory))
+    hidden, cell_state = (list(part.unbind(1)) for part in decoder.bridge(memory))
     keys = decoder.attention.prepare(memory)
     feed = torch.zeros(1, decoder.readout.dim, dtype=torch.float64)
     logits, queries = [], []
@@ -89,8 +91,10 @@ def plain_logits(model: EncoderDecoder, memory: Memory, kept: Tensor, tokens: Te
         parts += [feed] if decoder.input_feeding else []
         below = torch.cat(parts, dim=1)
         for layer, one in enumerate(decoder.cells):
-            hidden[layer], cell[layer] = single_cell(one, below, hidden[layer], cell[layer])
-            below = plain_layer(decoder.stack, layer, hidden[layer], below, kept[layer])
+            hidden[layer], cell_state[layer] = single_cell(
+                one, below, hidden[layer], cell_state[layer]
+            )
+            below = plain_layer(decoder.stack, layer, hidden[layer], below, dropout_mask[layer])
         if isinstance(decoder, LuongDecoder):
             read = look(below)
         feed = decoder.readout(below, read, word)
@@ -104,7 +108,7 @@ def memory_of(model: EncoderDecoder, batch: Batch, whole: Memory, row: int) -> M
     if not model.training:
         return model.encode(batch.source[one, :length], torch.tensor([length]))
     states, mask = whole.states[one, :length], whole.mask[one, :length]
-    return Memory(states, mask, whole.hidden[one], whole.cell[one])
+    return Memory(states, mask, whole.hidden[one], whole.cell_state[one])
 
 
 def equals_the_plain_decoder(model: EncoderDecoder) -> None:
@@ -113,10 +117,10 @@ def equals_the_plain_decoder(model: EncoderDecoder) -> None:
     logits = model(batch.source, batch.source_lengths, batch.target_input)
     torch.manual_seed(5)
     whole = model.encode(batch.source, batch.source_lengths)
-    kept = model.initial_state(whole).kept
+    masks = model.initial_state(whole).dropout_mask
     for row, length in enumerate(batch.target_mask.sum(dim=1).tolist()):
         memory = memory_of(model, batch, whole, row)
-        expected = plain_logits(model, memory, kept[row], batch.target_input[row, :length])
+        expected = plain_logits(model, memory, masks[row], batch.target_input[row, :length])
         assert_equal(logits[row, :length], expected)
 
 
@@ -196,15 +200,14 @@ def test_attention_that_is_thrown_away_is_refused():
 # planted bugs
 
 
-def recur_without_the_feed(self, projected, dynamic, state, weight):
-    return ORIGINAL_RECUR(
-        self, projected, [*dynamic[:-1], torch.zeros_like(dynamic[-1])], state, weight
-    )
+def recur_without_the_feed(self, projected, dynamic, state, weights):
+    cut = [*dynamic[:-1], torch.zeros_like(dynamic[-1])]
+    return ORIGINAL_RECUR(self, projected, cut, state, weights)
 
 
-def recur_from_the_wrong_layer(self, projected, dynamic, state, weight):
+def recur_from_the_wrong_layer(self, projected, dynamic, state, weights):
     flipped = replace(state, hidden=state.hidden.flip(1))
-    return ORIGINAL_RECUR(self, projected, dynamic, flipped, weight)
+    return ORIGINAL_RECUR(self, projected, dynamic, flipped, weights)
 
 
 ORIGINAL_RECUR = RecurrentDecoder._recur
@@ -220,13 +223,13 @@ def test_planted_recurrence_bug_is_caught(choice, bug, monkeypatch):
 
 
 @torch.no_grad()
-def test_planted_look_with_the_old_state_is_caught(monkeypatch):
-    def advance(self, projected, state, weight):
-        top, hidden, cells = self._recur(projected, [state.feed], state, weight)
-        context, weights = self._attend(state.hidden[:, -1], state)
-        return top, context, self._renewed(state, hidden, cells, weights)
+def test_planted_attention_with_the_old_state_is_caught(monkeypatch):
+    def attend_and_recur(self, projected, state, weights):
+        top, layers = self._recur(projected, [state.feed], state, weights)
+        context, attention = self._attend(state.hidden[:, -1], state)
+        return top, context, self._renewed(state, layers, attention)
 
-    monkeypatch.setattr(LuongDecoder, "_advance", advance)
+    monkeypatch.setattr(LuongDecoder, "_attend_and_recur", attend_and_recur)
     with pytest.raises(AssertionError):
         equals_the_plain_decoder(make_model(AFTER))
 
@@ -259,8 +262,8 @@ def test_planted_stack_bug_is_caught(choice, bug, monkeypatch):
 
 
 def test_planted_mask_of_the_loop_alone_is_caught(monkeypatch):
-    def forgetful(self, layer, output, below, kept):
-        return original(self, layer, output, below, kept[..., :0] if output.ndim == 3 else kept)
+    def forgetful(self, layer, output, below, mask):
+        return original(self, layer, output, below, mask[..., :0] if output.ndim == 3 else mask)
 
     original = Stack.forward
     monkeypatch.setattr(Stack, "forward", forgetful)

@@ -42,7 +42,7 @@ def equals_torch_on_each_sentence(encoder: RecurrentEncoder) -> None:
             ends = range(layer * directions, (layer + 1) * directions)
             assert_equal(memory.hidden[row, layer], torch.cat([hidden[i] for i in ends]))
             if cell is not None:
-                assert_equal(memory.cell[row, layer], torch.cat([cell[i] for i in ends]))
+                assert_equal(memory.cell_state[row, layer], torch.cat([cell[i] for i in ends]))
         assert memory.mask[row].tolist() == [t < length for t in range(BATCH.source.shape[1])]
 
 

@@ -38,11 +38,11 @@ def encoded(encoder: RecurrentEncoder) -> tuple[Memory, torch.Tensor]:
     torch.manual_seed(5)
     memory = encoder(BATCH.source, BATCH.source_lengths)
     torch.manual_seed(5)
-    return memory, encoder.rnn.stack.draw(torch.zeros(4, dtype=torch.float64))
+    return memory, encoder.rnn.stack.draw_dropout_mask(torch.zeros(4, dtype=torch.float64))
 
 
 def equals_layers_of_torch_on_each_sentence(encoder: RecurrentEncoder) -> None:
-    memory, kept = encoded(encoder)
+    memory, mask = encoded(encoder)
     stack, both = encoder.rnn.stack, encoder.directions == 2
     for row, length in enumerate(BATCH.source_lengths.tolist()):
         below = encoder.embedding.lookup.weight[BATCH.source[row, :length]]
@@ -56,14 +56,14 @@ def equals_layers_of_torch_on_each_sentence(encoder: RecurrentEncoder) -> None:
             outputs, final = plain(below)
             hidden, own = final if kind is nn.LSTM else (final, None)
             positions = [
-                plain_layer(stack, layer, outputs[t], below[t], kept[row, layer])
+                plain_layer(stack, layer, outputs[t], below[t], mask[row, layer])
                 for t in range(length)
             ]
             below = torch.stack(positions)
-            end = plain_layer(stack, layer, torch.cat([*hidden]), end, kept[row, layer])
+            end = plain_layer(stack, layer, torch.cat([*hidden]), end, mask[row, layer])
             assert_equal(memory.hidden[row, layer], end)
             if own is not None:
-                assert_equal(memory.cell[row, layer], torch.cat([*own]))
+                assert_equal(memory.cell_state[row, layer], torch.cat([*own]))
         below = below.flip(0) if encoder.reverse_source else below
         assert_equal(memory.states[row, :length], below)
         assert not memory.states[row, length:].any()
@@ -98,7 +98,7 @@ def test_the_road_by_layers_equals_the_fused_one(cell, reading):
         for name, weight in one.named_parameters():
             weight.data.copy_(getattr(fused.rnn, name.replace("_l0", f"_l{layer}")).data)
     some, other = (e(BATCH.source, BATCH.source_lengths) for e in (fused, layered))
-    for name in ("states", "hidden", "cell", "mask"):
+    for name in ("states", "hidden", "cell_state", "mask"):
         assert_equal(getattr(some, name), getattr(other, name))
 
 
@@ -127,10 +127,10 @@ def test_dropout_between_layers_spares_the_sum_and_the_top_layer():
 
 def masks_are_drawn_apart(draw, p: float = 0.3) -> None:
     """The rate is p, and units of other sentences and layers fall independently (4 sigma)."""
-    kept = draw(torch.zeros(3, 7, dtype=torch.float64))
-    assert kept.shape == (3, 2, 2003)
-    assert set(kept.unique().tolist()) == {0.0, 1 / (1 - p)}
-    dropped = (kept == 0).double()
+    mask = draw(torch.zeros(3, 7, dtype=torch.float64))
+    assert mask.shape == (3, 2, 2003)
+    assert set(mask.unique().tolist()) == {0.0, 1 / (1 - p)}
+    dropped = (mask == 0).double()
     near(dropped, p)
     near(dropped[0] * dropped[1], p * p)
     near(dropped[:, 0] * dropped[:, 1], p * p)
@@ -144,23 +144,26 @@ STACK = Stack(2003, 2, locked_dropout=0.3)
 
 
 def test_each_sentence_and_layer_has_its_own_mask():
-    masks_are_drawn_apart(STACK.draw)
+    masks_are_drawn_apart(STACK.draw_dropout_mask)
 
 
 def test_nothing_is_dropped_in_evaluation():
     stack = Stack(5, 2, locked_dropout=0.3)
-    assert stack.draw(torch.zeros(3)).shape == (3, 2, 5)
-    assert stack.eval().draw(torch.zeros(3)).shape == (3, 2, 0)
-    assert Stack(5, 2).train().draw(torch.zeros(3)).shape == (3, 2, 0)
+    assert stack.draw_dropout_mask(torch.zeros(3)).shape == (3, 2, 5)
+    assert stack.eval().draw_dropout_mask(torch.zeros(3)).shape == (3, 2, 0)
+    assert Stack(5, 2).train().draw_dropout_mask(torch.zeros(3)).shape == (3, 2, 0)
 
 
 @pytest.mark.parametrize(
     "bug",
     [
-        lambda like: STACK.draw(like[:1]).expand(len(like), -1, -1),
-        lambda like: STACK.draw(like)[:, :1].expand(-1, 2, -1),
-        lambda like: 1 / 0.7 / STACK.draw(like).clamp(min=1).bool() - STACK.draw(like),
-        lambda like: STACK.draw(like) * 0.7,
+        lambda like: STACK.draw_dropout_mask(like[:1]).expand(len(like), -1, -1),
+        lambda like: STACK.draw_dropout_mask(like)[:, :1].expand(-1, 2, -1),
+        lambda like: (
+            1 / 0.7 / STACK.draw_dropout_mask(like).clamp(min=1).bool()
+            - STACK.draw_dropout_mask(like)
+        ),
+        lambda like: STACK.draw_dropout_mask(like) * 0.7,
     ],
     ids=["shared across sentences", "shared across layers", "inverted", "not scaled"],
 )
@@ -204,8 +207,8 @@ def test_planted_masks_in_the_order_of_lengths_are_caught(monkeypatch):
 
 
 def test_planted_final_state_before_the_norm_is_caught(monkeypatch):
-    def only_words(self, layer, output, below, kept):
-        return output if len(output) == 4 else original(self, layer, output, below, kept)
+    def only_words(self, layer, output, below, mask):
+        return output if len(output) == 4 else original(self, layer, output, below, mask)
 
     original = Stack.forward
     monkeypatch.setattr(Stack, "forward", only_words)

@@ -19,11 +19,11 @@ KEYS = AttentionKeys(numbered(3, 5, 2), numbered(3, 5, 6), torch.ones(3, 5, dtyp
 def state_of(rows: int) -> RecurrentState:
     return RecurrentState(
         hidden=numbered(rows, 2, 7),
-        cell=numbered(rows, 2, 0),
+        cell_state=numbered(rows, 2, 0),
         feed=numbered(rows, 4),
         attention=numbered(rows, 5),
         past=numbered(rows, 1),
-        kept=numbered(rows, 2, 7),
+        dropout_mask=numbered(rows, 2, 7),
         source=RecurrentSource(KEYS, numbered(3, 6)),
     )
 
@@ -38,14 +38,21 @@ def first(parts: list[torch.Tensor]) -> list[list[float]]:
 def test_selected_sentences_come_in_the_asked_order_in_every_tensor():
     chosen = STATE.select(ROWS)
     source = [chosen.source.summary, chosen.source.keys.keys, chosen.source.keys.values]
-    parts = [chosen.hidden, chosen.feed, chosen.attention, chosen.past, chosen.kept, *source]
+    parts = [
+        chosen.hidden,
+        chosen.feed,
+        chosen.attention,
+        chosen.past,
+        chosen.dropout_mask,
+        *source,
+    ]
     assert first(parts) == [[2, 0, 2]] * len(parts)
 
 
 def test_a_sentence_leaves_with_all_its_hypotheses():
     chosen = state_of(6).select(torch.tensor([2, 0]))
     assert (
-        first([chosen.hidden, chosen.feed, chosen.attention, chosen.past, chosen.kept])
+        first([chosen.hidden, chosen.feed, chosen.attention, chosen.past, chosen.dropout_mask])
         == [[4, 5, 0, 1]] * 5
     )
     assert first([chosen.source.summary]) == [[2, 0]]
@@ -59,7 +66,7 @@ def test_reordered_hypotheses_keep_the_sentences_where_they_are():
 
 
 def test_parts_of_width_zero_keep_their_rows():
-    assert STATE.select(ROWS[:1]).cell.shape == (1, 2, 0)
+    assert STATE.select(ROWS[:1]).cell_state.shape == (1, 2, 0)
 
 
 def test_a_selected_state_keeps_its_type():

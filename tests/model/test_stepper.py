@@ -1,4 +1,4 @@
-"""A search's stepper, with its weights laid out once, equals `step`: logits and states, while rows leave."""
+"""A search's stepper, with its weights packed once, equals `step`: logits and states, while rows leave."""
 
 import copy
 from dataclasses import replace
@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from seq2seq_lab.model.ensemble import Ensemble
+from seq2seq_lab.model.kernel import deferred as products
 from seq2seq_lab.model.kernel import linear
-from seq2seq_lab.model.kernel import loop_products as products
-from seq2seq_lab.model.kernel.loop_products import Matrix
+from seq2seq_lab.model.kernel.deferred import Matrix
 from seq2seq_lab.special_tokens import BOS
 from support.small_runs import small
 from support.tiny_models import covering_choices, make_batch, make_model
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("onednn")
 
 
 @pytest.fixture(autouse=True)
-def _everything_is_laid_out(monkeypatch):
+def _everything_is_packed(monkeypatch):
     monkeypatch.setattr(linear, "SMALLEST", 1)
     monkeypatch.setattr(products, "FEWEST", 1)
 
@@ -77,7 +77,7 @@ def test_products_made_without_gradients_are_refused_where_they_are_wanted():
 
 
 def translations_follow_the_weights() -> None:
-    """Lay out anew for each call: between two of them training goes on."""
+    """Each call packs the weights anew: between two of them training goes on."""
     parts = small()
     translator = parts.module.translator
     translator.translate(["1 2 3 4"])
@@ -107,10 +107,10 @@ def test_planted_base_left_out_is_caught(monkeypatch):
 def test_planted_stepper_of_the_first_call_is_caught(monkeypatch):
     from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 
-    kept = {}
+    made = {}
     stepper = EncoderDecoder.stepper
     monkeypatch.setattr(
-        EncoderDecoder, "stepper", lambda self: kept.setdefault(id(self), stepper(self))
+        EncoderDecoder, "stepper", lambda self: made.setdefault(id(self), stepper(self))
     )
     with pytest.raises(AssertionError):
         translations_follow_the_weights()

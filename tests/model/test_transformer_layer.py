@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from seq2seq_lab.model import transformer_layer
 from seq2seq_lab.model.position import Position, RotaryPosition
 from seq2seq_lab.model.transformer_layer import (
+    AttentionHeads,
     DecoderLayer,
     EncoderLayer,
-    Entrance,
-    Heads,
+    InputEmbedding,
     attention_weights,
 )
 from support.model_properties import assert_equal
@@ -33,7 +33,7 @@ def random(module: nn.Module) -> nn.Module:
 
 
 def plain_attention(
-    heads: Heads, query: Tensor, memory: Tensor, allowed, position: Position | None = None
+    heads: AttentionHeads, query: Tensor, memory: Tensor, allowed, position: Position | None = None
 ) -> tuple[Tensor, Tensor]:
     """One unpadded sentence: (what is read, mean weights); `allowed(i, j)` says which keys a query may see."""
     width = heads.query.out_features // heads.num_heads
@@ -42,7 +42,7 @@ def plain_attention(
         projected = layer.weight @ vector + (0.0 if layer.bias is None else layer.bias)
         mine = projected[number * width : (number + 1) * width]
         if turns and position is not None:
-            return position.turn(mine.view(1, 1, 1, -1), place).flatten()
+            return position.rotate(mine.view(1, 1, 1, -1), place).flatten()
         return mine
 
     outputs, means = [], []
@@ -108,11 +108,11 @@ def decoder_layer_equals_loops(position: str, norm: str) -> None:
     memory, lengths = torch.randn(2, 5, MEMORY, dtype=torch.float64), (5, 3)
     mask = torch.arange(5) < torch.tensor(lengths).unsqueeze(1)
     nothing = torch.zeros(2, HEADS, 0, DIM // HEADS, dtype=torch.float64)
-    back, _, _ = layer.look_back(vectors, (nothing, nothing), place)
+    back, _, _ = layer.self_attention(vectors, (nothing, nothing), place)
     keys = layer.source.keys(memory)
-    across, queries = layer.look_at_source(back, keys, layer.source.values(memory), mask)
-    weights = attention_weights(queries, keys, mask)
-    found = layer.transformed(across)
+    across, queries = layer.cross_attention(back, keys, layer.source.values(memory), mask)
+    weights = attention_weights(queries, keys, mask).mean(dim=1)
+    found = layer.feed_forward(across)
     for row, n in enumerate(lengths):
         seen = layer.attention_norm.before(vectors[row])
         read, _ = plain_attention(layer.attention, seen, seen, earlier, place)
@@ -145,18 +145,22 @@ def test_a_bias_of_the_keys_would_change_nothing():
 
 
 def test_vectors_enter_scaled_by_the_root_of_their_width():
-    entrance = Entrance(4, 4, RotaryPosition(4, 1), 0.0)
-    assert torch.equal(entrance(torch.ones(1, 2, 4), 0), torch.full((1, 2, 4), 2.0))
+    embed = InputEmbedding(4, 4, RotaryPosition(4, 1), 0.0)
+    assert torch.equal(embed(torch.ones(1, 2, 4), 0), torch.full((1, 2, 4), 2.0))
 
 
 def test_vectors_of_another_width_are_projected_and_those_of_the_same_are_not():
-    assert Entrance(3, 4, RotaryPosition(4, 1), 0.0)(torch.ones(1, 2, 3), 0).shape == (1, 2, 4)
-    assert list(Entrance(4, 4, RotaryPosition(4, 1), 0.0).parameters()) == []
+    assert InputEmbedding(3, 4, RotaryPosition(4, 1), 0.0)(torch.ones(1, 2, 3), 0).shape == (
+        1,
+        2,
+        4,
+    )
+    assert list(InputEmbedding(4, 4, RotaryPosition(4, 1), 0.0).parameters()) == []
 
 
 def test_a_width_that_the_heads_cannot_share_is_refused():
     with pytest.raises(ValueError, match="dim=6, num_heads=4: the heads share dim equally"):
-        Heads(6, 6, 4)
+        AttentionHeads(6, 6, 4)
 
 
 # planted bugs
@@ -170,7 +174,7 @@ def test_planted_mixture_of_heads_is_caught(loops, monkeypatch):
     def mixed(self, vectors):
         return vectors.unflatten(-1, (-1, self.num_heads)).transpose(-1, -2).transpose(1, 2)
 
-    monkeypatch.setattr(Heads, "_split", mixed)
+    monkeypatch.setattr(AttentionHeads, "_split", mixed)
     with pytest.raises(AssertionError):
         loops("sinusoidal", "pre")
 
@@ -198,13 +202,13 @@ def test_planted_missing_mask_is_caught(loops, monkeypatch):
 
 
 @pytest.mark.parametrize("loops", LOOPS)
-def test_planted_unturned_keys_are_caught(loops, monkeypatch):
+def test_planted_unrotated_keys_are_caught(loops, monkeypatch):
     calls = iter(range(1000))
-    turn = RotaryPosition.turn
+    rotate = RotaryPosition.rotate
     monkeypatch.setattr(
         RotaryPosition,
-        "turn",
-        lambda self, heads, start: heads if next(calls) == 1 else turn(self, heads, start),
+        "rotate",
+        lambda self, heads, start: heads if next(calls) == 1 else rotate(self, heads, start),
     )
     with pytest.raises(AssertionError):
         loops("rotary", "pre")
@@ -224,7 +228,7 @@ def test_planted_weights_of_one_head_are_caught(monkeypatch):
 def test_planted_softmax_over_the_queries_is_caught(monkeypatch):
     def wrong(queries, keys, mask):
         scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[-1])
-        return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-2).mean(dim=1)
+        return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-2)
 
     monkeypatch.setitem(globals(), "attention_weights", wrong)
     with pytest.raises(AssertionError):

@@ -200,11 +200,11 @@ def test_planted_position_off_by_one_in_a_step_is_caught(choice, monkeypatch):
 
 
 def test_planted_rotation_off_by_one_in_a_step_is_caught(monkeypatch):
-    turn = RotaryPosition.turn
+    rotate = RotaryPosition.rotate
     monkeypatch.setattr(
         RotaryPosition,
-        "turn",
-        lambda self, heads, start: turn(self, heads, start - 1 if start > 1 else start),
+        "rotate",
+        lambda self, heads, start: rotate(self, heads, start - 1 if start > 1 else start),
     )
     breaks(laws.forward_equals_steps, make(ROTARY), BATCH)
 
@@ -234,11 +234,11 @@ def test_planted_source_that_does_not_leave_with_its_sentence_is_caught(choice, 
 def test_planted_wrong_grouping_of_the_hypotheses_is_caught(choice, monkeypatch):
     def grouped(self, vectors, keys, values, mask):
         shuffle = torch.arange(len(vectors)).view(len(mask), -1).t().flatten()
-        made, queries = look(self, vectors[shuffle], keys, values, mask)
+        made, queries = attend(self, vectors[shuffle], keys, values, mask)
         return made[shuffle.argsort()], queries
 
-    look = DecoderLayer.look_at_source
-    monkeypatch.setattr(DecoderLayer, "look_at_source", grouped)
+    attend = DecoderLayer.cross_attention
+    monkeypatch.setattr(DecoderLayer, "cross_attention", grouped)
     breaks(hypotheses_equal_each_alone, make(choice))
 
 

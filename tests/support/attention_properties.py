@@ -150,5 +150,5 @@ def ignores_what_is_masked(attention: Attention) -> None:
     expected = attention.sequence(query, attention.prepare(memory))
     for value in (1e9, torch.nan, torch.inf):
         states = memory.states.masked_fill(~memory.mask.unsqueeze(-1), value)
-        other = Memory(states, memory.mask, memory.hidden, memory.cell)
+        other = Memory(states, memory.mask, memory.hidden, memory.cell_state)
         assert_equal(attention.sequence(query, attention.prepare(other)), expected)

@@ -13,29 +13,35 @@ def normalized(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return (values - mean) / (variance + 1e-5).sqrt() * weight + bias
 
 
-def plain_layer(stack: Stack, layer: int, output: Tensor, below: Tensor, kept: Tensor) -> Tensor:
+def plain_layer(
+    stack: Stack, layer: int, output: Tensor, below: Tensor, dropout_mask: Tensor
+) -> Tensor:
     if stack.residual and layer > 0:
         output = output + below
     if len(stack.norms) > 0:
         output = normalized(output, stack.norms[layer].weight, stack.norms[layer].bias)
-    return output * kept if kept.numel() else output
+    return output * dropout_mask if dropout_mask.numel() else output
 
 
 # planted bugs, each in place of Stack.forward
 
 
-def sum_twice(self: Stack, layer: int, output: Tensor, below: Tensor, kept: Tensor) -> Tensor:
+def sum_twice(
+    self: Stack, layer: int, output: Tensor, below: Tensor, dropout_mask: Tensor
+) -> Tensor:
     twice = 2 * below if layer else below
-    return plain_layer(self, layer, output, twice, kept)
+    return plain_layer(self, layer, output, twice, dropout_mask)
 
 
-def norm_first(self: Stack, layer: int, output: Tensor, below: Tensor, kept: Tensor) -> Tensor:
+def norm_first(
+    self: Stack, layer: int, output: Tensor, below: Tensor, dropout_mask: Tensor
+) -> Tensor:
     output = self.norms[layer](output) if len(self.norms) else output
     output = output + below if layer and self.residual else output
-    return output * kept if kept.numel() else output
+    return output * dropout_mask if dropout_mask.numel() else output
 
 
-def redrawn(self: Stack, layer: int, output: Tensor, below: Tensor, kept: Tensor) -> Tensor:
+def redrawn(self: Stack, layer: int, output: Tensor, below: Tensor, dropout_mask: Tensor) -> Tensor:
     """A new mask at each step: what `nn.Dropout` would do."""
     again = torch.rand_like(output).ge(self.locked_dropout) / (1 - self.locked_dropout)
-    return plain_layer(self, layer, output, below, again if kept.numel() else kept)
+    return plain_layer(self, layer, output, below, again if dropout_mask.numel() else dropout_mask)

@@ -11,7 +11,7 @@ from seq2seq_lab.errors import NotFiniteError
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.loss import negative_log_likelihood
 from seq2seq_lab.training.module import Seq2SeqModule
-from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_logits
 from support.small_runs import assemble, small, trainer, weights_hash
 
 PAIRS = [(1, 9), (2, 1), (9, 2), (3, 7), (1, 1), (4, 8), (2, 3)]
@@ -103,7 +103,9 @@ def slow_mean(parts, split):
     for i in range(len(parts.data.encoded[split])):
         batch = parts.data.encoded[split][torch.tensor([i])]
         targets = batch.target_output[batch.target_mask]
-        total += float(negative_log_likelihood(teacher_forced(parts.module.model, batch), targets))
+        total += float(
+            negative_log_likelihood(teacher_forced_logits(parts.module.model, batch), targets)
+        )
         count += batch.num_target_tokens
     return total / count
 
@@ -147,7 +149,9 @@ def test_planted_mean_of_batch_means_is_caught_in_validation(tmp_path, monkeypat
 
 def test_planted_training_loss_in_validation_is_caught(tmp_path, monkeypatch):
     def smoothed(self, batch, split):
-        loss = self.loss(teacher_forced(self.model, batch), batch.target_output[batch.target_mask])
+        loss = self.loss(
+            teacher_forced_logits(self.model, batch), batch.target_output[batch.target_mask]
+        )
         self._add(split, loss, batch.num_target_tokens)
 
     monkeypatch.setattr(Seq2SeqModule, "_evaluate", smoothed)

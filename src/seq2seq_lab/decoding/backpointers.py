@@ -1,4 +1,4 @@
-"""The way back: what a search chose at each step, from which any of its hypotheses can be read."""
+"""Backpointers of a beam search: parent, token and score of every row at every step."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from seq2seq_lab.special_tokens import EOS
 
 @dataclass(frozen=True)
 class Ended:
-    """A hypothesis that goes no further: it took `token` at `step` as the continuation of the live row `parent`."""
+    """A hypothesis that ended: `token` continued the live row `parent` at `step`."""
 
     step: int
     parent: int
@@ -23,7 +23,7 @@ class Ended:
 
     @property
     def finished(self) -> bool:
-        """Whether it wrote the end token; if not, it was cut at its limit."""
+        """Whether its last token is the end token; if not, it was cut at its limit."""
         return self.token == EOS
 
     @property
@@ -34,9 +34,9 @@ class Ended:
 
 @dataclass
 class Trace:
-    """Of every step: where the model looked, and for each row that lived on its parent, token and log-probability."""
+    """By step: the attention weights of the rows, and parent, token and log-probability of each row that goes on."""
 
-    looks: list[Float[Tensor, "parents source"]] = field(default_factory=list)
+    attention: list[Float[Tensor, "parents source"]] = field(default_factory=list)
     parents: list[list[int]] = field(default_factory=list)
     tokens: list[list[int]] = field(default_factory=list)
     scores: list[list[float]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Trace:
         tokens: Int[Tensor, " rows"],
         scores: Float[Tensor, " rows"],
     ) -> None:
-        """Keep what the rows that live on did in this step."""
+        """Add a step: the rows that go on."""
         self.parents.append(parents.tolist())
         self.tokens.append(tokens.tolist())
         self.scores.append(scores.tolist())
@@ -55,12 +55,12 @@ class Trace:
     def read(self, end: Ended) -> Hypothesis:
         """Return the hypothesis that ended there."""
         tokens, scores = [end.token], [end.token_score]
-        looks, row = [self.looks[end.step][end.parent]], end.parent
+        attention, row = [self.attention[end.step][end.parent]], end.parent
         for step in range(end.step - 1, -1, -1):
             tokens.append(self.tokens[step][row])
             scores.append(self.scores[step][row])
             row = self.parents[step][row]
-            looks.append(self.looks[step][row])
+            attention.append(self.attention[step][row])
         written = tokens[:0:-1] if end.finished else tokens[::-1]
         return Hypothesis(
             tokens=torch.tensor(written, dtype=torch.long),
@@ -68,5 +68,5 @@ class Trace:
             score=end.score,
             rank=end.rank,
             finished=end.finished,
-            attention=torch.stack(looks[::-1]).cpu(),
+            attention=torch.stack(attention[::-1]).cpu(),
         )

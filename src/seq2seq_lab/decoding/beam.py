@@ -1,9 +1,9 @@
-"""Beam search: the best few hypotheses of each sentence, extended side by side.
+"""Beam search: the `beam_size` best hypotheses of each sentence, extended in parallel.
 
-Live rows are (sentences x groups x width); a plain beam is one group, a diverse beam several that keep out of each
-other's way. The rows of a sentence share its keys and memory. One step: `expand` finds the best continuations of every
-group, `divide` parts those that end from those that live on. A group closes when nothing that still lives can win; a
-sentence leaves the batch when all its groups are closed.
+Live rows are (sentences x groups x width); a plain beam is one group, a diverse beam several groups that penalise each
+other's tokens. The rows of a sentence share its keys and memory. In each step `expand` finds the best continuations of
+every group and `prune` separates those that end from those that go on. A group is done when no live hypothesis of it
+can win; a sentence leaves the batch when all its groups are done.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seq2seq_lab.decoding.backpointers import Trace
-from seq2seq_lab.decoding.beam_state import Candidates, Closing, Live, Rules
+from seq2seq_lab.decoding.beam_state import BeamState, Candidates, EndedHypotheses, Rules
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, State, Step
 from seq2seq_lab.decoding.length_penalty import NoPenalty
 from seq2seq_lab.decoding.limits import Limits, SearchSettings
@@ -24,28 +24,31 @@ from seq2seq_lab.special_tokens import BOS, EOS
 
 
 class LengthPenalty(Protocol):
-    """A divisor that never falls with the length."""
+    """A divisor of log-probabilities that never decreases with the length."""
 
     def divisor(self, length: int) -> float:
-        """Return it for so many tokens."""
+        """Return the divisor for a hypothesis of `length` tokens."""
         ...
 
 
 def expand(
-    logits: Float[Tensor, "rows vocab"], total: Float[Tensor, " rows"], live: Live, rules: Rules
+    logits: Float[Tensor, "rows vocab"],
+    total: Float[Tensor, " rows"],
+    beam: BeamState,
+    rules: Rules,
 ) -> Candidates:
-    """Return the best 2 x width continuations of every group, so that width of them do not end.
+    """Return the best 2 x width continuations of every group: at least width of them do not end.
 
     `total` is the logsumexp of each row before any rule. Groups choose in turn: a token costs `strength` for each time
     that an earlier group took it in this step (Vijayakumar et al. 2018).
     """
-    sentences, groups, width = live.scores.shape
+    sentences, groups, width = beam.scores.shape
     by_group = logits.view(sentences, groups, width, -1)
     totals = total.view(sentences, groups, width)
     cost = torch.zeros_like(by_group[:, 0, :1])
     chosen: list[Candidates] = []
     for group in range(groups):
-        now, before = by_group[:, group], live.scores[:, group]
+        now, before = by_group[:, group], beam.scores[:, group]
         keys = now - cost if group else now
         found = continuations(keys, now, totals[:, group], before, rules.width)
         first_row = torch.arange(sentences, device=logits.device) * groups * width + group * width
@@ -59,10 +62,10 @@ def expand(
 def counted(
     found: Candidates, width: int, like: Float[Tensor, "sentences one vocab"]
 ) -> Float[Tensor, "sentences one vocab"]:
-    """Return how often each token is among the `width` best of a group; a closed group takes nothing."""
+    """Return how often each token is among the `width` best of a group; a group that is done counts for nothing."""
     tokens = found.token[:, :width].unsqueeze(1)
-    lives = torch.isfinite(found.score[:, :width]).unsqueeze(1).to(like.dtype)
-    return torch.zeros_like(like).scatter_add(2, tokens, lives)
+    live = torch.isfinite(found.score[:, :width]).unsqueeze(1).to(like.dtype)
+    return torch.zeros_like(like).scatter_add(2, tokens, live)
 
 
 def continuations(
@@ -95,16 +98,16 @@ def survivors(
     score: Float[Tensor, "*groups candidates"],
     width: int,
 ) -> Int[Tensor, "*groups survivors"]:
-    """Return the places of the first `width` candidates that do not end, in their order; dead ones fill up."""
+    """Return the places of the first `width` candidates that do not end, in order; dead ones fill the rest."""
     goes_on = (token != EOS) & torch.isfinite(score)
     order = (~goes_on).to(torch.int8).sort(dim=-1, stable=True).indices
     return order[..., : min(width, token.shape[-1])]
 
 
-def start(limits: Limits, source_lengths: Tensor, groups: int, like: Tensor) -> Live:
+def init(limits: Limits, source_lengths: Tensor, groups: int, like: Tensor) -> BeamState:
     """Return one empty hypothesis per group."""
     count = len(limits.maximum)
-    return Live(
+    return BeamState(
         sentences=torch.arange(count, device=like.device),
         source_lengths=source_lengths.to(like.device),
         scores=torch.zeros(count, groups, 1, dtype=like.dtype, device=like.device),
@@ -117,83 +120,83 @@ def beam_search(
     step: Step, state: State, limits: Limits, source_lengths: Tensor, rules: Rules
 ) -> list[list[Hypothesis]]:
     """Return up to `n_best` hypotheses of each sentence, best first."""
-    live = start(limits, source_lengths, rules.groups, state.attention)
-    closing, trace = Closing(len(limits.maximum), rules), Trace()
-    state = state.reorder(live.sentences.repeat_interleave(rules.groups))
-    token = live.history.new_full((len(live.history),), BOS)
-    while len(live.sentences):
+    beam = init(limits, source_lengths, rules.groups, state.attention)
+    ended, trace = EndedHypotheses(len(limits.maximum), rules), Trace()
+    state = state.reorder(beam.sentences.repeat_interleave(rules.groups))
+    token = beam.history.new_full((len(beam.history),), BOS)
+    while len(beam.sentences):
         logits, state = step(token, state)
         total = logits.logsumexp(dim=-1)  # before the rules: they never change a probability
-        found = expand(limits.apply_(logits, live.history), total, live, rules)
-        trace.looks.append(state.attention)
-        live = replace(live, coverage=_covered(live, state, rules))
+        found = expand(limits.apply_(logits, beam.history), total, beam, rules)
+        trace.attention.append(state.attention)
+        beam = replace(beam, coverage=_coverage(beam, state, rules))
 
-        found, score = divide(found, live, closing, limits.maximum)
-        keep = torch.isfinite(score).flatten(1).any(dim=1).nonzero().squeeze(1)
-        parents, token = found.parent[keep].flatten(), found.token[keep].flatten()
-        trace.append(parents, token, found.token_score[keep].flatten())
+        found, score = prune(found, beam, ended, limits.maximum)
+        going = torch.isfinite(score).flatten(1).any(dim=1).nonzero().squeeze(1)
+        parents, token = found.parent[going].flatten(), found.token[going].flatten()
+        trace.append(parents, token, found.token_score[going].flatten())
         state = state.reorder(found.parent.flatten())
-        if len(keep) < len(live.sentences):
-            state, limits = state.select(keep), limits.select(keep)
-        live = Live(
-            sentences=live.sentences[keep],
-            source_lengths=live.source_lengths[keep],
-            scores=score[keep],
-            history=torch.cat([live.history[parents], token.unsqueeze(1)], dim=1),
-            coverage=live.coverage[parents],
+        if len(going) < len(beam.sentences):
+            state, limits = state.select(going), limits.select(going)
+        beam = BeamState(
+            sentences=beam.sentences[going],
+            source_lengths=beam.source_lengths[going],
+            scores=score[going],
+            history=torch.cat([beam.history[parents], token.unsqueeze(1)], dim=1),
+            coverage=beam.coverage[parents],
         )
-    return closing.results(trace)
+    return ended.finalize(trace)
 
 
-def divide(
-    found: Candidates, live: Live, closing: Closing, longest: Tensor
+def prune(
+    found: Candidates, beam: BeamState, ended: EndedHypotheses, longest: Tensor
 ) -> tuple[Candidates, Float[Tensor, "sentences groups width"]]:
-    """Give what ends to `closing`; return what could live on, with the score -inf where it does not.
+    """Add the candidates that end to `ended`; return the others, with the score -inf where they do not go on.
 
     An end token counts where it is among the first `width` candidates, so it never costs more than a place.
     """
-    step = live.history.shape[1]
-    first = torch.arange(found.token.shape[-1], device=found.token.device) < closing.rules.width
+    step = beam.history.shape[1]
+    first = torch.arange(found.token.shape[-1], device=found.token.device) < ended.rules.width
     ends = (found.token == EOS) & first & torch.isfinite(found.score)
-    closing.add(found, ends, live, step)
-    found = found.pick(survivors(found.token, found.score, closing.rules.width))
+    ended.add(found, ends, beam, step)
+    found = found.pick(survivors(found.token, found.score, ended.rules.width))
     at_limit = (longest == step + 1).view(-1, 1, 1)
-    score = _close(found.score.masked_fill(found.token == EOS, -inf), live, closing, longest)
-    # after closing, so that a group that ended in time is not cut as well
-    closing.add(found, at_limit & torch.isfinite(score), live, step)
+    score = _stop_done(found.score.masked_fill(found.token == EOS, -inf), beam, ended, longest)
+    # after the stopping rule, so that a group that ended in time is not cut as well
+    ended.add(found, at_limit & torch.isfinite(score), beam, step)
     return found, score.masked_fill(at_limit, -inf)
 
 
-def _covered(live: Live, state: Any, rules: Rules) -> Tensor:
-    """Return the attention that each source token has received so far; width 0 where nobody asks."""
+def _coverage(beam: BeamState, state: Any, rules: Rules) -> Tensor:
+    """Return the attention that each source token has received so far; width 0 without a coverage penalty."""
     if not rules.coverage:
-        return live.coverage
+        return beam.coverage
     if not state.attention.shape[1]:
         raise ConfigError(
             "decoding.coverage_penalty: this model has no attention to cover the source with; set it to 0"
         )
-    return state.attention + (live.coverage if live.coverage.shape[1] else 0.0)
+    return state.attention + (beam.coverage if beam.coverage.shape[1] else 0.0)
 
 
-def _close(score: Tensor, live: Live, closing: Closing, longest: Tensor) -> Tensor:
-    """Return the scores with -inf for groups that are closed."""
+def _stop_done(score: Tensor, beam: BeamState, ended: EndedHypotheses, longest: Tensor) -> Tensor:
+    """Return the scores with -inf for the groups that are done."""
     best = score.amax(dim=-1).tolist()
-    closed = [
-        [closing.is_closed(sentence, g, one, limit) for g, one in enumerate(groups)]
+    done = [
+        [ended.is_done(sentence, g, one, limit) for g, one in enumerate(groups)]
         for sentence, groups, limit in zip(
-            live.sentences.tolist(), best, longest.tolist(), strict=True
+            beam.sentences.tolist(), best, longest.tolist(), strict=True
         )
     ]
-    return score.masked_fill(torch.tensor(closed, device=score.device).unsqueeze(-1), -inf)
+    return score.masked_fill(torch.tensor(done, device=score.device).unsqueeze(-1), -inf)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Beam(SearchSettings):
     """Beam search over `beam_size` hypotheses; `n_best` of them are returned.
 
-    Hypotheses of unlike length compete by their log-probability over the length penalty, plus `coverage_penalty` x the
-    log of how far each source token was attended to (Wu et al. 2016). A sentence is done when `patience` x `beam_size`
-    hypotheses have ended (Kasai et al. 2022) or none that lives can still win.
+    Hypotheses of different lengths compete by their log-probability over the length penalty, plus `coverage_penalty` x
+    the sum over the source tokens of log min(attention received, 1) (Wu et al. 2016). A sentence is done when
+    `patience` x `beam_size` hypotheses have ended (Kasai et al. 2022) or no live one can still win.
     """
 
     beam_size: int = 5
@@ -219,7 +222,7 @@ class Beam(SearchSettings):
 
     @property
     def rules(self) -> Rules:
-        """The settings as the search takes them."""
+        """The settings in the form of `beam_search`."""
         return Rules(
             width=self.beam_size,
             groups=1,

@@ -1,4 +1,4 @@
-"""What lives and what has ended in a beam: which hypotheses stay in the running, and when nothing more can win."""
+"""The state of a beam search: live hypotheses, their candidate continuations, and the hypotheses that ended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from seq2seq_lab.decoding.backpointers import Ended, Trace
 from seq2seq_lab.decoding.hypotheses import Hypothesis
 
-LEAST_COVERAGE = 1e-9  # a source token that was never looked at costs log of this, not infinity
+LEAST_COVERAGE = 1e-9  # a source token without any attention costs log of this, not infinity
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Live:
-    """The hypotheses that go on: rows are (sentences x groups x width); a dead row has the score -inf."""
+class BeamState:
+    """The live hypotheses: rows are (sentences x groups x width); a dead row has the score -inf."""
 
     sentences: Int[Tensor, " sentences"]
     source_lengths: Int[Tensor, " sentences"]
@@ -40,7 +40,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Continuations of the groups, best first; `parent` is a row of the whole batch."""
+    """Continuations of each group, best first; `parent` is a row of the whole batch."""
 
     parent: Int[Tensor, "*groups candidates"]
     token: Int[Tensor, "*groups candidates"]
@@ -53,8 +53,8 @@ class Candidates:
         return Candidates(*(part.gather(-1, places) for part in parts))
 
 
-class Closing:
-    """Gathers what ended, group by group, and tells which groups are closed."""
+class EndedHypotheses:
+    """The hypotheses that ended, by sentence and group, and the stopping rule of the search."""
 
     def __init__(self, count: int, rules: Rules):
         self.rules = rules
@@ -62,16 +62,16 @@ class Closing:
             [[] for _ in range(rules.groups)] for _ in range(count)
         ]
 
-    def add(self, found: Candidates, which: Tensor, live: Live, step: int) -> None:
-        """Keep the candidates for which `which` is True; `live` has their parents, its coverage this step's look."""
+    def add(self, found: Candidates, which: Tensor, beam: BeamState, step: int) -> None:
+        """Add the candidates where `which` is True; `beam` has their parents, its coverage includes this step."""
         places = which.nonzero()
         if not len(places):
             return
         at = tuple(places.t())
         parents = found.parent[at]
-        penalty = self._coverage_penalty(live.coverage[parents], live.source_lengths[at[0]])
+        penalty = self._coverage_penalty(beam.coverage[parents], beam.source_lengths[at[0]])
         divisor = self.rules.divisor(step + 1)
-        parts = (live.sentences[at[0]], at[1], parents, found.token[at], found.token_score[at])
+        parts = (beam.sentences[at[0]], at[1], parents, found.token[at], found.token_score[at])
         rows = zip(*(p.tolist() for p in (*parts, found.score[at], penalty)), strict=True)
         for sentence, group, parent, token, token_score, score, cost in rows:
             rank = score / divisor + cost
@@ -85,8 +85,8 @@ class Closing:
         cost = coverage.clamp(LEAST_COVERAGE, 1.0).log().masked_fill(~real, 0.0)
         return self.rules.coverage * cost.sum(dim=-1)
 
-    def is_closed(self, sentence: int, group: int, best_score: float, longest: int) -> bool:
-        """Tell whether enough ended, or nothing that lives can still come among the n best."""
+    def is_done(self, sentence: int, group: int, best_score: float, longest: int) -> bool:
+        """Return whether enough hypotheses ended, or no live one can still be among the n best."""
         ended = [one.rank for one in self.ended[sentence][group] if one.finished]
         if best_score == -inf or len(ended) >= self.rules.patience * self.rules.width:
             return True
@@ -95,7 +95,7 @@ class Closing:
             return False
         return sorted(ended)[-wanted] >= best_score / self.rules.divisor(longest)
 
-    def results(self, trace: Trace) -> list[list[Hypothesis]]:
+    def finalize(self, trace: Trace) -> list[list[Hypothesis]]:
         """Return the n best of each sentence, no string twice."""
         return [self._best(groups, trace) for groups in self.ended]
 

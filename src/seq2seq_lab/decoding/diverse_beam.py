@@ -1,4 +1,4 @@
-"""Diverse beam search: groups of a beam that are paid for writing something else (Vijayakumar et al. 2018)."""
+"""Diverse beam search: groups of hypotheses with a penalty on each other's tokens (Vijayakumar et al. 2018)."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ from seq2seq_lab.decoding.beam import Beam, Rules
 class DiverseBeam(Beam):
     """A beam of `num_groups` equal groups; in each step a token costs `diversity` for each earlier group that took it.
 
-    The cost steers the choice only: scores stay log-probabilities, and the best of all groups are returned.
+    The cost affects the choice only: scores are log-probabilities, and the best of all groups are returned.
     """
 
     num_groups: int = 5
@@ -27,7 +27,7 @@ class DiverseBeam(Beam):
 
     @property
     def rules(self) -> Rules:
-        """The settings as the search takes them; `width` is that of a group."""
+        """The settings in the form of `beam_search`; `width` is that of a group."""
         return replace(
             super().rules,
             width=self.beam_size // self.num_groups,

@@ -12,17 +12,16 @@ from seq2seq_lab.decoding.limits import Limits, SearchSettings
 from seq2seq_lab.special_tokens import BOS, EOS
 
 Choices = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Of one step: sentences, their tokens, log-probabilities and attention."""
-
+"""One step: sentences, their tokens, log-probabilities and attention weights."""
 
 Choose = Callable[[Tensor, Tensor, Limits, Tensor], tuple[Tensor, Tensor]]
-"""From logits, sentences, limits and history: the tokens of this step and their log-probabilities."""
+"""(logits, sentences, limits, history) -> (tokens of this step, their log-probabilities)"""
 
 
 def one_path(step: Step, state: State, limits: Limits, choose: Choose) -> list[Hypothesis]:
-    """Decode every sentence along one path of tokens that `choose` picks.
+    """Decode one hypothesis per sentence; `choose` picks each token.
 
-    Rows leave the batch when they end, so a long sentence costs its batch mates nothing and none depends on another.
+    Rows leave the batch when they end, so no sentence depends on its batch mates.
     """
     count = len(limits.maximum)
     rows = torch.arange(count, device=limits.maximum.device)
@@ -60,7 +59,7 @@ def greedy(step: Step, state: State, limits: Limits) -> list[Hypothesis]:
 
 
 def collect(choices: list[Choices], count: int) -> list[Hypothesis]:
-    """Sort the choices of all steps to their sentences."""
+    """Return the hypothesis of each sentence from the choices of all steps."""
     tokens: list[list[int]] = [[] for _ in range(count)]
     scores: list[list[float]] = [[] for _ in range(count)]
     attention: list[list[Tensor]] = [[] for _ in range(count)]

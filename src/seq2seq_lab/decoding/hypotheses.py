@@ -1,4 +1,4 @@
-"""What a search is given and what it returns; the step and the state as a search sees them."""
+"""The interface of a search: decoder state and step, request and hypotheses."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class State(Protocol):
-    """A decoder state as a search sees it: rows of hypotheses, side by side for each sentence."""
+    """The methods of a decoder state that a search needs; the rows of a sentence's hypotheses are side by side."""
 
     @property
     def attention(self) -> Tensor:
@@ -34,9 +34,9 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What a search must know of the sentences of a batch.
+    """The sentences of a batch for a search.
 
-    `numbers` are their places in the whole input: sampling draws by them, so that no draw depends on batch mates.
+    `numbers` are their places in the whole input: they seed sampling, so that no draw depends on batch mates.
     `prefixes` are the ids that each output must start with (none: empty lists).
     """
 
@@ -50,8 +50,8 @@ class Hypothesis:
     """One output: its tokens without the end token, and whether the end token came within the limit.
 
     `token_scores` are the log-probabilities of the tokens, the end token included where it came; `score` is their
-    sum, and `rank` what the search ordered by (the score under its penalties). `attention` has a row for every
-    produced token, the end token included (width 0 without attention).
+    sum, and `rank` the value by which the search orders hypotheses (the score with its penalties). `attention` has a
+    row for every produced token, the end token included (width 0 without attention).
     """
 
     tokens: Int[Tensor, " target"]
@@ -63,7 +63,7 @@ class Hypothesis:
 
 
 class Search(Protocol):
-    """What `conf/decoding` builds."""
+    """A search with its settings, as `conf/decoding` builds it."""
 
     replace_unknown: bool
 

@@ -1,7 +1,7 @@
-"""Length penalties: by what a hypothesis' log-probability is divided before hypotheses of unlike length compete.
+"""Length penalties: divisors of the log-probability, so that hypotheses of different lengths compete.
 
-Each is a divisor that never falls with the length (in tokens, the end token included), which lets a search know when
-no longer hypothesis can win any more.
+No divisor decreases with the length (in tokens, the end token included); from this a search knows when no longer
+hypothesis can win.
 """
 
 
@@ -22,7 +22,7 @@ def _check_alpha(alpha: float) -> float:
 
 
 class NoPenalty:
-    """Plain log-probabilities compete, which favours short outputs the more the wider the beam is."""
+    """Plain log-probabilities, which favour short outputs, the more the wider the beam is."""
 
     def divisor(self, length: int) -> float:  # noqa: ARG002
         """Return 1."""
@@ -36,7 +36,7 @@ class GnmtPenalty:
         self.alpha = _check_alpha(alpha)
 
     def divisor(self, length: int) -> float:
-        """Return the divisor for so many tokens."""
+        """Return the divisor for a hypothesis of `length` tokens."""
         return gnmt_divisor(length, self.alpha)
 
 
@@ -47,7 +47,7 @@ class PowerPenalty:
         self.alpha = _check_alpha(alpha)
 
     def divisor(self, length: int) -> float:
-        """Return the divisor for so many tokens."""
+        """Return the divisor for a hypothesis of `length` tokens."""
         return power_divisor(length, self.alpha)
 
 

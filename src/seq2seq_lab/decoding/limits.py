@@ -1,4 +1,4 @@
-"""What an output may look like, sentence by sentence: its length, its beginning, its repetitions."""
+"""Constraints on the output of each sentence: length, forced prefix, repeated n-grams, unknown words."""
 
 from dataclasses import dataclass, replace
 from math import inf
@@ -26,10 +26,10 @@ def repeated(history: Int[Tensor, "rows steps"], size: int) -> tuple[Tensor, Ten
 
 @dataclass(frozen=True)
 class Limits:
-    """The rules of a batch, one row per sentence; tokens are counted with the end token.
+    """The constraints of a batch, one row per sentence; the end token counts.
 
-    PAD and BOS are never written. A forced prefix goes before every other rule but the maximum; a row that the rules
-    leave nothing may end.
+    PAD and BOS are never written. A forced prefix overrides every other rule but the maximum; a row without any allowed
+    token may end.
     """
 
     maximum: Int[Tensor, " batch"]
@@ -46,7 +46,7 @@ class Limits:
     def apply_(
         self, logits: Float[Tensor, "rows vocab"], history: Int[Tensor, "rows steps"]
     ) -> Float[Tensor, "rows vocab"]:
-        """Set to -inf, in place, what may not come after these tokens; all sentences are equally many rows."""
+        """Set the logits of forbidden next tokens to -inf in place; every sentence has equally many rows."""
         steps, width = history.shape[1], logits.shape[0] // max(len(self.maximum), 1)
         end = logits[:, EOS].clone()
         forced = self._forced(steps, width)
@@ -67,7 +67,7 @@ class Limits:
         return logits
 
     def _forced(self, steps: int, width: int) -> Int[Tensor, " rows"]:
-        """Return the token that each row must write now; PAD where it is free."""
+        """Return the forced token of each row; PAD where there is none."""
         if steps < self.prefix.shape[1]:
             return self.prefix[:, steps].repeat_interleave(width)
         return torch.full_like(self.maximum, PAD).repeat_interleave(width)
@@ -81,11 +81,11 @@ def most_likely(logits: Float[Tensor, "*shape vocab"]) -> Int[Tensor, "*shape"]:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """What every search can be told.
+    """Settings that all searches share.
 
     An output has at most `max_ratio` x source tokens + `max_extra` tokens and at least `min_ratio` x source tokens and
     `min_length` (the end token counts on both sides); no n-gram of `no_repeat_ngram` tokens comes twice (0: no such
-    rule). `allow_unknown=False` never writes UNK, `replace_unknown` puts in the source word that got most attention.
+    rule). `allow_unknown=False` never writes UNK, `replace_unknown` copies the source word with the most attention.
     """
 
     max_ratio: float = 3.0

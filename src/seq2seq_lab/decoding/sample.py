@@ -1,7 +1,7 @@
-"""Sampling: each token drawn from the model's distribution, which may be sharpened or cut first.
+"""Sampling: each token is drawn from the model's distribution, after temperature, top-k and top-p.
 
-Every draw is one uniform number for one (seed, sentence, sample, step), so what a sentence gets depends neither on its
-batch mates nor on their order.
+A draw is a uniform number for one (seed, sentence, sample, step), so it depends neither on batch mates nor on their
+order.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ _MIX = 2654435761  # a large odd number, so that neighbouring sentences start fa
 
 def keep_top_k(logits: Float[Tensor, "rows vocab"], k: int) -> Float[Tensor, "rows vocab"]:
     """Set all but the k largest logits of each row to -inf (Fan et al. 2018)."""
-    kept = logits.topk(min(k, logits.shape[-1]), dim=-1).indices
-    return torch.full_like(logits, -inf).scatter(1, kept, logits.gather(1, kept))
+    top = logits.topk(min(k, logits.shape[-1]), dim=-1).indices
+    return torch.full_like(logits, -inf).scatter(1, top, logits.gather(1, top))
 
 
 def keep_top_p(logits: Float[Tensor, "rows vocab"], p: float) -> Float[Tensor, "rows vocab"]:
@@ -35,7 +35,7 @@ def keep_top_p(logits: Float[Tensor, "rows vocab"], p: float) -> Float[Tensor, "
 def draw(
     logits: Float[Tensor, "rows vocab"], uniform: Float[Tensor, " rows"]
 ) -> Int[Tensor, " rows"]:
-    """Return the token in which each uniform number from [0, 1) falls: the inverse of the cumulated distribution."""
+    """Return a token per uniform number from [0, 1): the inverse of the cumulative distribution."""
     cumulated = logits.double().softmax(dim=-1).cumsum(dim=-1)
     # scaled to the last sum, so that rounding never leaves a draw beyond it; `right` skips tokens of probability 0
     point = (uniform.double() * cumulated[:, -1]).unsqueeze(1)

@@ -35,7 +35,7 @@ def _same(memory: Memory, expected: Memory, row: int, length: int, what: str) ->
     return max(
         agree(memory.states[row, :length], expected.states[0], f"{what}: states"),
         agree(memory.hidden[row], expected.hidden[0], f"{what}: final h"),
-        agree(memory.cell[row], expected.cell[0], f"{what}: final c"),
+        agree(memory.cell_state[row], expected.cell_state[0], f"{what}: final c"),
     )
 
 

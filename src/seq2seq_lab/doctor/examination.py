@@ -26,7 +26,7 @@ from seq2seq_lab.doctor.patient import Patient
 from seq2seq_lab.doctor.properties import PROPERTIES
 from seq2seq_lab.errors import one_line
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_logits
 
 PASS, FAIL, NOT_APPLICABLE = "PASS", "FAIL", "not applicable"
 Check = Callable[[Patient], float]
@@ -68,7 +68,7 @@ def sequential_is_parallel(patient: Patient) -> float:
             worst,
             paths.forward_equals_steps(model, batch),
             teacher_forcing.sequential_equals_parallel(model, batch),
-            agree(logits, teacher_forced(model, batch), "scheduled sampling at ratio 1"),
+            agree(logits, teacher_forced_logits(model, batch), "scheduled sampling at ratio 1"),
             teacher_forcing.sequential_equals_parallel(trained, batch),
         )
     return worst

@@ -9,7 +9,7 @@ from seq2seq_lab.doctor.agreement import agree, demand
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import PAD
 from seq2seq_lab.training.loss import negative_log_likelihood
-from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_logits
 
 Gradients = dict[str, Tensor | None]
 
@@ -24,7 +24,7 @@ def gradients(model: nn.Module, loss: Float[Tensor, ""]) -> Gradients:
 def loss_and_gradients(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, Tensor, Gradients]:
     """Return the teacher-forced logits of the real positions, the summed loss and its gradients."""
     torch.manual_seed(5)  # for the masks of locked dropout, in the other paths too
-    logits = teacher_forced(model, batch)
+    logits = teacher_forced_logits(model, batch)
     loss = negative_log_likelihood(logits, batch.target_output[batch.target_mask])
     return logits.detach(), loss.detach(), gradients(model, loss)
 

@@ -1,6 +1,7 @@
 """Property O8: scheduled sampling uses reference tokens at the rate of its ratio, by random draws of its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -41,23 +42,28 @@ def reference_used(
     steps: list[Tensor] = []
     whole: list[Tensor] = []
     decoder: Any = model.decoder
-    step, readouts = decoder.step_embedded, decoder.readouts
+    packed, readouts = decoder.packed, decoder.readouts
 
-    def spy_step(embedded: Any, *rest: Any) -> Any:
-        steps.append(embedded)
-        return step(embedded, *rest)
+    def spy_packed() -> Any:
+        loop = packed()
+
+        def spy_step(embedded: Any, state: Any) -> Any:
+            steps.append(embedded)
+            return loop.step_embedded(embedded, state)
+
+        return replace(loop, step_embedded=spy_step)
 
     def spy_readouts(embedded: Any, memory: Any) -> Any:
         whole.append(embedded)
         return readouts(embedded, memory)
 
-    decoder.step_embedded, decoder.readouts = spy_step, spy_readouts
+    decoder.packed, decoder.readouts = spy_packed, spy_readouts
     try:
         with torch.no_grad():
             sampling(model, batch, ratio, generator)
             reference = decoder.embed(batch.target_input)
     finally:
-        del decoder.step_embedded, decoder.readouts
+        del decoder.packed, decoder.readouts
     if not reference.shape[-1]:
         raise NotApplicable("this decoder does not read its own output")
     inputs = whole[-1] if whole else torch.stack(steps, dim=1)

@@ -1,10 +1,10 @@
-"""Attention: which source positions a decoder state looks at, and the average it reads there.
+"""Attention: weights over the source positions for a decoder state, and the context, their weighted average.
 
-`keys = attention.prepare(memory)` runs once per sentence; `context, weights = attention(query, keys, past)` looks with
-several queries at once, all of them on the same memory: the steps of a sentence or the hypotheses of a beam. Every
-class subclasses `Attention` and gives its score; the normalizer over real positions and the average are the same for
-all. To add a score, write one class here and one yaml beside the others. Attentions with several heads, with a
-window or with a memory of earlier looks are in the modules beside this one.
+`keys = attention.prepare(memory)` runs once per sentence. `context, weights = attention(query, keys, past)` takes
+several queries on the same memory: the steps of a sentence or the hypotheses of a beam. A subclass of `Attention`
+gives its score; the normalizer over the real positions and the average are the same for all. To add a score, write
+one class here and one yaml beside the others. Attentions with several heads, with a window or with a state that
+depends on earlier weights are in the modules beside this one.
 """
 
 import math
@@ -29,7 +29,7 @@ def additive_score(
 
 
 class Attention(nn.Module):
-    """The shared road: score, divide by the temperature, normalise over the real positions, average.
+    """Base class: score, divide by the temperature, normalise over the real positions, average.
 
     A temperature below 1 sharpens the weights, one above 1 flattens them. `normalizer` is softmax if None.
     """
@@ -51,7 +51,7 @@ class Attention(nn.Module):
         self.temperature, self.normalizer = temperature, normalizer or Softmax()
 
     def prepare(self, memory: Memory) -> AttentionKeys:
-        """Make the keys once per sentence. Refuses a row without any real token."""
+        """Return the keys and values of the memory. Refuses a row without any real token."""
         if not bool(memory.mask.any(dim=1).all()):
             raise ValueError("attention over a source row without any real token")
         values = memory.states.masked_fill(~memory.mask.unsqueeze(-1), 0.0)
@@ -73,11 +73,11 @@ class Attention(nn.Module):
         keys: AttentionKeys,
         past: Float[Tensor, "batch steps past"],  # noqa: ARG002
     ) -> Float[Tensor, "batch steps source"]:
-        """Return what is normalised; a class that reads more than one query and one key gives its own."""
+        """Return the input of the normalizer; a class that needs more than one query and one key gives its own."""
         return self.score(query, keys.keys) / self.temperature
 
     def start(self, keys: AttentionKeys) -> Float[Tensor, "batch past"]:
-        """Return what is remembered before the first step; width 0 where looking needs no memory of earlier looks."""
+        """Return the attention's own state before the first step; width 0 without one."""
         return keys.values.new_zeros(keys.values.shape[0], 0)
 
     def advance(
@@ -85,7 +85,7 @@ class Attention(nn.Module):
         past: Float[Tensor, "rows past"],
         weights: Float[Tensor, "rows source"],  # noqa: ARG002
     ) -> Float[Tensor, "rows past"]:
-        """Return what is remembered after a look with these weights."""
+        """Return the attention's own state after a step with these weights."""
         return past
 
     def forward(
@@ -94,31 +94,31 @@ class Attention(nn.Module):
         keys: AttentionKeys,
         past: Float[Tensor, "batch steps past"],
     ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
-        """Return the context vectors and the attention weights of decoder states, each with a past of its own."""
+        """Return the context vectors and the attention weights of the queries, each with a past of its own."""
         weights = self.normalizer(self.energies(query, keys, past), keys.mask)
         return torch.bmm(weights, keys.values), weights
 
-    def heads(
+    def attention_weights(
         self,
         query: Float[Tensor, "batch steps query"],
         keys: AttentionKeys,
         past: Float[Tensor, "batch steps past"],
     ) -> Float[Tensor, "batch heads steps weights"]:
-        """Return the weights of each head, whose mean `forward` gives; a plain score is one head."""
+        """Return the weights of each head; `forward` returns their mean. A plain score is one head."""
         return self(query, keys, past)[1].unsqueeze(1)
 
     def sequence(
         self, query: Float[Tensor, "batch steps query"], keys: AttentionKeys
     ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
-        """Look once per step, in order from the first: at once where nothing is remembered."""
+        """Return contexts and weights of all steps in their order; one call without an own state."""
         past = self.start(keys)
         if past.shape[-1] == 0:
             return self(query, keys, past.unsqueeze(1).expand(-1, query.shape[1], -1))
-        looks = []
+        steps = []
         for now in query.split(1, dim=1):
-            looks.append(self(now, keys, past.unsqueeze(1)))
-            past = self.advance(past, looks[-1][1][:, 0])
-        contexts, weights = zip(*looks, strict=True)
+            steps.append(self(now, keys, past.unsqueeze(1)))
+            past = self.advance(past, steps[-1][1][:, 0])
+        contexts, weights = zip(*steps, strict=True)
         return torch.cat(contexts, dim=1), torch.cat(weights, dim=1)
 
 
@@ -145,7 +145,7 @@ class NoAttention(Attention):
 
 
 class UniformAttention(Attention):
-    """The null model: every real position has the same weight, so nothing is chosen."""
+    """The null model: the same weight for every real position."""
 
     def __init__(self, query_dim: int, memory_dim: int):
         super().__init__(query_dim, memory_dim)

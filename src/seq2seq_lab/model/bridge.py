@@ -1,7 +1,8 @@
-"""Bridges: how the encoder's final states become the decoder's first ones.
+"""Bridges: the decoder's initial states from the encoder's final ones.
 
-A bridge returns (hidden, cell), each (batch, decoder layers, width). Layers are matched from the top down, so the
-top layers of encoder and decoder meet whatever their depths; h and c are mapped apart.
+A bridge returns (hidden, cell state), each (batch, decoder layers, width). Layers are matched from the top down, so
+that the top layer of the decoder starts from the top layer of the encoder whatever their depths; h and c are mapped
+separately.
 """
 
 import torch
@@ -9,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq_lab.model.checks import check_positive
-from seq2seq_lab.model.state import Memory
+from seq2seq_lab.model.state import Memory, masked_mean
 
 States = tuple[Float[Tensor, "batch layers dim"], Float[Tensor, "batch layers cell"]]
 
 
 class Bridge(nn.Module):
-    """The sizes of both sides; `reads_source` is False where the states do not depend on the sentence."""
+    """Base class; `reads_source` is False where the initial states do not depend on the source."""
 
     reads_source = True
 
@@ -26,16 +27,16 @@ class Bridge(nn.Module):
         self.memory_dim, self.memory_layers = memory_dim, memory_layers
         self.dim, self.num_layers = dim, num_layers
 
-    def connect(self, *, has_cell: bool) -> None:
-        """Make what depends on the decoder's cell; the decoder calls this once."""
-        self.cell_dim = self.dim if has_cell else 0
+    def connect(self, *, has_cell_state: bool) -> None:
+        """Make the parts that depend on the decoder's cell; the decoder calls this once."""
+        self.cell_dim = self.dim if has_cell_state else 0
 
     def layer(self, index: int) -> int:
-        """Return the encoder layer that feeds this decoder layer: counted from the top, never below 0."""
+        """Return the encoder layer matched with this decoder layer: counted from the top, never below 0."""
         return max(0, index + self.memory_layers - self.num_layers)
 
     def forward(self, memory: Memory) -> States:
-        """Return the decoder's first states."""
+        """Return the decoder's initial states."""
         raise NotImplementedError
 
 
@@ -58,11 +59,13 @@ class LearnedBridge(Bridge):
 
     reads_source = False
 
-    def connect(self, *, has_cell: bool) -> None:
-        """Make one constant per layer, for h and where there is one for c."""
-        super().connect(has_cell=has_cell)
+    def connect(self, *, has_cell_state: bool) -> None:
+        """Make one constant per layer for h, and one for c where the cell has it."""
+        super().connect(has_cell_state=has_cell_state)
         self.hidden = nn.Parameter(0.1 * torch.randn(self.num_layers, self.dim))
-        self.cell = nn.Parameter(0.1 * torch.randn(self.num_layers, self.dim)) if has_cell else None
+        self.cell = (
+            nn.Parameter(0.1 * torch.randn(self.num_layers, self.dim)) if has_cell_state else None
+        )
 
     def forward(self, memory: Memory) -> States:
         """Return the constants for every row."""
@@ -84,38 +87,38 @@ class LastBridge(Bridge):
 
     def forward(self, memory: Memory) -> States:
         """Return the final h, and the final c, or zeros where the encoder has none."""
-        if self.cell_dim and not memory.cell.shape[-1]:
+        if self.cell_dim and not memory.cell_state.shape[-1]:
             return memory.hidden, torch.zeros_like(memory.hidden)
-        return memory.hidden, memory.cell[..., : self.cell_dim]
+        return memory.hidden, memory.cell_state[..., : self.cell_dim]
 
 
 class _Projected(Bridge):
-    """Shared by the bridges that pass a vector per layer through tanh(W x + b), h and c apart."""
+    """Base class of the bridges that map one vector per layer by tanh(W x + b), h and c separately."""
 
     def __init__(self, memory_dim: int, memory_layers: int, dim: int, num_layers: int):
         super().__init__(memory_dim, memory_layers, dim, num_layers)
         self.hidden = nn.ModuleList(nn.Linear(memory_dim, dim) for _ in range(num_layers))
 
-    def connect(self, *, has_cell: bool) -> None:
+    def connect(self, *, has_cell_state: bool) -> None:
         """Make the maps of the cell states where the decoder has them."""
-        super().connect(has_cell=has_cell)
+        super().connect(has_cell_state=has_cell_state)
         width = self.memory_dim
-        maps = [nn.Linear(width, self.dim) for _ in self.hidden] if has_cell else []
+        maps = [nn.Linear(width, self.dim) for _ in self.hidden] if has_cell_state else []
         self.cell = nn.ModuleList(maps)
 
     def vectors(self, memory: Memory) -> tuple[list[Tensor], list[Tensor]]:
-        """Return what each decoder layer's h and c are made from."""
+        """Return the vectors from which each decoder layer's h and c are computed."""
         raise NotImplementedError
 
     def forward(self, memory: Memory) -> States:
         """Return the projected states."""
-        for_hidden, for_cell = self.vectors(memory)
+        for_hidden, for_cell_state = self.vectors(memory)
         hidden = [torch.tanh(m(x)) for m, x in zip(self.hidden, for_hidden, strict=True)]
         stacked = torch.stack(hidden, dim=1)
         if not self.cell_dim:
             return stacked, stacked[..., :0]
-        cell = [torch.tanh(m(x)) for m, x in zip(self.cell, for_cell, strict=True)]
-        return stacked, torch.stack(cell, dim=1)
+        cell_states = [torch.tanh(m(x)) for m, x in zip(self.cell, for_cell_state, strict=True)]
+        return stacked, torch.stack(cell_states, dim=1)
 
 
 class LinearBridge(_Projected):
@@ -123,9 +126,9 @@ class LinearBridge(_Projected):
 
     def vectors(self, memory: Memory) -> tuple[list[Tensor], list[Tensor]]:
         """Return the final states, c from c where the encoder has one and else from h."""
-        cells = memory.cell if memory.cell.shape[-1] else memory.hidden
+        cell_state = memory.cell_state if memory.cell_state.shape[-1] else memory.hidden
         layers = [self.layer(i) for i in range(self.num_layers)]
-        return [memory.hidden[:, i] for i in layers], [cells[:, i] for i in layers]
+        return [memory.hidden[:, i] for i in layers], [cell_state[:, i] for i in layers]
 
 
 class MeanBridge(_Projected):
@@ -133,8 +136,7 @@ class MeanBridge(_Projected):
 
     def vectors(self, memory: Memory) -> tuple[list[Tensor], list[Tensor]]:
         """Return the mean for every layer."""
-        mask = memory.mask.unsqueeze(-1)
-        mean = memory.states.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)
+        mean = masked_mean(memory.states, memory.mask)
         return [mean] * self.num_layers, [mean] * self.num_layers
 
 

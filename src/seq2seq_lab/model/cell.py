@@ -1,7 +1,7 @@
-"""Recurrent cells: torch's fused modules for whole sequences, and the same weights one step at a time.
+"""Recurrent cells: torch's fused modules for whole sequences, and the same equations for a single time step.
 
-A cell class is a torch module with `sequence` (fused, over time) and `step` (one time step whose input projection
-was made before). Its state is always a pair (hidden, cell); cells that own no memory cell carry one of width 0.
+A cell class is a torch module with `sequence` (fused, over time) and `step` (one time step, the input already
+projected). Its state is always a pair (hidden, cell state); the cell state of all cells but the LSTM has width 0.
 """
 
 import math
@@ -14,21 +14,23 @@ from torch.nn.utils.rnn import PackedSequence
 
 from seq2seq_lab.model.checks import check_positive, check_probability
 from seq2seq_lab.model.kernel.linear import linear
-from seq2seq_lab.model.kernel.loop_products import MakeProduct, Product, plain
 
 State = tuple[Tensor, Tensor]
+"""(hidden, cell state)"""
+Gates = Tensor | tuple[Tensor, Tensor]
+"""W x + b + U h + c before the activations; in a GRU the pair of W x + b and U h + c."""
 T = TypeVar("T", Tensor, PackedSequence)
 
 
 class Cell(nn.RNNBase):
-    """What the cells share; comes before a torch module in the bases and uses torch's parameter names.
+    """Base class of the cells; comes before a torch module in the bases and uses torch's parameter names.
 
-    `gates_add_up` says that all gates come from W x + U h + b, so that a loop may make both products at once.
-    `orthogonal` starts the recurrent weights of each gate as a random rotation (Saxe et al. 2014); else all weights
-    start as torch's do, uniform within 1 / sqrt(dim).
+    `gates_add_up` says that every gate is a function of W x + U h + b, so that a loop may compute both products at
+    once. `orthogonal` starts the recurrent weights of each gate as a random rotation (Saxe et al. 2014); else all
+    weights start as torch's do, uniform within 1 / sqrt(dim).
     """
 
-    has_cell = False
+    has_cell_state = False
     gates_add_up = True
     torch_settings: ClassVar[dict[str, Any]] = {}
     weight_ih_l0: Tensor
@@ -71,7 +73,7 @@ class Cell(nn.RNNBase):
     def project(
         self, inputs: Float[Tensor, "*shape input"], start: int = 0
     ) -> Float[Tensor, "*shape gates"]:
-        """Return the part of the gates that the inputs give; they fill the input columns from `start` on."""
+        """Return W x + b for inputs that are the columns of x from `start` on."""
         weight = self.weight_ih_l0[:, start : start + inputs.shape[-1]]
         return linear(inputs, weight, self.bias_ih_l0)
 
@@ -80,23 +82,20 @@ class Cell(nn.RNNBase):
         outputs, final = self(inputs, None if state is None else self._to_torch(state))
         return outputs, self._from_torch(final)
 
-    def recurrent(self, make: MakeProduct) -> Product:
-        """Return the product with the recurrent weights, for one step or for a loop."""
-        return make(self.weight_hh_l0, self.bias_hh_l0)
+    def step(self, projected: Float[Tensor, "batch gates"], state: State) -> State:
+        """Return the state of a one-layer cell after one time step; `projected` is W x + b."""
+        return self.update(self.gates(projected, state[0]), state)
 
-    def step(
-        self,
-        projected: Float[Tensor, "batch gates"],
-        state: State,
-        recurrent: Product | None = None,
-    ) -> State:
-        """One step of a one-layer cell from the projected input; a loop gives its own `recurrent`."""
-        return self.advance(projected, state, recurrent or self.recurrent(plain))
+    def gates(
+        self, projected: Float[Tensor, "batch gates"], hidden: Float[Tensor, "batch dim"]
+    ) -> Gates:
+        """Return the gates before their activations; `projected` is W x + b."""
+        if self.gates_add_up:
+            return torch.addmm(projected, hidden, self.weight_hh_l0.t()) + self.bias_hh_l0
+        return projected, linear(hidden, self.weight_hh_l0, self.bias_hh_l0)
 
-    def advance(
-        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
-    ) -> State:
-        """Return the state after one step."""
+    def update(self, gates: Any, state: State) -> State:
+        """Return the new state from the gates and the state before."""
         raise NotImplementedError
 
     def _to_torch(self, state: State) -> Any:
@@ -110,11 +109,9 @@ class Cell(nn.RNNBase):
 class TanhCell(Cell, nn.RNN):
     """The simple recurrent network of Elman (1990): h' = tanh(W x + U h + b)."""
 
-    def advance(
-        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
-    ) -> State:
-        """Return the state after one step."""
-        return torch.tanh(recurrent(state[0], projected)), state[1]
+    def update(self, gates: Float[Tensor, "batch dim"], state: State) -> State:
+        """Return tanh of the sum."""
+        return torch.tanh(gates), state[1]
 
 
 class ReluCell(Cell, nn.RNN):
@@ -122,11 +119,9 @@ class ReluCell(Cell, nn.RNN):
 
     torch_settings: ClassVar[dict[str, Any]] = {"nonlinearity": "relu"}
 
-    def advance(
-        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
-    ) -> State:
-        """Return the state after one step."""
-        return torch.relu(recurrent(state[0], projected)), state[1]
+    def update(self, gates: Float[Tensor, "batch dim"], state: State) -> State:
+        """Return the positive part of the sum."""
+        return torch.relu(gates), state[1]
 
 
 class GruCell(Cell, nn.GRU):
@@ -134,26 +129,23 @@ class GruCell(Cell, nn.GRU):
 
     gates_add_up = False
 
-    def advance(
-        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
-    ) -> State:
-        """Return the state after one step."""
-        hidden, empty = state
-        own = recurrent(hidden, None)
+    def update(self, gates: tuple[Tensor, Tensor], state: State) -> State:
+        """Return (1 - z) n + z h with n = tanh(W x + b + r (U h + c)); r keeps the two products apart."""
+        (projected, recurrent), (hidden, empty) = gates, state
         both = 2 * self.hidden_size
-        reset, update = torch.sigmoid(projected[:, :both] + own[:, :both]).chunk(2, dim=1)
-        new = torch.tanh(torch.addcmul(projected[:, both:], reset, own[:, both:]))
+        reset, update = torch.sigmoid(projected[:, :both] + recurrent[:, :both]).chunk(2, dim=1)
+        new = torch.tanh(torch.addcmul(projected[:, both:], reset, recurrent[:, both:]))
         return torch.lerp(new, hidden, update), empty
 
 
 class LstmCell(Cell, nn.LSTM):
     """Long short-term memory (Hochreiter and Schmidhuber 1997) with forget gate, without peepholes.
 
-    `forget_bias` is added to the forget gate's first bias; 1 makes the cell remember from the start (Jozefowicz et
-    al. 2015).
+    `forget_bias` is added to the forget gate's first bias; with 1 the cell keeps its state from the start (Jozefowicz
+    et al. 2015).
     """
 
-    has_cell = True
+    has_cell_state = True
 
     def __init__(
         self,
@@ -181,14 +173,11 @@ class LstmCell(Cell, nn.LSTM):
                 if name.startswith("bias_ih"):
                     bias[dim : 2 * dim] += forget_bias
 
-    def advance(
-        self, projected: Float[Tensor, "batch gates"], state: State, recurrent: Product
-    ) -> State:
-        """Return the state after one step."""
-        hidden, cell = state
-        enter, forget, new, leave = recurrent(hidden, projected).chunk(4, dim=1)
-        cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(new)
-        return torch.sigmoid(leave) * torch.tanh(cell), cell
+    def update(self, gates: Float[Tensor, "batch gates"], state: State) -> State:
+        """Return h = o tanh(c) and c = f c + i tanh(g)."""
+        enter, forget, new, leave = gates.chunk(4, dim=1)
+        cell_state = torch.sigmoid(forget) * state[1] + torch.sigmoid(enter) * torch.tanh(new)
+        return torch.sigmoid(leave) * torch.tanh(cell_state), cell_state
 
     def _to_torch(self, state: State) -> Any:
         return state[0].transpose(0, 1).contiguous(), state[1].transpose(0, 1).contiguous()

@@ -1,4 +1,4 @@
-"""Checks of constructor arguments that many parts of a model share."""
+"""Checks of constructor arguments: sizes and probabilities."""
 
 
 def check_probability(name: str, value: float) -> float:

@@ -1,7 +1,7 @@
-"""The three decoder structures: where the fixed source vector enters, and whether the previous output is fed.
+"""The three decoder structures: where the fixed source vector enters, and whether the decoder reads its own output.
 
-The fixed vector is the encoder's final top state. Attention comes on top of each of them: what attention reads is
-another context, which changes from step to step.
+The fixed vector is the final state of the encoder's top layer. Each structure combines with attention, whose context
+vector changes from step to step.
 """
 
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from seq2seq_lab.model.state import Memory
 
 
 class Context:
-    """What a decoder asks its structure: the width of the fixed vector and whether it reads its own output."""
+    """Base class: the width of the fixed vector, and whether the decoder reads its own output."""
 
     feeds_output = True
     every_step = True
@@ -22,7 +22,7 @@ class Context:
         self.dim = memory_dim if self.every_step else 0
 
     def summary(self, memory: Memory) -> Float[Tensor, "batch summary"]:
-        """Return the vector that enters every step; width 0 where none does."""
+        """Return the fixed source vector of every step; width 0 without one."""
         return memory.hidden[:, -1, : self.dim]
 
 

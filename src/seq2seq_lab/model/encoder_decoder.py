@@ -1,15 +1,15 @@
-"""The whole model: encode the source, decode the target."""
+"""The encoder-decoder model: encode the source, decode the target."""
 
 from collections.abc import Callable
 from typing import Any
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq_lab.model.state import DecoderState, Memory
 
 Stepper = Callable[[Tensor, Any], tuple[Tensor, Any]]
-"""(one token per row, state) -> (logits, new state)."""
+"""(one token per row, state) -> (logits, new state)"""
 
 
 class EncoderDecoder(nn.Module):
@@ -64,39 +64,30 @@ class EncoderDecoder(nn.Module):
         return self.decoder.step(token, state)
 
     def stepper(self) -> Stepper:
-        """Return `step` for a whole search, without gradients: the largest weights, which stay, are laid out once."""
-        products = self.decoder.loop_products()
-        return lambda token, state: self.decoder.step(token, state, products)
-
-    def readouts(
-        self,
-        source: Int[Tensor, "batch source"],
-        lengths: Int[Tensor, " batch"],
-        target_input: Int[Tensor, "batch target"],
-    ) -> Float[Tensor, "batch target readout"]:
-        """Return the vectors in front of the output layer; `output` turns any of them into logits."""
-        embedded = self.decoder.embed(target_input)
-        return self.decoder.readouts(embedded, self.encode(source, lengths))
-
-    def looks(
-        self,
-        source: Int[Tensor, "batch source"],
-        lengths: Int[Tensor, " batch"],
-        target_input: Int[Tensor, "batch target"],
-    ) -> Float[Tensor, "batch heads target weights"]:
-        """Return where each head looks at every target position, the target being given; width 0 without attention."""
-        embedded = self.decoder.embed(target_input)
-        return self.decoder.looks(embedded, self.encode(source, lengths))
-
-    def output(self, readouts: Float[Tensor, "*shape readout"]) -> Float[Tensor, "*shape vocab"]:
-        """Return the logits of readout vectors."""
-        return self.decoder.output(readouts)
+        """Return `step` for a whole search: the weights are packed once."""
+        return self.decoder.packed().step
 
     def forward(
         self,
         source: Int[Tensor, "batch source"],
-        lengths: Int[Tensor, " batch"],
+        source_lengths: Int[Tensor, " batch"],
         target_input: Int[Tensor, "batch target"],
-    ) -> Float[Tensor, "batch target vocab"]:
-        """Return the logits of every target position, the target being given."""
-        return self.output(self.readouts(source, lengths, target_input))
+        target_mask: Bool[Tensor, "batch target"] | None = None,
+    ) -> Float[Tensor, "*positions vocab"]:
+        """Return the teacher-forced logits of every target position (batch, target, vocab).
+
+        With `target_mask` only the logits of real positions are computed and returned, row by row (tokens, vocab).
+        """
+        embedded = self.decoder.embed(target_input)
+        memory = self.encode(source, source_lengths)
+        return self.decoder(embedded, memory, target_mask)
+
+    def attention_weights(
+        self,
+        source: Int[Tensor, "batch source"],
+        source_lengths: Int[Tensor, " batch"],
+        target_input: Int[Tensor, "batch target"],
+    ) -> Float[Tensor, "batch heads target weights"]:
+        """Return the teacher-forced attention weights of each head (the top layer's); width 0 without attention."""
+        embedded = self.decoder.embed(target_input)
+        return self.decoder.attention_weights(embedded, self.encode(source, source_lengths))

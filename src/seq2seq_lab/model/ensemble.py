@@ -1,4 +1,4 @@
-"""Several models as one: at each step the mean of their probabilities."""
+"""An ensemble of models: at each step the mean of their probabilities."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def log_mean_probability(logits: Sequence[Float[Tensor, "rows vocab"]]) -> Tenso
 
 
 def mean_attention(weights: Sequence[Float[Tensor, "rows _"]]) -> Tensor:
-    """Return the mean weights (rows, source); width 0 where the members do not look at the same positions."""
+    """Return the mean weights (rows, source); width 0 where the members' source positions differ."""
     if len({one.shape for one in weights}) > 1:
         return weights[0].new_zeros(weights[0].shape[0], 0)
     return torch.stack(list(weights)).mean(dim=0)
@@ -28,7 +28,7 @@ def mean_attention(weights: Sequence[Float[Tensor, "rows _"]]) -> Tensor:
 
 @dataclass(frozen=True)
 class EnsembleState(DecoderState):
-    """The members' own states; `attention` is the mean of what they looked at, `source` stays with each of them."""
+    """The states of the members, each with a `source` of its own; `attention` is the mean of their weights."""
 
     attention: Float[Tensor, "rows weights"]
     members: tuple[Any, ...]
@@ -52,7 +52,7 @@ class EnsembleState(DecoderState):
 
 
 class Ensemble(nn.Module):
-    """What a search sees of an `EncoderDecoder`, made of several with the same vocabularies."""
+    """Several models with the same vocabularies, with the methods of an `EncoderDecoder` that a search needs."""
 
     def __init__(self, members: list[nn.Module]):
         super().__init__()
@@ -78,7 +78,7 @@ class Ensemble(nn.Module):
         return self._step([member.step for member in self.members], token, state)
 
     def stepper(self) -> Stepper:
-        """Return `step` for a whole search, without gradients: the largest weights, which stay, are laid out once."""
+        """Return `step` for a whole search: the weights of each member are packed once."""
         steppers = [member.stepper() for member in self.members]
         return lambda token, state: self._step(steppers, token, state)
 

@@ -1,4 +1,4 @@
-"""Additive attention that also reads where it looked before."""
+"""Additive attention that depends on its own earlier weights."""
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from seq2seq_lab.model.state import AttentionKeys
 
 
 class _HistoryAttention(AdditiveAttention):
-    """v . tanh(W q + U k + b + f), where f is made of one number per source position: the past."""
+    """v . tanh(W q + U k + b + f), where f is a function of one number per source position: the past."""
 
     def features(
         self, past: Float[Tensor, "batch steps source"]
@@ -20,7 +20,7 @@ class _HistoryAttention(AdditiveAttention):
         raise NotImplementedError
 
     def start(self, keys: AttentionKeys) -> Float[Tensor, "batch past"]:
-        """Return zeros: nothing was looked at yet."""
+        """Return zeros."""
         return torch.zeros_like(keys.mask, dtype=keys.values.dtype)
 
     def energies(
@@ -35,10 +35,10 @@ class _HistoryAttention(AdditiveAttention):
 
 
 class LocationAttention(_HistoryAttention):
-    """Location-aware (Chorowski et al. 2015): f is a convolution over the weights of the look before.
+    """Location-aware (Chorowski et al. 2015): f is a convolution over the weights of the step before.
 
     `num_filters` filters, each `kernel_size` positions wide and centred, and a linear map to `dim`. Beyond both ends
-    of the sentence, and before the first look, the weights are 0.
+    of the sentence, and before the first step, the weights are 0.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class LocationAttention(_HistoryAttention):
     def features(
         self, past: Float[Tensor, "batch steps source"]
     ) -> Float[Tensor, "batch steps source dim"]:
-        """Return the filtered weights of the look before."""
+        """Return the filtered weights of the step before."""
         filtered = self.filters(past.flatten(0, 1).unsqueeze(1))
         return self.location(filtered.transpose(1, 2)).unflatten(0, past.shape[:2])
 
@@ -72,12 +72,12 @@ class LocationAttention(_HistoryAttention):
         past: Float[Tensor, "rows past"],  # noqa: ARG002
         weights: Float[Tensor, "rows source"],
     ) -> Float[Tensor, "rows past"]:
-        """Remember these weights alone."""
+        """Return these weights."""
         return weights
 
 
 class CoverageAttention(_HistoryAttention):
-    """Coverage (See et al. 2017): f is w times the sum of the weights of all looks before.
+    """Coverage (See et al. 2017): f is w times the sum of the weights of all steps before.
 
     Only the attention; the paper's coverage loss is not part of it.
     """

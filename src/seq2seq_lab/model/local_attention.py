@@ -32,7 +32,7 @@ def window_bias(
 
 
 class _LocalAttention(GeneralAttention):
-    """What both share: the window and its bias; a subclass says where the window stands."""
+    """Base class: the window and its bias; a subclass gives the centre of the window."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class _LocalAttention(GeneralAttention):
         last: Float[Tensor, "batch 1"],
         past: Float[Tensor, "batch steps past"],
     ) -> Float[Tensor, "batch steps"]:
-        """Return the position in the middle of the window, from 0 to the `last` real one of the sentence."""
+        """Return the centre of the window, from 0 to the `last` real position of the sentence."""
         raise NotImplementedError
 
     def energies(
@@ -69,9 +69,9 @@ class _LocalAttention(GeneralAttention):
 
 
 class LocalMonotonicAttention(_LocalAttention):
-    """local-m: the window of step t stands at source position t, later at the last real position.
+    """local-m: the centre of the window at step t is source position t, at most the last real one.
 
-    The paper's local-m has the window without the Gaussian; here both kinds have it. Counts its steps in `past`.
+    The paper's local-m has the window without the Gaussian; here both kinds have it. `past` counts the steps.
     """
 
     def centre(
@@ -80,11 +80,11 @@ class LocalMonotonicAttention(_LocalAttention):
         last: Float[Tensor, "batch 1"],
         past: Float[Tensor, "batch steps past"],
     ) -> Float[Tensor, "batch steps"]:
-        """Return t; a target longer than its source goes on looking at the end."""
+        """Return t, at most the last real position."""
         return torch.minimum(past[..., 0], last)
 
     def start(self, keys: AttentionKeys) -> Float[Tensor, "batch past"]:
-        """Return the number of looks so far, 0."""
+        """Return the number of steps so far, 0."""
         values = keys.values
         return values.new_zeros(values.shape[0], 1, dtype=counting_dtype(values))
 
@@ -93,19 +93,19 @@ class LocalMonotonicAttention(_LocalAttention):
         past: Float[Tensor, "rows past"],
         weights: Float[Tensor, "rows source"],  # noqa: ARG002
     ) -> Float[Tensor, "rows past"]:
-        """Count the look."""
+        """Count the step."""
         return past + 1
 
     def sequence(
         self, query: Float[Tensor, "batch steps query"], keys: AttentionKeys
     ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
-        """Look with all steps at once: which step each one is, is known beforehand."""
+        """Return contexts and weights of all steps in one call: the number of each step is known."""
         steps = torch.arange(query.shape[1], device=query.device, dtype=counting_dtype(query))
         return self(query, keys, steps.view(1, -1, 1).expand(query.shape[0], -1, -1))
 
 
 class LocalPredictiveAttention(_LocalAttention):
-    """local-p: the window stands at (S - 1) sigmoid(v . tanh(W q)), S being the sentence's own length.
+    """local-p: the centre of the window is (S - 1) sigmoid(v . tanh(W q)), S being the sentence's own length.
 
     Positions are counted from 0 here, so the last one is S - 1 where the paper has S. The window moves in steps of
     whole positions, its Gaussian smoothly: that is how W and v are trained.

@@ -1,4 +1,4 @@
-"""Attention with several heads over the memory states."""
+"""Multi-head attention over the memory states."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ from seq2seq_lab.model.state import AttentionKeys, Memory
 
 
 class MultiHeadAttention(Attention):
-    """W [head 1; head 2; ...], each a scaled dot attention on projections of its own (Vaswani et al. 2017).
+    """W [head 1; head 2; ...], each head a scaled dot attention on projections of its own (Vaswani et al. 2017).
 
     `dim` is the width of all heads together and of the context. No projection has a bias, as in the paper: one on the
     keys would be the same for every position and change nothing. The weights returned are the mean of the heads'.
@@ -42,7 +42,7 @@ class MultiHeadAttention(Attention):
         self.output = nn.Linear(dim, dim, bias=False)
 
     def prepare(self, memory: Memory) -> AttentionKeys:
-        """Make the keys and values of all heads, side by side."""
+        """Return the keys and values of all heads, side by side."""
         keys = super().prepare(memory)
         return replace(keys, values=self.value(keys.values))
 
@@ -57,9 +57,9 @@ class MultiHeadAttention(Attention):
         past: Float[Tensor, "batch steps past"],  # noqa: ARG002
     ) -> Float[Tensor, "batch rows source"]:
         """Return the scaled inner products of all heads: the rows are the steps of one head, then of the next."""
-        asked, offered = self._heads(self.query(query)), self._heads(keys.keys)
-        scale = math.sqrt(offered.shape[-1]) * self.temperature
-        return torch.matmul(asked, offered.transpose(2, 3)).flatten(1, 2) / scale
+        query_heads, key_heads = self._heads(self.query(query)), self._heads(keys.keys)
+        scale = math.sqrt(key_heads.shape[-1]) * self.temperature
+        return torch.matmul(query_heads, key_heads.transpose(2, 3)).flatten(1, 2) / scale
 
     def forward(
         self,
@@ -68,11 +68,11 @@ class MultiHeadAttention(Attention):
         past: Float[Tensor, "batch steps past"],
     ) -> tuple[Float[Tensor, "batch steps context"], Float[Tensor, "batch steps weights"]]:
         """Return the context vectors and the mean of the heads' weights."""
-        weights = self.heads(query, keys, past)
-        read = torch.matmul(weights, self._heads(keys.values))
-        return self.output(read.transpose(1, 2).flatten(2)), weights.mean(dim=1)
+        weights = self.attention_weights(query, keys, past)
+        contexts = torch.matmul(weights, self._heads(keys.values))
+        return self.output(contexts.transpose(1, 2).flatten(2)), weights.mean(dim=1)
 
-    def heads(
+    def attention_weights(
         self,
         query: Float[Tensor, "batch steps query"],
         keys: AttentionKeys,

@@ -1,6 +1,6 @@
-"""Where layer norm stands: before a sub-layer or after the sum.
+"""Layer normalisation around a Transformer's sub-layers: before the sub-layer or after the residual sum.
 
-A sub-layer reads `norm.before(vectors)`; what it made joins its input in `norm.after(vectors, made)`.
+A sub-layer reads `norm.before(vectors)`; `norm.after(vectors, output)` adds its output to its input.
 """
 
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from seq2seq_lab.model.kernel.dropout import Dropout
 
 
 class Norm(nn.Module):
-    """Shared by both places: one layer norm and the dropout of what a sub-layer made."""
+    """Base class: one layer norm, and dropout on the output of the sub-layer."""
 
     def __init__(self, dim: int, dropout: float = 0.0):
         super().__init__()
@@ -20,32 +20,32 @@ class Norm(nn.Module):
         self.dropout = Dropout(check_probability("dropout", dropout))
 
     def before(self, vectors: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
-        """Return what the sub-layer reads."""
+        """Return the input of the sub-layer."""
         raise NotImplementedError
 
     def after(
-        self, vectors: Float[Tensor, "*shape dim"], made: Float[Tensor, "*shape dim"]
+        self, vectors: Float[Tensor, "*shape dim"], output: Float[Tensor, "*shape dim"]
     ) -> Float[Tensor, "*shape dim"]:
-        """Return the sum of the sub-layer's input and of what it made."""
+        """Return the residual sum."""
         raise NotImplementedError
 
     def last(self) -> nn.Module:
-        """Return a new module that follows the top layer."""
+        """Return a new module to apply after the top layer."""
         raise NotImplementedError
 
 
 class PreNorm(Norm):
-    """x + f(norm(x)), and one more norm above the top layer (Xiong et al. 2020): trains without a warm-up."""
+    """x + f(norm(x)), and one more norm after the top layer (Xiong et al. 2020): trains without a warm-up."""
 
     def before(self, vectors: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
         """Return the normalised vectors."""
         return self.norm(vectors)
 
     def after(
-        self, vectors: Float[Tensor, "*shape dim"], made: Float[Tensor, "*shape dim"]
+        self, vectors: Float[Tensor, "*shape dim"], output: Float[Tensor, "*shape dim"]
     ) -> Float[Tensor, "*shape dim"]:
-        """Return the plain sum."""
-        return vectors + self.dropout(made)
+        """Return the residual sum."""
+        return vectors + self.dropout(output)
 
     def last(self) -> nn.Module:
         """Return a layer norm: the sums below were never normalised."""
@@ -53,18 +53,18 @@ class PreNorm(Norm):
 
 
 class PostNorm(Norm):
-    """norm(x + f(x)), as in the paper (Vaswani et al. 2017): wants a warm-up of the learning rate."""
+    """norm(x + f(x)), as in Vaswani et al. (2017): needs a warm-up of the learning rate."""
 
     def before(self, vectors: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
         """Return the vectors as they are."""
         return vectors
 
     def after(
-        self, vectors: Float[Tensor, "*shape dim"], made: Float[Tensor, "*shape dim"]
+        self, vectors: Float[Tensor, "*shape dim"], output: Float[Tensor, "*shape dim"]
     ) -> Float[Tensor, "*shape dim"]:
-        """Return the normalised sum."""
-        return self.norm(vectors + self.dropout(made))
+        """Return the normalised residual sum."""
+        return self.norm(vectors + self.dropout(output))
 
     def last(self) -> nn.Module:
-        """Return nothing that acts: the top layer ends with its own norm."""
+        """Return the identity: the top layer ends with its own norm."""
         return nn.Identity()

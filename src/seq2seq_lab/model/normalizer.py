@@ -1,7 +1,7 @@
-"""Normalizers: how the scores of an attention become weights that sum to 1 over the real positions.
+"""Normalizers: the weights of an attention from its scores, with sum 1 over the real positions.
 
-A score of -inf gets the weight 0, which is how padding and everything outside a window stay out. `softmax` gives
-every other position a weight above 0; the sparse ones give exactly 0 to scores that lie far enough below the best.
+A score of -inf gets the weight 0; padding and positions outside a window have that score. `softmax` gives every other
+position a weight above 0; the sparse normalizers give exactly 0 to scores far enough below the best.
 """
 
 import math
@@ -19,7 +19,7 @@ def only_real(
 
 
 class Normalizer:
-    """What an attention asks for; the result is 0 on padding and sums to 1 in every row."""
+    """Base class: weights that are 0 on padding and sum to 1 in every row."""
 
     def __call__(
         self, scores: Float[Tensor, "batch steps source"], mask: Bool[Tensor, "batch source"]
@@ -37,7 +37,7 @@ class Normalizer:
 
 
 class Softmax(Normalizer):
-    """exp(s) / sum exp(s): every real position gets a weight above 0. What an attention uses unless told otherwise."""
+    """exp(s) / sum exp(s): every real position gets a weight above 0. The default of every attention."""
 
     def weights(
         self, scores: Float[Tensor, "batch steps source"]

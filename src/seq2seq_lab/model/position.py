@@ -1,7 +1,7 @@
-"""Positions: attention sees a set of vectors; these tell a Transformer their order.
+"""Position encodings of a Transformer, whose attention alone does not depend on the order of its inputs.
 
-A position acts in one of two places: `embed` on the vectors that enter the first layer, or `turn` on the queries and
-keys of every self-attention. Steps are counted from `start`, so one step at a time gets what the whole target got.
+A position encoding acts in one of two places: `embed` on the input of the first layer, or `rotate` on the queries and
+keys of every self-attention. Steps are counted from `start`, so that one step at a time equals all steps at once.
 """
 
 import torch
@@ -21,10 +21,10 @@ def angles(
     return position.unsqueeze(1) * 10000.0**-exponent
 
 
-def turned(
+def rotate(
     vectors: Float[Tensor, "batch heads steps width"], by: Float[Tensor, "steps half"]
 ) -> Float[Tensor, "batch heads steps width"]:
-    """Rotate each pair of neighbouring components by its angle; lengths stay."""
+    """Rotate each pair of neighbouring components by its angle; norms do not change."""
     cos, sin = by.cos().to(vectors), by.sin().to(vectors)
     first, second = vectors[..., 0::2], vectors[..., 1::2]
     pairs = torch.stack((first * cos - second * sin, first * sin + second * cos), dim=-1)
@@ -32,7 +32,7 @@ def turned(
 
 
 class Position(nn.Module):
-    """What the positions share: they leave alone what they do not act on."""
+    """Base class: both methods return their input unchanged."""
 
     def __init__(self, dim: int, num_heads: int):
         super().__init__()
@@ -44,20 +44,20 @@ class Position(nn.Module):
         vectors: Float[Tensor, "batch steps dim"],
         start: int,  # noqa: ARG002
     ) -> Float[Tensor, "batch steps dim"]:
-        """Return the vectors as they enter the first layer."""
+        """Return the input vectors of the first layer."""
         return vectors
 
-    def turn(
+    def rotate(
         self,
         heads: Float[Tensor, "batch heads steps width"],
         start: int,  # noqa: ARG002
     ) -> Float[Tensor, "batch heads steps width"]:
-        """Return queries or keys as self-attention compares them."""
+        """Return the queries or keys of a self-attention."""
         return heads
 
 
 class SinusoidalPosition(Position):
-    """Sines and cosines of falling frequency are added (Vaswani et al. 2017); no parameters, any length."""
+    """Added sines and cosines of decreasing frequency (Vaswani et al. 2017); no parameters, any length."""
 
     def embed(
         self, vectors: Float[Tensor, "batch steps dim"], start: int
@@ -69,7 +69,7 @@ class SinusoidalPosition(Position):
 
 
 class LearnedPosition(Position):
-    """A trained vector for each position is added; all positions from `max_positions` on share the last one."""
+    """An added trained vector per position; all positions from `max_positions` on share the last one."""
 
     def __init__(self, dim: int, num_heads: int, max_positions: int = 256):
         super().__init__(dim, num_heads)
@@ -86,18 +86,18 @@ class LearnedPosition(Position):
 
 
 class RotaryPosition(Position):
-    """Queries and keys are rotated, so that a score depends on the distance alone (Su et al. 2021)."""
+    """Rotated queries and keys, so that a score depends on relative positions alone (Su et al. 2021)."""
 
     def __init__(self, dim: int, num_heads: int):
         super().__init__(dim, num_heads)
         if dim // num_heads % 2:
             raise ValueError(
-                f"dim={dim}, num_heads={num_heads}: rotary positions turn pairs, so dim / num_heads must be even; "
+                f"dim={dim}, num_heads={num_heads}: rotary positions rotate pairs, so dim / num_heads must be even; "
                 "change one of them or use model/position=sinusoidal"
             )
 
-    def turn(
+    def rotate(
         self, heads: Float[Tensor, "batch heads steps width"], start: int
     ) -> Float[Tensor, "batch heads steps width"]:
-        """Rotate by the positions."""
-        return turned(heads, angles(start, heads.shape[2], heads.shape[3], heads))
+        """Rotate each step by its position."""
+        return rotate(heads, angles(start, heads.shape[2], heads.shape[3], heads))

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from seq2seq_lab.model.checks import check_positive, check_probability
 from seq2seq_lab.model.kernel.dropout import Dropout
 from seq2seq_lab.model.kernel.linear import Linear
-from seq2seq_lab.model.kernel.loop_products import MakeProduct, Product
 
 
 class Readout(nn.Module):
-    """The shared road: join the parts, one tanh layer, dropout."""
+    """Base class: the parts side by side, one linear layer, tanh, dropout."""
 
     uses_context, uses_embedding = True, False
+    layer: nn.Module
 
     def __init__(self, dim: int, dropout: float = 0.0):
         super().__init__()
@@ -31,17 +31,23 @@ class Readout(nn.Module):
         state: Float[Tensor, "*shape state"],
         context: Float[Tensor, "*shape context"],
         embedded: Float[Tensor, "*shape embedding"],
-        product: Product | None = None,
     ) -> Float[Tensor, "*shape dim"]:
-        """Return tanh(W [state; context] + b), after dropout; a loop gives its own `product` with W and b."""
-        parts = (state, context, embedded) if self.uses_embedding else (state, context)
-        joined = torch.cat(parts, dim=-1)
-        made = self.layer(joined) if product is None else product(joined, None)
-        return self.dropout(torch.tanh(made))
+        """Return tanh(W [state; context] + b), after dropout."""
+        return self.activate(self.layer(self.join(state, context, embedded)))
 
-    def product(self, make: MakeProduct) -> Product | None:
-        """Return the product with W and b, where there is one."""
-        return make(self.layer.weight, self.layer.bias)
+    def join(
+        self,
+        state: Float[Tensor, "*shape state"],
+        context: Float[Tensor, "*shape context"],
+        embedded: Float[Tensor, "*shape embedding"],
+    ) -> Float[Tensor, "*shape parts"]:
+        """Return what the layer reads."""
+        parts = (state, context, embedded) if self.uses_embedding else (state, context)
+        return torch.cat(parts, dim=-1)
+
+    def activate(self, projected: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
+        """Return the readout from the output of the layer."""
+        return self.dropout(torch.tanh(projected))
 
 
 class StateReadout(Readout):
@@ -50,26 +56,26 @@ class StateReadout(Readout):
     uses_context = False
 
     def connect(self, *, state_dim: int, context_dim: int, embedding_dim: int) -> None:  # noqa: ARG002
-        """Check the width."""
+        """Check the width; there is no layer."""
         if state_dim != self.dim:
             raise ValueError(
                 f"readout dim={self.dim}: must equal the decoder's dim={state_dim}; "
                 "use model/readout=state_context for another width"
             )
+        self.layer = nn.Identity()
 
-    def forward(
+    def join(
         self,
         state: Float[Tensor, "*shape state"],
         context: Float[Tensor, "*shape context"],  # noqa: ARG002
         embedded: Float[Tensor, "*shape embedding"],  # noqa: ARG002
-        product: Product | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "*shape state"]:
-        """Return the state, after dropout."""
-        return self.dropout(state)
+        """Return the state."""
+        return state
 
-    def product(self, make: MakeProduct) -> Product | None:  # noqa: ARG002
-        """Return nothing: there is no layer."""
-        return None
+    def activate(self, projected: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
+        """Return the state, after dropout."""
+        return self.dropout(projected)
 
 
 class StateContextReadout(Readout):

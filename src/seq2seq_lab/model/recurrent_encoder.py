@@ -1,4 +1,4 @@
-"""The recurrent encoder: token ids in, one state per source position and the final states out."""
+"""The recurrent encoder: one state per source position and the final states of each layer."""
 
 from collections.abc import Callable
 from typing import cast
@@ -20,20 +20,20 @@ from seq2seq_lab.model.state import Memory
 def reverse_by_length(
     tokens: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]
 ) -> Int[Tensor, "batch source"]:
-    """Return the positions that read each row backwards; the padding stays where it is."""
+    """Return the positions that reverse the real tokens of each row; padding stays in place."""
     position = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0)
     lengths = lengths.to(tokens.device).unsqueeze(1)
     return torch.where(position < lengths, lengths - 1 - position, position)
 
 
 class RecurrentEncoder(nn.Module):
-    """Reads the source with an RNN, GRU or LSTM, in one direction or in both.
+    """An RNN, GRU or LSTM over the source, unidirectional or bidirectional.
 
-    `dim` is the width of the output: a bidirectional encoder gives each direction half of it. Padding is packed
-    away (an LSTM on a CPU stands still on it: `padded_lstm`), so the backward direction starts at the last real token
-    and the final states are those of the real text.
-    With `reverse_source` the encoder reads right to left (Sutskever et al. 2014); the states keep the source order.
-    `stack` says what happens between the layers; all of them are one fused call where that is nothing.
+    `dim` is the width of the output: a bidirectional encoder gives each direction half of it. Sentences are packed
+    (`padded_lstm` does the same for an LSTM on a CPU), so the backward direction starts at the last real token and
+    the final states are those of the real tokens. With `reverse_source` the encoder reads right to left (Sutskever et
+    al. 2014); the states keep the source order. `stack` gives the operations between the layers; without any, all
+    layers are one fused call.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class RecurrentEncoder(nn.Module):
         if order is not None:
             states = states.gather(1, order.unsqueeze(-1).expand_as(states))
         mask = mask_from_lengths(lengths.to(source.device), source.shape[1])
-        hidden, cell = (self._join_directions(part) for part in final)
-        return Memory(states, mask, hidden, cell)
+        hidden, cell_state = (self._join_directions(part) for part in final)
+        return Memory(states, mask, hidden, cell_state)
 
     def _read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         """Run over the sentences without their padding: (outputs, 0 on padding; final states)."""

@@ -1,6 +1,6 @@
-"""What happens between the layers of a recurrent stack: residual sums, normalisation, locked dropout.
+"""Layers of a recurrent stack: residual sums, layer normalisation and locked dropout between them.
 
-With none of them, torch's fused call runs all layers of the encoder at once; with any of them, layer by layer.
+With none of these, torch's fused call runs all layers of the encoder at once; with any of them, layer by layer.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from seq2seq_lab.model.kernel.dropout import dropout
 
 
 class Stack(nn.Module):
-    """Turns each layer's raw output into what the layer above reads.
+    """Transforms the output of each layer before the layer above reads it.
 
     In this order: with `residual` the layer's input is added from the second layer on (the first has another width);
     with `layer_norm` the sum is normalised (Ba et al. 2016), the top layer's too; `locked_dropout` then drops the
@@ -45,39 +45,41 @@ class Stack(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(num_layers * layer_norm))
         self.is_plain = not (residual or layer_norm or locked_dropout)
 
-    def draw(self, like: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch layers kept"]:
-        """Return the factor of each unit, 0 or 1 / (1 - p), one draw per sentence; width 0 where nothing drops."""
+    def draw_dropout_mask(
+        self, like: Float[Tensor, "batch ..."]
+    ) -> Float[Tensor, "batch layers units"]:
+        """Return the factor of each unit, 0 or 1 / (1 - p), one draw per sentence; width 0 without locked dropout."""
         width = self.dim if self.training and self.locked_dropout else 0
-        kept = like.new_empty(like.shape[0], self.num_layers, width)
-        return kept.bernoulli_(1 - self.locked_dropout).div_(1 - self.locked_dropout)
+        mask = like.new_empty(like.shape[0], self.num_layers, width)
+        return mask.bernoulli_(1 - self.locked_dropout).div_(1 - self.locked_dropout)
 
     def forward(
         self,
         layer: int,
         output: Float[Tensor, "*shape dim"],
         below: Float[Tensor, "*shape below"],
-        kept: Float[Tensor, "*rows kept"],
+        dropout_mask: Float[Tensor, "*rows units"],
     ) -> Float[Tensor, "*shape dim"]:
-        """Return what the layer above reads; `kept` is this layer's part of `draw`, row by row."""
+        """Return the input of the layer above; `dropout_mask` is this layer's part of the mask, row by row."""
         if self.residual and layer:
             output = below + output
         if self.norms:
             output = self.norms[layer](output)
-        return output * kept if kept.shape[-1] else output
+        return output * dropout_mask if dropout_mask.shape[-1] else output
 
 
 def sentence_of_each_word(packed: PackedSequence) -> Int[Tensor, " words"]:
-    """Return the row of the batch that each packed word is of."""
+    """Return the row in the batch of each packed word."""
     order = packed.sorted_indices
     assert order is not None  # packed with enforce_sorted=False
     return torch.cat([order[:alive] for alive in packed.batch_sizes.tolist()])
 
 
 class StackedCells(nn.Module):
-    """One-layer cells on each other, over packed sentences; called like one cell with several layers.
+    """A stack of one-layer cells over packed sentences; called like one cell with several layers.
 
     The halves of a bidirectional layer are joined before the sum and the norm. The final state h of a layer passes
-    the same sum, norm and dropout as its outputs, so it is what the layer above read last; c stays the cell's own.
+    the same sum, norm and dropout as its outputs, so it is the last input of the layer above; c stays the cell's own.
     """
 
     def __init__(
@@ -101,14 +103,14 @@ class StackedCells(nn.Module):
         _, batch_sizes, order, inverse = inputs
         sentences = sentence_of_each_word(inputs)
         below, end = inputs.data, inputs.data[: int(batch_sizes[0])]
-        kept = self.stack.draw(end)
+        mask = self.stack.draw_dropout_mask(end)
         ends: list[State] = []
         for layer, cell in enumerate(cast(Iterable[Cell], self.cells)):
             read = dropout(below, self.dropout, training=self.training) if layer else below
             packed = PackedSequence(read, batch_sizes, order, inverse)
-            outputs, (hidden, memory) = cell.sequence(packed)
-            below = self.stack(layer, outputs.data, below, kept[sentences, layer])
-            end = self.stack(layer, hidden.flatten(1), end, kept[:, layer])
-            ends.append((end.view_as(hidden), memory))
-        hidden, memory = (torch.cat(parts, dim=1) for parts in zip(*ends, strict=True))
-        return PackedSequence(below, batch_sizes, order, inverse), (hidden, memory)
+            outputs, (hidden, cell_state) = cell.sequence(packed)
+            below = self.stack(layer, outputs.data, below, mask[sentences, layer])
+            end = self.stack(layer, hidden.flatten(1), end, mask[:, layer])
+            ends.append((end.view_as(hidden), cell_state))
+        hidden, cell_state = (torch.cat(parts, dim=1) for parts in zip(*ends, strict=True))
+        return PackedSequence(below, batch_sizes, order, inverse), (hidden, cell_state)

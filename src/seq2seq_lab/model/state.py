@@ -1,9 +1,10 @@
-"""What travels between encoder, attention and decoder: frozen dataclasses, every tensor batch-first.
+"""Encoder memory, attention keys and decoder states: frozen dataclasses, every tensor batch-first.
 
-A decoder state has two parts: rows of hypotheses, and in `source` what all hypotheses of one sentence share, one row
-per sentence. There are `width` hypotheses of each sentence, side by side; training and greedy search have one.
+A decoder state has two parts: one row per hypothesis, and in `source` one row per sentence, which all hypotheses of
+the sentence share. A sentence has `width` hypotheses side by side; training and greedy search have one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Self
 
@@ -29,31 +30,39 @@ def count_rows(value: Any) -> int:
     return value.shape[0]
 
 
+def masked_mean(
+    states: Float[Tensor, "batch source dim"], mask: Bool[Tensor, "batch source"]
+) -> Float[Tensor, "batch dim"]:
+    """Return the mean over the real positions."""
+    real = mask.unsqueeze(-1)
+    return states.masked_fill(~real, 0.0).sum(dim=1) / real.sum(dim=1)
+
+
 def side_by_side(
-    layers: list[Float[Tensor, "rows dim"]],
+    layers: Sequence[Float[Tensor, "rows dim"]],
 ) -> Float[Tensor, "rows layers dim"]:
     """Put the layers' states into one tensor; a single layer's is not copied."""
-    return layers[0].unsqueeze(1) if len(layers) == 1 else torch.stack(layers, dim=1)
+    return layers[0].unsqueeze(1) if len(layers) == 1 else torch.stack(list(layers), dim=1)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the encoder hands over.
+    """The output of an encoder.
 
-    `states` is the top layer's output at every source position. `hidden` and `cell` are the final states of each
-    layer, forward and backward halves side by side, `hidden` as the layer above reads it; `cell` has width 0 for
-    cells without one.
+    `states` is the top layer's output at every source position. `hidden` and `cell_state` are the final states h and c
+    of each layer, forward and backward halves side by side, `hidden` as the layer above reads it; `cell_state` has
+    width 0 for all cells but the LSTM.
     """
 
     states: Float[Tensor, "batch source dim"]
     mask: Bool[Tensor, "batch source"]
     hidden: Float[Tensor, "batch layers dim"]
-    cell: Float[Tensor, "batch layers cell"]
+    cell_state: Float[Tensor, "batch layers cell"]
 
 
 @dataclass(frozen=True)
 class AttentionKeys:
-    """The memory prepared once per sentence: keys to compare with, values to average, True = real token."""
+    """Keys, values and mask (True = real token) of an attention, computed once per sentence."""
 
     keys: Float[Tensor, "batch source key"]
     values: Float[Tensor, "batch source value"]
@@ -61,7 +70,7 @@ class AttentionKeys:
 
 
 class DecoderState:
-    """What decoding does with any state; a subclass is a frozen dataclass with `attention` and `source`."""
+    """Base class of decoder states; a subclass is a frozen dataclass with `attention` and `source`."""
 
     attention: Any
     source: Any
@@ -78,15 +87,15 @@ class DecoderState:
         return replace(shared, **{name: select_rows(part, rows) for name, part in parts.items()})
 
     def select(self, sentences: Int[Tensor, " sentences"]) -> Self:
-        """Return the state of these sentences with all their hypotheses: how finished ones leave."""
+        """Return the state of these sentences with all their hypotheses; finished sentences leave the batch so."""
         within = torch.arange(self.width, device=sentences.device)
-        kept: Any = self.reorder((sentences.unsqueeze(1) * self.width + within).flatten())
-        return replace(kept, source=select_rows(self.source, sentences))
+        selected: Any = self.reorder((sentences.unsqueeze(1) * self.width + within).flatten())
+        return replace(selected, source=select_rows(self.source, sentences))
 
 
 @dataclass(frozen=True)
 class RecurrentSource:
-    """The sentence's share of a recurrent state: keys, and the fixed source vector (width 0 where none enters)."""
+    """The part of a recurrent state with one row per sentence: keys, and the fixed source vector (width 0 without)."""
 
     keys: AttentionKeys
     summary: Float[Tensor, "batch summary"]
@@ -94,25 +103,25 @@ class RecurrentSource:
 
 @dataclass(frozen=True)
 class RecurrentState(DecoderState):
-    """All that a recurrent decoder carries from one step to the next.
+    """The state of a recurrent decoder between two steps.
 
-    `feed` is the previous readout (width 0 without input feeding), `attention` the weights of the latest step (width
-    0 without attention), `past` what the attention remembers of earlier steps (width 0 for most), `kept` the factor
-    of each layer's units under locked dropout, drawn once per sentence (width 0 where nothing drops).
+    `feed` is the previous readout (width 0 without input feeding), `attention` the weights of the latest step (width 0
+    without attention), `past` the attention's own state (width 0 for most), `dropout_mask` the factor of each layer's
+    units under locked dropout, drawn once per sentence (width 0 without).
     """
 
     hidden: Float[Tensor, "rows layers dim"]
-    cell: Float[Tensor, "rows layers cell"]
+    cell_state: Float[Tensor, "rows layers cell"]
     feed: Float[Tensor, "rows feed"]
     attention: Float[Tensor, "rows weights"]
     past: Float[Tensor, "rows past"]
-    kept: Float[Tensor, "rows layers kept"]
+    dropout_mask: Float[Tensor, "rows layers units"]
     source: RecurrentSource
 
 
 @dataclass(frozen=True)
 class TransformerSource:
-    """The sentence's share of a Transformer's state: keys and values of each layer's attention over the source."""
+    """The part of a Transformer's state with one row per sentence: each layer's cross-attention keys and values."""
 
     mask: Bool[Tensor, "batch source"]
     keys: tuple[Float[Tensor, "batch heads source width"], ...]
@@ -121,9 +130,9 @@ class TransformerSource:
 
 @dataclass(frozen=True)
 class TransformerState(DecoderState):
-    """All that a Transformer decoder carries: each layer's self-attention keys and values of the steps so far.
+    """The cache of a Transformer decoder: each layer's self-attention keys and values of the steps so far.
 
-    `attention` holds the weights of the latest step over the source, width 0 before the first.
+    `attention` holds the cross-attention weights of the latest step, width 0 before the first.
     """
 
     attention: Float[Tensor, "rows weights"]

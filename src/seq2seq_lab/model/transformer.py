@@ -1,11 +1,12 @@
-"""The Transformer (Vaswani et al. 2017): an encoder that fills a `Memory`, and a decoder that keeps what it wrote.
+"""The Transformer (Vaswani et al. 2017): encoder, and decoder with a cache of keys and values.
 
-Both fit recurrent partners: the memory has a state per layer for bridges, and the decoder reads any memory. A step
-and all steps at once are the same few lines, on an empty cache or on one that grows.
+Both combine with recurrent partners: the memory has a state per layer for bridges, and the decoder reads any memory.
+One step and all steps at once are the same lines of code: all steps are many positions on an empty cache.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,33 +16,25 @@ from torch import Tensor, nn
 from seq2seq_lab.batch import mask_from_lengths
 from seq2seq_lab.model.checks import check_positive
 from seq2seq_lab.model.embedding import TokenEmbedding
-from seq2seq_lab.model.kernel.loop_products import Product, plain, put_off
+from seq2seq_lab.model.kernel.deferred import deferred
+from seq2seq_lab.model.kernel.packed_decoder import PackedDecoder
 from seq2seq_lab.model.norm import Norm
 from seq2seq_lab.model.position import Position
-from seq2seq_lab.model.state import Memory, TransformerSource, TransformerState
+from seq2seq_lab.model.state import Memory, TransformerSource, TransformerState, masked_mean
 from seq2seq_lab.model.transformer_layer import (
     DecoderLayer,
     EncoderLayer,
-    Entrance,
+    InputEmbedding,
     attention_weights,
-    head_weights,
     linear,
 )
-
-
-def masked_mean(
-    states: Float[Tensor, "batch source dim"], mask: Bool[Tensor, "batch source"]
-) -> Float[Tensor, "batch dim"]:
-    """Return the mean over the real positions."""
-    real = mask.unsqueeze(-1)
-    return states.masked_fill(~real, 0.0).sum(dim=1) / real.sum(dim=1)
 
 
 class TransformerEncoder(nn.Module):
     """Layers of self-attention over the source.
 
-    The memory's `hidden` is the mean over the real tokens of each layer's output, the top one as the decoder reads
-    it, so that every bridge has something to start from; `cell` has width 0.
+    The memory's `hidden` is the mean over the real tokens of each layer's output (the top one after the last norm), so
+    that every bridge has an input; `cell_state` has width 0.
     """
 
     def __init__(
@@ -62,7 +55,7 @@ class TransformerEncoder(nn.Module):
         layers = [
             EncoderLayer(dim, num_heads, feedforward_dim, norm, dropout) for _ in range(num_layers)
         ]
-        self.entrance = Entrance(embedding.dim, dim, position(dim, num_heads), dropout)
+        self.input_embedding = InputEmbedding(embedding.dim, dim, position(dim, num_heads), dropout)
         self.layers, self.last_norm = nn.ModuleList(layers), layers[-1].feedforward_norm.last()
 
     def forward(
@@ -72,19 +65,19 @@ class TransformerEncoder(nn.Module):
         if bool((lengths < 1).any()):
             raise ValueError(f"lengths={lengths.tolist()}: a source row without any real token")
         mask = mask_from_lengths(lengths.to(source.device), source.shape[1])
-        states, outputs = self.entrance(self.embedding(source), 0), []
+        states, outputs = self.input_embedding(self.embedding(source), 0), []
         for layer in self.layers:
-            states = layer(states, mask, self.entrance.position)
+            states = layer(states, mask, self.input_embedding.position)
             outputs.append(states)
         outputs[-1] = states = self.last_norm(states).masked_fill(~mask.unsqueeze(-1), 0.0)
         hidden = torch.stack([masked_mean(output, mask) for output in outputs], dim=1)
-        return Memory(states, mask, hidden, hidden[..., :0])
+        return Memory(states, mask, hidden, cell_state=hidden[..., :0])
 
 
 class TransformerDecoder(nn.Module):
-    """Layers of self-attention over the target and of attention over a memory of any width.
+    """Layers of self-attention over the target and cross-attention over a memory of any width.
 
-    `state.attention` is the mean over the heads of the top layer's attention over the source.
+    `state.attention` is the mean over the heads of the top layer's cross-attention weights.
     """
 
     def __init__(
@@ -109,13 +102,13 @@ class TransformerDecoder(nn.Module):
             DecoderLayer(dim, memory_dim, num_heads, feedforward_dim, norm, dropout)
             for _ in range(num_layers)
         ]
-        self.entrance = Entrance(embedding.dim, dim, position(dim, num_heads), dropout)
+        self.input_embedding = InputEmbedding(embedding.dim, dim, position(dim, num_heads), dropout)
         self.layers: Any = nn.ModuleList(layers)
         self.last_norm = layers[-1].feedforward_norm.last()
         self.output = linear(dim, vocab_size)
 
     def initial_state(self, memory: Memory) -> TransformerState:
-        """Return the state before the first step; the source is projected here, once per sentence."""
+        """Return the state before the first step, with the cross-attention keys and values of each sentence."""
         if not bool(memory.mask.any(dim=1).all()):
             raise ValueError("attention over a source row without any real token")
         states = memory.states.masked_fill(~memory.mask.unsqueeze(-1), 0.0)
@@ -128,69 +121,76 @@ class TransformerDecoder(nn.Module):
         return TransformerState(states.new_zeros(len(states), 0), nothing, nothing, source)
 
     def embed(self, tokens: Int[Tensor, "batch target"]) -> Float[Tensor, "batch target embedding"]:
-        """Return what the decoder reads for these tokens, positions not yet added."""
+        """Return the embeddings of these tokens, without positions."""
         return self.embedding(tokens)
 
     def mix(self, weights: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows embedding"]:
-        """Return what the decoder reads for a distribution over tokens: the mean of their embeddings."""
+        """Return the mean embedding under a distribution over tokens."""
         return self.embedding.mix(weights)
 
     def step(
-        self, token: Int[Tensor, " rows"], state: TransformerState, output: Product | None = None
+        self, token: Int[Tensor, " rows"], state: TransformerState
     ) -> tuple[Float[Tensor, "rows vocab"], TransformerState]:
         """Read one token per hypothesis; return the logits of the next one and the new state."""
-        return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state, output)
+        return self.step_embedded(self.embed(token.unsqueeze(1))[:, 0], state)
 
     def step_embedded(
-        self,
-        embedded: Float[Tensor, "rows embedding"],
-        state: TransformerState,
-        output: Product | None = None,
+        self, embedded: Float[Tensor, "rows embedding"], state: TransformerState
     ) -> tuple[Float[Tensor, "rows vocab"], TransformerState]:
-        """Do `step` from what `embed` gave, or from any mixture of embeddings; a loop gives its product."""
-        output = output or plain(self.output.weight, self.output.bias)
-        vectors, state, queries = self._read(embedded.unsqueeze(1), state)
-        weights = attention_weights(queries, state.source.keys[-1], state.source.mask)
-        logits = output(vectors[:, 0], None)
-        return logits, replace(state, attention=weights.flatten(0, 1))
+        """Do `step` from embeddings, which may be mixtures."""
+        return self._step(self.output, embedded, state)
 
-    def loop_products(self) -> Product:
-        """Return the output layer for a loop of steps: laid out once, its gradient made after the loop."""
-        return put_off(self.output.weight, self.output.bias)
+    def packed(self) -> PackedDecoder:
+        """Return `step` and `step_embedded` for a loop or a search, the output layer packed."""
+        output = deferred(self.output.weight, self.output.bias)
+        return PackedDecoder(self.embed, partial(self._step, output))
+
+    def _step(
+        self, output: Callable[[Tensor], Tensor], embedded: Tensor, state: TransformerState
+    ) -> tuple[Tensor, TransformerState]:
+        vectors, state, queries = self._layers(embedded.unsqueeze(1), state)
+        weights = attention_weights(queries, state.source.keys[-1], state.source.mask).mean(dim=1)
+        return output(vectors[:, 0]), replace(state, attention=weights.flatten(0, 1))
+
+    def forward(
+        self,
+        embedded: Float[Tensor, "batch target embedding"],
+        memory: Memory,
+        mask: Bool[Tensor, "batch target"] | None = None,
+    ) -> Float[Tensor, "*positions vocab"]:
+        """Return the logits of all steps, or row by row those that `mask` picks; equal to repeated `step_embedded`."""
+        readouts = self.readouts(embedded, memory)
+        return self.output(readouts if mask is None else readouts[mask])
 
     def readouts(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
     ) -> Float[Tensor, "batch target readout"]:
         """Return the vectors in front of the output layer for all steps, the inputs being given."""
-        return self._read(embedded, self.initial_state(memory))[0]
+        return self._layers(embedded, self.initial_state(memory))[0]
 
-    def looks(
+    def attention_weights(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
     ) -> Float[Tensor, "batch heads target source"]:
-        """Return the top layer's attention weights of every head at all steps, the inputs being given."""
-        _, state, queries = self._read(embedded, self.initial_state(memory))
-        return head_weights(queries, state.source.keys[-1], state.source.mask)
+        """Return the top layer's cross-attention weights of every head at all steps, the inputs being given."""
+        _, state, queries = self._layers(embedded, self.initial_state(memory))
+        return attention_weights(queries, state.source.keys[-1], state.source.mask)
 
-    def forward(
-        self, target_input: Int[Tensor, "batch target"], memory: Memory
-    ) -> Float[Tensor, "batch target vocab"]:
-        """Return the logits of all steps; equal to repeated `step`."""
-        return self.output(self.readouts(self.embed(target_input), memory))
-
-    def _read(
+    def _layers(
         self, embedded: Tensor, state: TransformerState
     ) -> tuple[Tensor, TransformerState, Tensor]:
-        """Read some steps: (readouts, state with their keys and values, queries of the top layer to the source)."""
+        """Run all layers on some steps: (readouts, state after them, cross-attention queries of the top layer)."""
         source, keys, values = state.source, [], []
-        vectors = self.entrance(embedded, state.num_steps)
+        vectors = self.input_embedding(embedded, state.num_steps)
         for i, layer in enumerate(self.layers):
             past = state.keys[i], state.values[i]
-            vectors, new_keys, new_values = layer.look_back(vectors, past, self.entrance.position)
+            vectors, new_keys, new_values = layer.self_attention(
+                vectors, past, self.input_embedding.position
+            )
             keys.append(new_keys)
             values.append(new_values)
-            vectors, queries = layer.look_at_source(
+            vectors, queries = layer.cross_attention(
                 vectors, source.keys[i], source.values[i], source.mask
             )
-            vectors = layer.transformed(vectors)
+            vectors = layer.feed_forward(vectors)
         state = replace(state, keys=tuple(keys), values=tuple(values))
         return self.last_norm(vectors), state, queries

@@ -1,7 +1,7 @@
-"""One layer of a Transformer (Vaswani et al. 2017), for the encoder and for the decoder.
+"""The layers of a Transformer's encoder and decoder (Vaswani et al. 2017).
 
-Rows are sentences in the encoder and hypotheses in the decoder. Dropout stands where the paper has it: on what
-enters the first layer and on what each sub-layer made.
+Rows are sentences in the encoder and hypotheses in the decoder. Dropout is applied where the paper has it: to the
+input of the first layer and to the output of each sub-layer.
 """
 
 import math
@@ -20,7 +20,7 @@ from seq2seq_lab.model.position import Position
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
-    """Return a projection with Glorot's uniform weights and zero bias."""
+    """Return a linear layer with Glorot's uniform weights and zero bias."""
     made = Linear(inputs, outputs, bias=bias)
     nn.init.xavier_uniform_(made.weight)
     if bias:
@@ -29,12 +29,12 @@ def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
 
 
 def feedforward(dim: int, inner_dim: int) -> nn.Sequential:
-    """Return the two position-wise layers with relu between them."""
+    """Return the position-wise feed-forward layers with relu between them."""
     return nn.Sequential(linear(dim, inner_dim), nn.ReLU(), linear(inner_dim, dim))
 
 
-class Entrance(nn.Module):
-    """Makes of token vectors what the first layer reads: scaled, brought to the width, placed, dropped out."""
+class InputEmbedding(nn.Module):
+    """The input of the first layer: token embeddings times sqrt(width), projected to `dim`, plus positions, dropout."""
 
     def __init__(self, embedding_dim: int, dim: int, position: Position, dropout: float):
         super().__init__()
@@ -49,11 +49,11 @@ class Entrance(nn.Module):
     def forward(
         self, embedded: Float[Tensor, "rows steps embedding"], start: int
     ) -> Float[Tensor, "rows steps dim"]:
-        """Return the vectors of the steps from `start` on."""
+        """Return the input vectors of the steps from `start` on."""
         return self.dropout(self.position.embed(self.widen(self.scale * embedded), start))
 
 
-class Heads(nn.Module):
+class AttentionHeads(nn.Module):
     """The projections of multi-head attention: `dim` is shared equally by the heads.
 
     Keys have no bias: it would add the same to all scores of a query, and softmax takes that away again.
@@ -73,32 +73,32 @@ class Heads(nn.Module):
     def queries(
         self, vectors: Float[Tensor, "rows steps dim"]
     ) -> Float[Tensor, "rows heads steps width"]:
-        """Return what is looked for."""
+        """Return the queries of each head."""
         return self._split(self.query(vectors))
 
     def keys(
         self, vectors: Float[Tensor, "rows source memory"]
     ) -> Float[Tensor, "rows heads source width"]:
-        """Return what queries are compared with."""
+        """Return the keys of each head."""
         return self._split(self.key(vectors))
 
     def values(
         self, vectors: Float[Tensor, "rows source memory"]
     ) -> Float[Tensor, "rows heads source width"]:
-        """Return what is averaged."""
+        """Return the values of each head."""
         return self._split(self.value(vectors))
 
-    def joined(
+    def merge(
         self, read: Float[Tensor, "rows heads steps width"]
     ) -> Float[Tensor, "rows steps dim"]:
-        """Return the output projection of all heads side by side."""
+        """Return the output projection of the contexts of all heads."""
         return self.output(read.transpose(1, 2).flatten(2))
 
     def _split(self, vectors: Tensor) -> Tensor:
         return vectors.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
-def head_weights(
+def attention_weights(
     queries: Float[Tensor, "rows heads steps width"],
     keys: Float[Tensor, "rows heads source width"],
     mask: Bool[Tensor, "rows source"],
@@ -108,17 +108,8 @@ def head_weights(
     return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1)
 
 
-def attention_weights(
-    queries: Float[Tensor, "rows heads steps width"],
-    keys: Float[Tensor, "rows heads source width"],
-    mask: Bool[Tensor, "rows source"],
-) -> Float[Tensor, "rows steps source"]:
-    """Return the mean of the heads' weights."""
-    return head_weights(queries, keys, mask).mean(dim=1)
-
-
 class EncoderLayer(nn.Module):
-    """Self-attention over the real tokens, then the position-wise layers."""
+    """Self-attention over the real tokens, then the feed-forward layers."""
 
     def __init__(
         self,
@@ -129,7 +120,10 @@ class EncoderLayer(nn.Module):
         dropout: float,
     ):
         super().__init__()
-        self.attention, self.attention_norm = Heads(dim, dim, num_heads), norm(dim, dropout)
+        self.attention, self.attention_norm = (
+            AttentionHeads(dim, dim, num_heads),
+            norm(dim, dropout),
+        )
         self.feedforward, self.feedforward_norm = (
             feedforward(dim, feedforward_dim),
             norm(dim, dropout),
@@ -143,18 +137,18 @@ class EncoderLayer(nn.Module):
     ) -> Float[Tensor, "rows source dim"]:
         """Return the layer's output at every source position."""
         seen = self.attention_norm.before(vectors)
-        query = position.turn(self.attention.queries(seen), 0)
-        key = position.turn(self.attention.keys(seen), 0)
+        query = position.rotate(self.attention.queries(seen), 0)
+        key = position.rotate(self.attention.keys(seen), 0)
         read = F.scaled_dot_product_attention(
             query, key, self.attention.values(seen), attn_mask=mask[:, None, None]
         )
-        vectors = self.attention_norm.after(vectors, self.attention.joined(read))
+        vectors = self.attention_norm.after(vectors, self.attention.merge(read))
         made = self.feedforward(self.feedforward_norm.before(vectors))
         return self.feedforward_norm.after(vectors, made)
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention over what was written, attention over the source, then the position-wise layers."""
+    """Causal self-attention over the target, cross-attention over the source, then the feed-forward layers."""
 
     def __init__(
         self,
@@ -166,14 +160,18 @@ class DecoderLayer(nn.Module):
         dropout: float,
     ):
         super().__init__()
-        self.attention, self.attention_norm = Heads(dim, dim, num_heads), norm(dim, dropout)
-        self.source, self.source_norm = Heads(dim, memory_dim, num_heads), norm(dim, dropout)
+        self.attention, self.attention_norm = (
+            AttentionHeads(dim, dim, num_heads),
+            norm(dim, dropout),
+        )
+        self.source = AttentionHeads(dim, memory_dim, num_heads)
+        self.source_norm = norm(dim, dropout)
         self.feedforward, self.feedforward_norm = (
             feedforward(dim, feedforward_dim),
             norm(dim, dropout),
         )
 
-    def look_back(
+    def self_attention(
         self,
         vectors: Float[Tensor, "rows steps dim"],
         past: tuple[Float[Tensor, "rows heads past width"], Float[Tensor, "rows heads past width"]],
@@ -183,36 +181,36 @@ class DecoderLayer(nn.Module):
         Float[Tensor, "rows heads now width"],
         Float[Tensor, "rows heads now width"],
     ]:
-        """Look at all earlier steps and at itself; return also the keys and values of past and new steps.
+        """Return the vectors after the sub-layer, and the keys and values of past and new steps.
 
-        Either all steps come at once, with an empty past, or one step comes after its past.
+        The input is all steps with an empty past, or one step with its past.
         """
         seen, start = self.attention_norm.before(vectors), past[0].shape[2]
-        query = position.turn(self.attention.queries(seen), start)
-        new = position.turn(self.attention.keys(seen), start), self.attention.values(seen)
+        query = position.rotate(self.attention.queries(seen), start)
+        new = position.rotate(self.attention.keys(seen), start), self.attention.values(seen)
         keys, values = (torch.cat(pair, dim=2) for pair in zip(past, new, strict=True))
         read = F.scaled_dot_product_attention(query, keys, values, is_causal=vectors.shape[1] > 1)
-        return self.attention_norm.after(vectors, self.attention.joined(read)), keys, values
+        return self.attention_norm.after(vectors, self.attention.merge(read)), keys, values
 
-    def look_at_source(
+    def cross_attention(
         self,
         vectors: Float[Tensor, "rows steps dim"],
         keys: Float[Tensor, "sentences heads source width"],
         values: Float[Tensor, "sentences heads source width"],
         mask: Bool[Tensor, "sentences source"],
     ) -> tuple[Float[Tensor, "rows steps dim"], Float[Tensor, "sentences heads queries width"]]:
-        """Look with all hypotheses of a sentence at once, its keys being there only once; return also the queries."""
+        """Return the vectors after the sub-layer, and the queries; the hypotheses of a sentence share its keys."""
         rows, steps = vectors.shape[:2]
         query = self.source.queries(
             self.source_norm.before(vectors).reshape(len(mask), -1, vectors.shape[-1])
         )
         read = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask[:, None, None])
-        made = self.source.joined(read).reshape(rows, steps, -1)
+        made = self.source.merge(read).reshape(rows, steps, -1)
         return self.source_norm.after(vectors, made), query
 
-    def transformed(
+    def feed_forward(
         self, vectors: Float[Tensor, "rows steps dim"]
     ) -> Float[Tensor, "rows steps dim"]:
-        """Run the position-wise layers."""
+        """Return the vectors after the feed-forward sub-layer."""
         made = self.feedforward(self.feedforward_norm.before(vectors))
         return self.feedforward_norm.after(vectors, made)

@@ -12,7 +12,7 @@ from seq2seq_lab.errors import NotFiniteError
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training.loss import negative_log_likelihood
-from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_logits
 
 
 class Seq2SeqModule(pl.LightningModule):
@@ -105,7 +105,7 @@ class Seq2SeqModule(pl.LightningModule):
         if not len(batch):  # a process that has no pairs left while others have
             return
         targets = batch.target_output[batch.target_mask]
-        nll = negative_log_likelihood(teacher_forced(self.model, batch), targets)
+        nll = negative_log_likelihood(teacher_forced_logits(self.model, batch), targets)
         if not bool(torch.isfinite(nll)):
             raise NotFiniteError(
                 f"the {split} loss is {float(nll)} at step {self.global_step} on pairs {batch.ids.tolist()[:8]}: the "

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from seq2seq_lab.model.kernel import deferred as products
 from seq2seq_lab.model.kernel import linear as module
-from seq2seq_lab.model.kernel import loop_products as products
-from seq2seq_lab.model.kernel.linear import Linear, laid_out, linear, prefers_onednn
-from seq2seq_lab.model.kernel.loop_products import plain, put_off
+from seq2seq_lab.model.kernel.deferred import deferred, plain
+from seq2seq_lab.model.kernel.linear import Linear, linear, packed, prefers_onednn
 
 OUTPUT, INPUT = 521, 131
 TOLERANCE = {"atol": 1e-4, "rtol": 1e-5}
@@ -49,7 +49,7 @@ def test_planted_forgotten_bias_is_caught(monkeypatch):
 
 @pytest.mark.parametrize("has_base", [False, True])
 @pytest.mark.parametrize("has_bias", [False, True])
-def test_a_loop_over_a_laid_out_matrix_equals_the_plain_one(has_base, has_bias):
+def test_a_loop_over_a_packed_matrix_equals_the_plain_one(has_base, has_bias):
     def run(make):
         inputs, weight, bias = parts(3, 5)
         product = make(weight, bias if has_bias else None)
@@ -59,17 +59,15 @@ def test_a_loop_over_a_laid_out_matrix_equals_the_plain_one(has_base, has_bias):
         leaves = [weight, inputs, *([bias] if has_bias else []), *([bases] if has_base else [])]
         return [*made, *(leaf.grad for leaf in leaves)]
 
-    torch.testing.assert_close(run(put_off), run(plain), **TOLERANCE)
+    torch.testing.assert_close(run(deferred), run(plain), **TOLERANCE)
 
 
-def test_a_matrix_is_laid_out_by_the_first_product_of_enough_rows(monkeypatch):
+def test_a_matrix_is_packed_by_the_first_product_of_enough_rows(monkeypatch):
     made = []
-    monkeypatch.setattr(
-        products, "laid_out", lambda w, rows: made.append(rows) or laid_out(w, rows)
-    )
+    monkeypatch.setattr(products, "packed", lambda w, rows: made.append(rows) or packed(w, rows))
     inputs, weight, bias = (one.detach() for one in parts(7))
     with torch.no_grad():
-        product = put_off(weight, bias)
+        product = deferred(weight, bias)
         found = []
         for rows, calls in ((1, []), (products.FEWEST - 1, []), (5, [5]), (2, [5]), (7, [5])):
             found.append((product(inputs[:rows], None), F.linear(inputs[:rows], weight, bias)))

@@ -96,7 +96,7 @@ def test_the_encoder_takes_it_and_gives_the_same(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(padded_lstm, "FULL", 2.0)
     expected = encoder(tokens, LENGTHS)
-    for name in ("states", "mask", "hidden", "cell"):
+    for name in ("states", "mask", "hidden", "cell_state"):
         torch.testing.assert_close(
             getattr(found, name), getattr(expected, name), atol=1e-5, rtol=1e-4
         )

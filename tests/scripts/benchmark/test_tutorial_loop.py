@@ -10,7 +10,10 @@ from benchmark.measure import agreement_with_sequential, sizes_of
 from benchmark.timing import Competitor, Rate, interleaved, ratio
 from benchmark.tutorial_loop import tutorial_loss, tutorial_outputs
 from seq2seq_lab.training.loss import negative_log_likelihood
-from seq2seq_lab.training.scheduled_sampling.sequential import sequential_logits, teacher_forced
+from seq2seq_lab.training.scheduled_sampling.sequential import (
+    sequential_logits,
+    teacher_forced_logits,
+)
 from support import model_properties as laws
 
 SMALL = {"EMBEDDING": 6, "DIM": 8, "SOURCE_VOCAB": 23, "TARGET_VOCAB": 19, "DROPOUT": 0.0}
@@ -39,7 +42,7 @@ def with_gradients(model, one, logits):
 def loop_equals_the_fast_road(name: str) -> None:
     model, one = work.make_model(name).double(), batch()
     slow = with_gradients(model, one, tutorial_logits)
-    laws.assert_equal(slow, with_gradients(model, one, teacher_forced))
+    laws.assert_equal(slow, with_gradients(model, one, teacher_forced_logits))
 
 
 @pytest.mark.parametrize("name", [*work.NAMES, work.TUTORIAL])
@@ -49,7 +52,7 @@ def test_the_tutorial_loop_equals_the_fast_road(name):
 
 def test_the_loss_of_the_tutorial_loop_leaves_padding_out():
     model, one = work.make_model("lstm").double(), batch()
-    fast = work.mean_loss(teacher_forced)(model, one)
+    fast = work.mean_loss(teacher_forced_logits)(model, one)
     torch.testing.assert_close(tutorial_loss(model, one), fast, atol=1e-10, rtol=0)
 
 
@@ -63,15 +66,15 @@ def test_the_tutorial_loop_feeds_what_the_coins_say(name):
 
 
 def test_planted_look_at_the_wrong_memory_is_caught(monkeypatch):
-    look = tutorial_loop.look
+    attend = tutorial_loop.attend
     calls = []
 
     def late(attention, state, memory):
         calls.append(memory)
         other = replace(memory, states=memory.states.flip(0))
-        return look(attention, state, memory if len(calls) < 3 else other)
+        return attend(attention, state, memory if len(calls) < 3 else other)
 
-    monkeypatch.setattr(tutorial_loop, "look", late)
+    monkeypatch.setattr(tutorial_loop, "attend", late)
     with pytest.raises(AssertionError):
         loop_equals_the_fast_road("lstm_attn")
 

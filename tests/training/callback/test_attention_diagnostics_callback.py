@@ -26,7 +26,9 @@ def alone(parts, head=0):
     pairs = parts.data.encoded["test"]
     for i in range(len(pairs)):
         batch = pairs[torch.tensor([i])]
-        looks = parts.module.model.looks(batch.source, batch.source_lengths, batch.target_input)
+        looks = parts.module.model.attention_weights(
+            batch.source, batch.source_lengths, batch.target_input
+        )
         for name, mean in diagnose(looks[:, head], batch.source_mask, batch.target_mask).items():
             total, count = sums.get(name, (0.0, 0))
             sums[name] = (total + mean.total, count + mean.count)

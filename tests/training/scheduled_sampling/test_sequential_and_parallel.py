@@ -1,10 +1,12 @@
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 
 from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.doctor import teacher_forcing
 from seq2seq_lab.training.loss import negative_log_likelihood
-from seq2seq_lab.training.scheduled_sampling import sequential as module
 from seq2seq_lab.training.scheduled_sampling import unit as unit_module
 from seq2seq_lab.training.scheduled_sampling.parallel import Parallel
 from seq2seq_lab.training.scheduled_sampling.sampled_token import (
@@ -17,7 +19,7 @@ from seq2seq_lab.training.scheduled_sampling.sampled_token import (
 from seq2seq_lab.training.scheduled_sampling.sequential import (
     Sequential,
     sequential_logits,
-    teacher_forced,
+    teacher_forced_logits,
 )
 from seq2seq_lab.training.scheduled_sampling.unit import Sequence, Token, WholeBatch
 from support import model_properties as laws
@@ -33,6 +35,17 @@ FEEDING = next(
 
 def generator(seed: int = 7) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def steps_by(change, model, monkeypatch) -> None:
+    """Let `change(step, embedded, state)` take the steps of the decoder's loop."""
+    original = model.decoder.packed
+
+    def packed():
+        loop = original()
+        return replace(loop, step_embedded=partial(change, loop.step_embedded))
+
+    monkeypatch.setattr(model.decoder, "packed", packed)
 
 
 # O6
@@ -51,8 +64,8 @@ def test_all_coins_true_equals_the_parallel_road_with_shared_dropout_masks(choic
 def test_the_shared_masks_do_drop():
     model, batch = make_model(FEEDING, dropout=0.4), make_batch()
     with laws.shared_dropout(model):
-        dropped = teacher_forced(model.train(), batch)
-    assert not torch.allclose(dropped, teacher_forced(model.eval(), batch))
+        dropped = teacher_forced_logits(model.train(), batch)
+    assert not torch.allclose(dropped, teacher_forced_logits(model.eval(), batch))
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
@@ -68,30 +81,26 @@ def test_planted_token_one_step_late_is_caught(monkeypatch, dropout):
 
 def test_planted_cut_gradient_is_caught(monkeypatch):
     model = make_model(FEEDING)
-    step = model.decoder.step_embedded
 
-    def cut(token, state, products):
-        from dataclasses import replace
-
-        logits, state = step(token, state, products)
+    def cut(step, embedded, state):
+        logits, state = step(embedded, state)
         return logits, replace(state, hidden=state.hidden.detach())
 
-    monkeypatch.setattr(model.decoder, "step_embedded", cut)
+    steps_by(cut, model, monkeypatch)
     with pytest.raises(AssertionError):
         laws.sequential_equals_parallel(model, make_batch())
 
 
 def test_planted_other_mask_at_one_layer_is_caught(monkeypatch):
     model = make_model(FEEDING, dropout=0.4).train()
-    step = model.decoder.step_embedded
 
-    def undropped(token, state, products):
+    def undropped(step, embedded, state):
         model.decoder.dropout = 0.0
-        result = step(token, state, products)
+        result = step(embedded, state)
         model.decoder.dropout = 0.4
         return result
 
-    monkeypatch.setattr(model.decoder, "step_embedded", undropped)
+    steps_by(undropped, model, monkeypatch)
     with pytest.raises(AssertionError):
         laws.sequential_equals_parallel(model, make_batch())
 
@@ -127,29 +136,28 @@ def test_planted_inverted_ratio_breaks_the_law_of_ratio_zero(monkeypatch):
 
 def test_ratio_one_takes_the_parallel_road_and_draws_no_coin():
     coins, model, batch = generator(), make_model(FEEDING), make_batch()
-    laws.assert_equal(Sequential()(model, batch, 1.0, coins), teacher_forced(model, batch))
+    laws.assert_equal(Sequential()(model, batch, 1.0, coins), teacher_forced_logits(model, batch))
     assert torch.equal(coins.get_state(), generator().get_state())
 
 
-def fed_inputs(model, batch, run) -> list[torch.Tensor]:
-    """Return what the decoder read at each step."""
-    fed, step = [], model.decoder.step_embedded
+def fed_inputs(model, run, monkeypatch) -> list[torch.Tensor]:
+    """Return the inputs and logits of each step."""
+    fed = []
 
-    def spy(embedded, state, *products):
-        logits, state = step(embedded, state, *products)
+    def spy(step, embedded, state):
+        logits, state = step(embedded, state)
         fed.append((embedded, logits))
         return logits, state
 
-    model.decoder.step_embedded = spy
+    steps_by(spy, model, monkeypatch)
     run()
-    model.decoder.step_embedded = step
     return fed
 
 
-def test_a_false_coin_feeds_the_own_choice_and_a_true_one_the_data():
+def test_a_false_coin_feeds_the_own_choice_and_a_true_one_the_data(monkeypatch):
     model, batch = make_model(FEEDING), laws.full_batch(make_batch())
     coins = torch.rand(batch.target_input.shape, generator=generator()) < 0.5
-    fed = fed_inputs(model, batch, lambda: sequential_logits(model, batch, coins))
+    fed = fed_inputs(model, lambda: sequential_logits(model, batch, coins), monkeypatch)
     data = model.decoder.embed(batch.target_input)
     for position in range(1, len(fed)):
         own = model.decoder.embed(most_likely(fed[position - 1][1]).unsqueeze(1))[:, 0]
@@ -201,7 +209,7 @@ def test_two_passes_feed_what_the_teacher_forced_run_predicted():
 @pytest.mark.parametrize("road", [Sequential(), Parallel()], ids=["sequential", "parallel"])
 def test_ratio_one_is_teacher_forcing_and_draws_nothing(road):
     coins, model, batch = generator(), make_model(FEEDING), make_batch()
-    laws.assert_equal(road(model, batch, 1.0, coins), teacher_forced(model, batch))
+    laws.assert_equal(road(model, batch, 1.0, coins), teacher_forced_logits(model, batch))
     assert torch.equal(coins.get_state(), generator().get_state())
 
 
@@ -248,12 +256,8 @@ def test_one_pass_is_refused():
 
 def test_planted_prediction_of_the_same_step_is_caught(monkeypatch):
     """The token predicted at a place instead of the one before it."""
-    original = module.EncoderDecoder.output
-
-    def later(self, readouts):
-        return original(self, readouts.roll(1, dims=0) if readouts.ndim == 2 else readouts)
-
-    monkeypatch.setattr(module.EncoderDecoder, "output", later)
+    roll = torch.Tensor.roll
+    monkeypatch.setattr(torch.Tensor, "roll", lambda self, shift, dims: roll(self, 0, dims))
     with pytest.raises(AssertionError):
         as_many_passes_as_steps_equal_sequential(0.5)
 

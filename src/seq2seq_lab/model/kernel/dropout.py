@@ -1,7 +1,7 @@
-"""Dropout as torch's own, with masks that a CPU draws five times as fast.
+"""Dropout equal to torch's in distribution, with masks that a CPU draws five times as fast.
 
 On an AMD CPU torch spends a draw of its own on every number; here 16 bits decide, four decisions to a draw of 64. The
-probability is therefore a multiple of 2^-16, and the factor of what is kept is made from that one.
+probability is therefore a multiple of 2^-16, and the scale of the remaining numbers follows from the rounded one.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SMALLEST = 2**14
-"""Fewer numbers are not worth it."""
+"""With fewer numbers torch's own dropout is as fast."""
 LEVELS = 2**16
 
 
@@ -23,8 +23,8 @@ def dropout(
     dropped = min(round(probability * LEVELS), LEVELS - 1)
     draws = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     bits = draws.view(torch.int16)[: inputs.numel()].view(inputs.shape)
-    kept = (bits >= dropped - LEVELS // 2).to(inputs.dtype)
-    return inputs * kept.mul_(LEVELS / (LEVELS - dropped))
+    dropout_mask = (bits >= dropped - LEVELS // 2).to(inputs.dtype)
+    return inputs * dropout_mask.mul_(LEVELS / (LEVELS - dropped))
 
 
 def _is_worth_it(inputs: Tensor) -> bool:
@@ -37,7 +37,7 @@ def _is_worth_it(inputs: Tensor) -> bool:
 
 
 class Dropout(nn.Dropout):
-    """`torch.nn.Dropout` by `dropout`."""
+    """`torch.nn.Dropout` that draws its masks by `dropout`."""
 
     def forward(self, input: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return the inputs, some of them dropped."""

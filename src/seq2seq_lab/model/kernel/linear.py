@@ -1,4 +1,4 @@
-"""x W^T + b by the faster of two kernels: oneDNN's where the CPU has it, else what torch takes by itself.
+"""The linear layer x W^T + b by the faster of two kernels: oneDNN's where the CPU has it, else torch's choice.
 
 torch multiplies float32 matrices on the CPU with BLAS, which slows down when a row of the result does not begin at a
 multiple of 32 bytes, as with most vocabulary sizes; oneDNN does not. `docs/performance.md` has the figures.
@@ -31,7 +31,7 @@ def prefers_onednn(weight: Tensor) -> bool:
 
 
 def onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None, base: Tensor | None) -> Tensor:
-    """Return base + inputs W^T + b without a graph; `weight` may be laid out by `laid_out`.
+    """Return base + inputs W^T + b without a graph; `weight` may come from `packed`.
 
     Rows must lie side by side: oneDNN takes others too, a hundred times slower.
     """
@@ -42,8 +42,8 @@ def onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None, base: Tensor | N
     return torch.ops.mkldnn._linear_pointwise.binary(inputs, added, weight, bias, "add")
 
 
-def laid_out(weight: Tensor, rows: int) -> Tensor:
-    """Return W in the order in which oneDNN reads it, for many products with that many rows."""
+def packed(weight: Tensor, rows: int) -> Tensor:
+    """Return W in oneDNN's own memory format, for many products with that many rows."""
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
 
 

@@ -1,9 +1,10 @@
-"""An LSTM over padded sentences that stands still on the padding: what packing gives, by torch's faster kernel.
+"""An LSTM over padded sentences that ignores the padding: the outputs of packed sequences, by torch's faster kernel.
 
 On the CPU torch runs packed sentences step by step; oneDNN's kernel, which takes all steps at once, knows no lengths.
 So each position gets one more input, 1 on padding: its weights shut the input gate (-1e4) and open the forget gate
-(+1e4). In float32 these gates are then exactly 0 and 1, so the memory cell is kept as it is. The backward direction,
-which meets the padding first, keeps its zeros; of the forward direction the output at the last word is taken.
+(+1e4). In float32 these gates are then exactly 0 and 1, so the cell state does not change on padding. The backward
+direction, which reads the padding first, stays at zero; the final state of the forward direction is its output at the
+last word.
 """
 
 import torch
@@ -22,7 +23,7 @@ FULL = 0.75
 
 
 def suits(rnn: object, positions: int, lengths: Int[Tensor, " batch"]) -> bool:
-    """Tell whether this is the faster road: a large float32 LSTM on a CPU, and sentences of like length."""
+    """Return whether this is the faster way: a large float32 LSTM on a CPU, and sentences of similar length."""
     return (
         isinstance(rnn, LstmCell)
         and prefers_onednn(rnn.weight_hh_l0)
@@ -37,19 +38,21 @@ def run(
     padding = ~mask_from_lengths(lengths, inputs.shape[1]).unsqueeze(-1)
     last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, rnn.hidden_size)
     hidden: list[Tensor] = []
-    cells: list[Tensor] = []
+    cell_states: list[Tensor] = []
     below = inputs
     for layer in range(rnn.num_layers):
         read = dropout(below, rnn.dropout, training=rnn.training) if layer else below
-        outputs, final, cell = _layer(rnn, layer, torch.cat([read, padding.to(read.dtype)], dim=-1))
+        outputs, final, cell_state = _layer(
+            rnn, layer, torch.cat([read, padding.to(read.dtype)], dim=-1)
+        )
         below = outputs.masked_fill(padding, 0.0)
         hidden += [outputs[..., : rnn.hidden_size].gather(1, last)[:, 0], *final[1:]]
-        cells += cell
-    return below, (torch.stack(hidden, dim=1), torch.stack(cells, dim=1))
+        cell_states += cell_state
+    return below, (torch.stack(hidden, dim=1), torch.stack(cell_states, dim=1))
 
 
 def _layer(rnn: LstmCell, layer: int, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Run one layer in its direction or directions; the last input says what is padding."""
+    """Run one layer in its direction or directions; the last input is 1 on padding."""
     weights: list[Tensor] = []
     for direction in ("", "_reverse")[: 1 + rnn.bidirectional]:
         of_inputs, of_state, *biases = (

@@ -17,7 +17,7 @@ def measure(model: EncoderDecoder, batches: list[Batch], threshold: float) -> di
     model.eval()
     sums: dict[str, Mean] = {}
     for batch in batches:
-        weights = model.looks(batch.source, batch.source_lengths, batch.target_input)
+        weights = model.attention_weights(batch.source, batch.source_lengths, batch.target_input)
         if not weights.shape[-1]:
             break
         for head in weights.unbind(1):

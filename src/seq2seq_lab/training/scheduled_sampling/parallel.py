@@ -17,7 +17,7 @@ from seq2seq_lab.training.scheduled_sampling.sequential import (
     TOKEN,
     Schedule,
     Unit,
-    teacher_forced,
+    teacher_forced_logits,
 )
 
 
@@ -43,18 +43,18 @@ class Parallel:
     ) -> Float[Tensor, "tokens vocab"]:
         """Return the logits of the real target positions; all random draws come from `generator` (CPU)."""
         if ratio >= 1.0:
-            return teacher_forced(model, batch)
+            return teacher_forced_logits(model, batch)
         rows, steps = batch.target_input.shape
         use_reference = self.unit(rows, steps, ratio, generator).to(batch.source.device)
         replaced = ~use_reference & batch.target_mask
         replaced[:, 0] = False
-        before = replaced[:, 1:]  # the input of a position was predicted one step earlier
+        predicting = replaced.roll(-1, dims=1)  # an input is predicted one step earlier
         memory = model.encode(batch.source, batch.source_lengths)
-        data = embedded = model.decoder.embed(batch.target_input)
+        references = embedded = model.decoder.embed(batch.target_input)
         for _ in range(self.passes - 1):
             with torch.no_grad():
-                predicted = model.decoder.readouts(embedded, memory)[:, :-1][before]
-                sample = self.sampled_token.sample(model.output(predicted), generator)
-            own = self.sampled_token.embed(model.decoder, sample)
-            embedded = data.masked_scatter(replaced.unsqueeze(-1), own)
-        return model.output(model.decoder.readouts(embedded, memory)[batch.target_mask])
+                logits = model.decoder(embedded, memory, predicting)
+                sample = self.sampled_token.sample(logits, generator)
+            sampled = self.sampled_token.embed(model.decoder, sample)
+            embedded = references.masked_scatter(replaced.unsqueeze(-1), sampled)
+        return model.decoder(embedded, memory, batch.target_mask)

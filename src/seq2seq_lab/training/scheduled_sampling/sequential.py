@@ -19,10 +19,9 @@ Unit = Callable[[int, int, float, torch.Generator], Tensor]
 ALWAYS, TOKEN, ARGMAX = Constant(1.0), Token(), Argmax()
 
 
-def teacher_forced(model: EncoderDecoder, batch: Batch) -> Float[Tensor, "tokens vocab"]:
-    """Return the logits of the real positions, row by row, with reference tokens as inputs."""
-    readouts = model.readouts(batch.source, batch.source_lengths, batch.target_input)
-    return model.output(readouts[batch.target_mask])
+def teacher_forced_logits(model: EncoderDecoder, batch: Batch) -> Float[Tensor, "tokens vocab"]:
+    """Return `model(...)` of the batch: the logits of the real positions, row by row."""
+    return model(batch.source, batch.source_lengths, batch.target_input, batch.target_mask)
 
 
 def sequential_logits(
@@ -39,14 +38,14 @@ def sequential_logits(
     """
     decoder = model.decoder
     state = model.initial_state(model.encode(batch.source, batch.source_lengths))
-    data, products = decoder.embed(batch.target_input), decoder.loop_products()
+    references, loop = decoder.embed(batch.target_input), decoder.packed()
     steps: list[Tensor] = []
-    for position, given in enumerate(data.unbind(1)):
-        embedded = given
+    for position, reference in enumerate(references.unbind(1)):
+        embedded = reference
         if position:
-            own = sampled_token.embed(decoder, sampled_token.sample(steps[-1], generator))
-            embedded = torch.where(use_reference[:, position, None], given, own)
-        logits, state = decoder.step_embedded(embedded, state, products)
+            sample = sampled_token.embed(decoder, sampled_token.sample(steps[-1], generator))
+            embedded = torch.where(use_reference[:, position, None], reference, sample)
+        logits, state = loop.step_embedded(embedded, state)
         steps.append(logits)
     return torch.stack(steps, dim=1)[batch.target_mask]
 
@@ -64,7 +63,7 @@ class Sequential:
     ) -> Float[Tensor, "tokens vocab"]:
         """Return the logits of the real target positions; all random draws come from `generator` (CPU)."""
         if ratio >= 1.0:
-            return teacher_forced(model, batch)
+            return teacher_forced_logits(model, batch)
         rows, steps = batch.target_input.shape
         use_reference = self.unit(rows, steps, ratio, generator).to(batch.source.device)
         return sequential_logits(model, batch, use_reference, self.sampled_token, generator)

@@ -1,15 +1,19 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
-from seq2seq_lab.model.kernel import loop_products as products
-from seq2seq_lab.model.kernel.loop_products import MakeProduct, plain, put_off
+from seq2seq_lab.model.kernel import deferred as products
+from seq2seq_lab.model.kernel.deferred import Product, deferred, plain
 from support.model_properties import assert_equal
 
 ROWS, INPUT, OUTPUT, STEPS = 3, 5, 7, 4
 
 
-def looped(make: MakeProduct, *, bias: bool, base: bool, repeat: int = 1) -> list[Tensor]:
+def looped(
+    make: Callable[..., Product], *, bias: bool, base: bool, repeat: int = 1
+) -> list[Tensor]:
     """Run a small loop and return its result and the gradients of everything that went in."""
     torch.manual_seed(1)
     weight = torch.randn(OUTPUT, INPUT + OUTPUT, dtype=torch.float64, requires_grad=True)
@@ -27,12 +31,12 @@ def looped(make: MakeProduct, *, bias: bool, base: bool, repeat: int = 1) -> lis
 
 def equals_plain(*, bias: bool, base: bool, repeat: int = 1) -> None:
     settings = {"bias": bias, "base": base, "repeat": repeat}
-    assert_equal(looped(put_off, **settings), looped(plain, **settings))
+    assert_equal(looped(deferred, **settings), looped(plain, **settings))
 
 
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("base", [False, True])
-def test_gradients_put_off_equal_those_of_every_step(bias, base):
+def test_deferred_gradients_equal_those_of_every_step(bias, base):
     equals_plain(bias=bias, base=base)
 
 
@@ -42,9 +46,9 @@ def test_a_second_backward_adds_the_same_again():
 
 def test_without_gradients_nothing_is_kept():
     weight = torch.randn(OUTPUT, INPUT)
-    assert not put_off(weight, None)(torch.randn(ROWS, INPUT), None).requires_grad
+    assert not deferred(weight, None)(torch.randn(ROWS, INPUT), None).requires_grad
     with torch.no_grad():
-        product = put_off(weight.requires_grad_(), None)
+        product = deferred(weight.requires_grad_(), None)
         assert not product(torch.randn(ROWS, INPUT), None).requires_grad
 
 
@@ -52,7 +56,7 @@ def test_half_precision_under_autocast_trains():
     weight = torch.randn(OUTPUT, INPUT, requires_grad=True)
     inputs = torch.randn(ROWS, INPUT, requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        made = put_off(weight, None)(inputs, None)
+        made = deferred(weight, None)(inputs, None)
     made.float().sum().backward()
     assert made.dtype == torch.bfloat16
     assert weight.grad.dtype == inputs.grad.dtype == torch.float32

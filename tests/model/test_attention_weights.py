@@ -1,4 +1,4 @@
-"""Where a model looks, head by head: the mean of the heads is what decoding shows, step by step."""
+"""Attention weights per head: their mean over the heads equals the weights of decoding, step by step."""
 
 import pytest
 import torch
@@ -16,21 +16,21 @@ FEW = {c.attention + c.order + str(c.input_feeding): c for c in covering_choices
 @torch.no_grad()
 def mean_of_heads_equals_decoding(choice) -> torch.Tensor:
     model = make_any(choice)
-    looks = model.looks(BATCH.source, BATCH.source_lengths, BATCH.target_input)
+    weights = model.attention_weights(BATCH.source, BATCH.source_lengths, BATCH.target_input)
     state = model.initial_state(model.encode(BATCH.source, BATCH.source_lengths))
     for step, tokens in enumerate(BATCH.target_input.unbind(1)):
         _, state = model.step(tokens, state)
-        assert_equal(looks[:, :, step].mean(dim=1), state.attention)
-    return looks
+        assert_equal(weights[:, :, step].mean(dim=1), state.attention)
+    return weights
 
 
 @pytest.mark.parametrize("choice", FEW, ids=str)
 def test_the_mean_of_the_heads_is_what_decoding_shows(choice):
-    looks = mean_of_heads_equals_decoding(choice)
+    weights = mean_of_heads_equals_decoding(choice)
     heads = 2 if choice.attention == "multi_head" else 1
     width = 0 if choice.attention == "none" else BATCH.source.shape[1]
-    assert looks.shape[1:] == (heads, BATCH.target_input.shape[1], width)
-    assert heads == 1 or not torch.equal(looks[:, 0], looks[:, 1])
+    assert weights.shape[1:] == (heads, BATCH.target_input.shape[1], width)
+    assert heads == 1 or not torch.equal(weights[:, 0], weights[:, 1])
 
 
 @pytest.mark.parametrize("choice", transformer_choices()[::5], ids=str)
@@ -43,11 +43,13 @@ def test_every_attention_is_among_them():
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_planted_look_of_another_query_is_caught(monkeypatch, order):
+def test_planted_weights_of_another_query_is_caught(monkeypatch, order):
     choice = next(c for c in FEW if (c.attention, c.order) == ("multi_head", order))
-    right = MultiHeadAttention.heads
+    right = MultiHeadAttention.attention_weights
     monkeypatch.setattr(
-        MultiHeadAttention, "heads", lambda self, q, k, past: right(self, q.roll(1, 0), k, past)
+        MultiHeadAttention,
+        "attention_weights",
+        lambda self, q, k, past: right(self, q.roll(1, 0), k, past),
     )
     monkeypatch.setattr(
         MultiHeadAttention, "forward", lambda self, q, k, past: _forward(self, right, q, k, past)
