@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: the message names the value, the rule and the next step."""
+    """A mistake that the user can fix: the message names the value, the rule and the next step."""
 
     exit_code = 1
 
