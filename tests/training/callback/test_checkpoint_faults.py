@@ -95,11 +95,12 @@ def test_other_data_are_refused(run, part):
 
 def test_differing_keys_are_named_and_free_ones_are_not():
     def config(**keys):
-        return {"seed": 1, "logger": None, "training": {"trainer": {"max_epochs": 3}}, **keys}
+        return {"seed": 1, "training": {"trainer": {"max_epochs": 3}, "logger": None}, **keys}
 
     longer = {"trainer": {"max_epochs": 5}, "lr_schedule": {"total_epochs": 5}}
     shorter = {"trainer": {"max_epochs": 3}, "lr_schedule": {"total_epochs": 3}}
-    other = config(logger={"mode": "online"}, resume="auto", run_dir="b", training=longer)
+    online = {**longer, "logger": {"mode": "online"}}
+    other = config(resume="auto", run_dir="b", training=online)
     assert differences(config(training=shorter), other) == []
     apart = {"trainer": {"max_epochs": 3}, "lr_schedule": {"total_epochs": 9}}
     told = ["training.lr_schedule.total_epochs: 3 -> 9"]
