@@ -1,4 +1,4 @@
-"""Writes checkpoints: the best ones by a metric, and `last`, the most recent one."""
+"""The checkpoint callback: the best checkpoints by a metric, and `last`, the current state of training."""
 
 import time
 from typing import Any, Literal
@@ -11,11 +11,11 @@ from seq2seq_lab.errors import NotFiniteError
 
 
 class Checkpoint(ModelCheckpoint):
-    """Writes the `save_top_k` best checkpoints by `monitor` after a validation, and `last`.
+    """Saves the `save_top_k` best checkpoints by `monitor`, judged after each validation.
 
     `last` is written after each validation, every `every_n_minutes` of training in between, and at the end; null writes
-    no `last`. All files are written between two optimizer steps, never inside a step or a validation, so that a run
-    resumed from any of them equals an uninterrupted one.
+    no `last`. All files are written between two optimizer steps, never in the middle of one or of a validation, so
+    that a run resumed from any of them continues exactly as it would have.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Checkpoint(ModelCheckpoint):
         self._saved_at = time.monotonic()
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        """Store the metrics; the checkpoint is written before the next step, after all other callbacks."""
+        """Store the measured metrics; they are compared before the next step, when this one is complete."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking and not trainer.fast_dev_run:
             self._due = self._monitor_candidates(trainer)
 
@@ -99,7 +99,7 @@ class Checkpoint(ModelCheckpoint):
 
 
 def is_between_steps(trainer: Any) -> bool:
-    """Return, at the start of a batch, whether no accumulated gradient waits for its optimizer step."""
+    """Return, at the start of a batch, whether no gradient of an earlier batch waits for its optimizer step."""
     done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
     return done % trainer.accumulate_grad_batches == 0
 
