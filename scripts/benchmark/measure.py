@@ -86,7 +86,7 @@ def sizes_of(batches: list[Batch]) -> Sizes:
 
 
 def train(arguments: Any, report: Report) -> dict[str, Any]:
-    """Compare training roads: tokens per second, ratio to the tutorial loop, share of the machine's peak."""
+    """Compare ways of training: tokens per second, ratio to the tutorial loop, share of the machine's peak."""
     device = arguments.device
     bucketed = batches_on(device, bucketed=True)
     shuffled = batches_on(device, bucketed=False, size=2 * BATCH)
@@ -122,12 +122,12 @@ def with_ratio(feeding: Any, generator: torch.Generator) -> Any:
     return mean_loss(lambda model, batch: feeding(model, batch, 0.5, generator))
 
 
-def tutorial_with_coins(generator: torch.Generator) -> Any:
-    """Return the tutorial loop at ratio 1/2: one coin per step for all rows, as tutorials throw it."""
+def tutorial_with_sampling(generator: torch.Generator) -> Any:
+    """Return the tutorial loop at ratio 1/2: one draw per step for all rows, as in tutorials."""
 
     def loss(model: EncoderDecoder, batch: Batch) -> torch.Tensor:
-        coins = torch.rand(batch.target_input.shape[1], generator=generator) < 0.5
-        return tutorial_loss(model, batch, coins)
+        use_reference = torch.rand(batch.target_input.shape[1], generator=generator) < 0.5
+        return tutorial_loss(model, batch, use_reference)
 
     return loss
 
@@ -144,7 +144,7 @@ def feeding(arguments: Any, report: Report) -> dict[str, Any]:
     generator = partial(torch.Generator().manual_seed, 1)
     found: dict[str, Any] = {"parallel_sampling_to_teacher_forcing": {}}
     for name in (*NAMES[:2], TUTORIAL):
-        slow = {n: tutorial_with_coins(generator()) for n in ("same", "tutorial")}
+        slow = {n: tutorial_with_sampling(generator()) for n in ("same", "tutorial")}
         fast = trainer(name, with_ratio(Parallel(), generator()), device)
         exact = trainer(name, with_ratio(Sequential(), generator()), device)
         forced = trainer(name, FORCED, device)
@@ -205,8 +205,8 @@ def agreement_with_sequential(
     """Return (places where both feed the same token, places where the model's own is fed), at ratio 1/2."""
     model.eval()
     rows, steps = batch.target_input.shape
-    coins = Token()(rows, steps, 0.5, torch.Generator().manual_seed(seed))
-    places = ~coins[:, 1:] & batch.target_mask[:, 1:]
+    use_reference = Token()(rows, steps, 0.5, torch.Generator().manual_seed(seed))
+    places = ~use_reference[:, 1:] & batch.target_mask[:, 1:]
 
     def own(feed: Any) -> torch.Tensor:
         logits = feed(model, batch, 0.5, torch.Generator().manual_seed(seed))

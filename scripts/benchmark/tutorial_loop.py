@@ -68,17 +68,17 @@ def encode(model: EncoderDecoder, batch: Batch) -> Memory:
 
 
 def tutorial_loss(
-    model: EncoderDecoder, batch: Batch, coins: Bool[Tensor, " target"] | None = None
+    model: EncoderDecoder, batch: Batch, use_reference: Bool[Tensor, " target"] | None = None
 ) -> Float[Tensor, ""]:
     """Return the mean loss per real token."""
-    outputs = tutorial_outputs(model, batch, coins).flatten(0, 1)
+    outputs = tutorial_outputs(model, batch, use_reference).flatten(0, 1)
     return F.cross_entropy(outputs, batch.target_output.flatten(), ignore_index=PAD)
 
 
 def tutorial_outputs(
-    model: EncoderDecoder, batch: Batch, coins: Bool[Tensor, " target"] | None = None
+    model: EncoderDecoder, batch: Batch, use_reference: Bool[Tensor, " target"] | None = None
 ) -> Float[Tensor, "batch target vocab"]:
-    """Return the logits of all positions. A coin per step (None: all True) feeds the data's token to all rows."""
+    """Return the logits of all positions. `use_reference` has one entry per step (None: all True)."""
     decoder = model.decoder
     memory = encode(model, batch)
     rows, steps = batch.target_input.shape
@@ -89,7 +89,7 @@ def tutorial_outputs(
     token = batch.target_input[:, 0]
     for step in range(steps):
         if step:
-            forced = coins is None or bool(coins[step])
+            forced = use_reference is None or bool(use_reference[step])
             token = batch.target_input[:, step] if forced else outputs[:, step - 1].argmax(1)
         embedded = decoder.embedding(token.unsqueeze(1))
         inputs = torch.cat([embedded, feed.unsqueeze(1)], dim=2)

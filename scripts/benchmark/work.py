@@ -32,7 +32,7 @@ BATCH = 64
 MEAN_LOG_LENGTH, SHARED_SPREAD, OWN_SPREAD, LONGEST = 2.517, 0.287, 0.116, 40
 NAMES = ("lstm_attn_input_feed", "lstm_attn", "lstm")
 TUTORIAL = "lstm_attn_additive"
-"""The model of tutorials: additive attention looks before the cell (Bahdanau et al. 2015)."""
+"""The model of tutorials: additive attention before the cell (Bahdanau et al. 2015)."""
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ def one_path(step: Step, state: State, limits: Limits, choose: Choose) -> list[H
         history = torch.cat([history, token.unsqueeze(1)], dim=1)
         going = (token != EOS) & (limits.maximum > history.shape[1])
         if not bool(going.all()):
-            keep = going.nonzero().squeeze(1)
-            rows, token, history = rows[keep], token[keep], history[keep]
-            state, limits = state.select(keep), limits.select(keep)
+            going = going.nonzero().squeeze(1)
+            rows, token, history = rows[going], token[going], history[going]
+            state, limits = state.select(going), limits.select(going)
     return collect(choices, count)
 
 

@@ -130,7 +130,7 @@ class NoAttention(Attention):
         self.context_dim = 0
 
     def prepare(self, memory: Memory) -> AttentionKeys:
-        """Keep nothing of the memory but its number of rows."""
+        """Return keys and values of width 0."""
         nothing = memory.states[:, :0, :0]
         return AttentionKeys(nothing, nothing, memory.mask[:, :0])
 

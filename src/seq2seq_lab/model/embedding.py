@@ -9,7 +9,7 @@ from seq2seq_lab.special_tokens import PAD
 
 
 class TokenEmbedding(nn.Module):
-    """Looks up token vectors; the padding row is zero and never trained."""
+    """A lookup table of token vectors with dropout; the padding row is zero and never trained."""
 
     def __init__(self, vocab_size: int, dim: int, dropout: float = 0.0):
         super().__init__()
@@ -22,7 +22,7 @@ class TokenEmbedding(nn.Module):
 
     def forward(self, tokens: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape dim"]:
         """Return one vector per token, zero for padding."""
-        # a tied output layer does train the padding row; the mask keeps it from the cells all the same
+        # a tied output layer does train the padding row; the mask keeps it out of the cells
         return self.dropout(self.lookup(tokens).masked_fill((tokens == PAD).unsqueeze(-1), 0.0))
 
     def mix(self, weights: Float[Tensor, "*shape vocab"]) -> Float[Tensor, "*shape dim"]:

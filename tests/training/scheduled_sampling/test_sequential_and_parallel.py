@@ -263,10 +263,10 @@ def test_planted_prediction_of_the_same_step_is_caught(monkeypatch):
 
 
 def test_planted_gradient_that_stops_at_the_own_tokens_is_caught(monkeypatch):
-    read = Argmax.read
-    monkeypatch.setattr(Argmax, "read", lambda self, *args: read(self, *args).detach())
+    embed = Argmax.embed
+    monkeypatch.setattr(Argmax, "embed", lambda self, *args: embed(self, *args).detach())
     batch = make_batch()
     cut = with_gradients(make_model(FEEDING), batch, Parallel(passes=8), 0.0)
-    monkeypatch.setattr(Argmax, "read", read)
+    monkeypatch.setattr(Argmax, "embed", embed)
     with pytest.raises(AssertionError):
         laws.assert_equal(with_gradients(make_model(FEEDING), batch, Sequential(), 0.0), cut)

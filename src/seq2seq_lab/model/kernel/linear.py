@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SMALLEST = 2**16
-"""Matrices with fewer elements are not worth the call."""
+"""With fewer elements the call costs more than it saves."""
 
 
 def prefers_onednn(weight: Tensor) -> bool:
-    """Tell whether products with this matrix go to oneDNN: large, float32, on a CPU, and nothing traces the graph."""
+    """Return whether products with this matrix go to oneDNN: large, float32, on a CPU, and nothing traces the graph."""
     return (
         weight.dtype == torch.float32
         and weight.device.type == "cpu"
