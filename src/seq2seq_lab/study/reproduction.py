@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from seq2seq_lab.config.rules import RULES
-from seq2seq_lab.config.structure import without_dials
+from seq2seq_lab.config.build import without_alias_keys
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.files import sha256_of, write_text
 from seq2seq_lab.metrics.bleu import bleu_tokenizer
@@ -56,7 +55,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_job(run: Path, folder: Path, run_dir: Path) -> list[str]:
     """Write the stored config as a job of its own; return the flags with which train.py runs it.
 
-    Only where the run goes is changed, and Weights & Biases left out. Dials, to which nothing refers once all is
+    Only where the run goes is changed, and Weights & Biases left out. Alias keys, to which nothing refers once all is
     resolved, are gone; vocabulary sizes come from the data again.
     """
     try:
@@ -64,7 +63,7 @@ def write_job(run: Path, folder: Path, run_dir: Path) -> list[str]:
         alone = {key: None for key in _OUTSIDE if key in stored}
         training = {**stored["training"], "logger": None}
         job = {**stored, **alone, "training": training, "run_dir": str(run_dir)}
-        job = without_dials(job, "", RULES)
+        job = without_alias_keys(job)
         model = {side: _with_size(job["model"][side], side) for side in ("encoder", "decoder")}
     except (yaml.YAMLError, TypeError, KeyError) as error:
         raise CheckpointError(f"{run}/config.yaml: not the config of a run") from error
