@@ -11,6 +11,7 @@ import yaml
 
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose, compose_config, conf_dir
+from seq2seq_lab.config.rules import RULES
 from seq2seq_lab.errors import UserError
 
 CONF = conf_dir()
@@ -216,6 +217,29 @@ def imported_by_check(before: str = "pass") -> list[str]:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return ast.literal_eval(done.stdout)
+
+
+def light_targets_import_lightning(slow: tuple[str, ...]) -> bool:
+    """Import every class that conf/ names, but those listed as slow, in a fresh process."""
+    found = re.findall(r"_target_: (\S+)", "\n".join(p.read_text() for p in CONF.rglob("*.yaml")))
+    light = sorted(
+        {t for t in found if t.startswith(("seq2seq_lab.", "torch.")) and not t.startswith(slow)}
+    )
+    assert light
+    code = (
+        "import sys; from seq2seq_lab.config.build import target_class; "
+        f"[target_class(t) for t in {light!r}]; print('pytorch_lightning' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ast.literal_eval(done.stdout)
+
+
+def test_every_target_that_imports_lightning_is_listed_as_slow():
+    assert not light_targets_import_lightning(RULES.slow)
+
+
+def test_planted_target_that_imports_lightning_is_noticed():
+    assert light_targets_import_lightning(("seq2seq_lab.training.callback.",))
 
 
 def test_a_check_imports_nothing_slow():

@@ -34,44 +34,42 @@ _SIMPLE: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def fits(value: Any, expr: ast.expr | None, module: str, depth: int = 0) -> bool:
+def fits(value: Any, expr: ast.expr | None, module: str) -> bool:
     """Tell whether the value fits the annotation `expr`, whose names are looked up in `module`."""
     if value == MISSING:
         return True
     match expr:
         case ast.Constant(value=str(text)):
-            return fits(value, ast.parse(text, mode="eval").body, module, depth)
+            return fits(value, ast.parse(text, mode="eval").body, module)
         case ast.Constant():
             return value is None
         case ast.BinOp(left=left, right=right):
-            return fits(value, left, module, depth) or fits(value, right, module, depth)
+            return fits(value, left, module) or fits(value, right, module)
         case ast.Subscript(value=outer, slice=inner):
             options = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-            return _fits_subscript(value, ast.unparse(outer), options, module, depth)
+            return _fits_subscript(value, ast.unparse(outer), options, module)
         case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SIMPLE:
             return _SIMPLE[name](value)
         case ast.Attribute(attr=name):  # nn.Module is a class; torch.device: no way to tell
             return is_node(value) or not name[0].isupper()
-        case ast.Name(id=name) if depth < 8:
-            return _fits_name(value, name, module, depth + 1)
+        case ast.Name(id=name):
+            return _fits_name(value, name, module)
     return True  # nothing is known of this annotation, so nothing can be wrong
 
 
-def _fits_name(value: Any, name: str, module: str, depth: int) -> bool:
+def _fits_name(value: Any, name: str, module: str) -> bool:
     match definition(module, name):
         case (_, ast.ClassDef()):
             return is_node(value)
         case (place, ast.Name() | ast.Subscript() | ast.BinOp() as alias):
-            return fits(value, alias, place, depth)
+            return fits(value, alias, place)
     return True
 
 
-def _fits_subscript(
-    value: Any, name: str, options: list[ast.expr], module: str, depth: int
-) -> bool:
+def _fits_subscript(value: Any, name: str, options: list[ast.expr], module: str) -> bool:
     if name in {"Optional", "Union"}:
         is_none = value is None and name == "Optional"
-        return is_none or any(fits(value, option, module, depth) for option in options)
+        return is_none or any(fits(value, option, module) for option in options)
     if name == "Literal":
         allowed = [ast.literal_eval(option) for option in options]
         return any(type(value) is type(one) and value == one for one in allowed)
@@ -79,11 +77,9 @@ def _fits_subscript(
         is_long = isinstance(value, list) and len(value) == len(options)
         return is_long and all(map(fits, value, options, [module] * len(value)))
     if name in _LISTS:
-        return isinstance(value, list) and all(fits(v, options[0], module, depth) for v in value)
+        return isinstance(value, list) and all(fits(v, options[0], module) for v in value)
     if name == "dict":
-        return _SIMPLE[name](value) and all(
-            fits(v, options[1], module, depth) for v in value.values()
-        )
+        return _SIMPLE[name](value) and all(fits(v, options[1], module) for v in value.values())
     return is_node(value)  # Callable[...] or a generic class
 
 
@@ -118,9 +114,7 @@ def _correction(value: Any, expected: str) -> str:
 
 def mismatch(value: Any, argument: Argument, module: str) -> str | None:
     """Return why the value does not fit the argument (`expected int, got 'x'`), or None if it fits."""
-    if argument.annotation is None or (value is None and argument.default_is_none):
-        return None
-    if fits(value, argument.annotation, module):
+    if argument.annotation is None or fits(value, argument.annotation, module):
         return None
     expected = ast.unparse(argument.annotation).strip("'\"")
     if re.fullmatch(r"[\w.]*\b[A-Z]\w*", expected) and expected not in {"Any", "Path"}:

@@ -60,19 +60,17 @@ def without_alias_keys(value: Any, rules: Rules = RULES, path: str = "") -> Any:
         raise ConfigError(f"{path}: still ???; give it a value")
     if not isinstance(value, dict):
         return value
-    kept = list(value)
-    if is_node(value):
-        problem = rules.target_problem(value["_target_"], path)
-        raise_problems([problem] if problem else [])
-        signature = signature_of(value["_target_"])
-        if signature is None:
-            raise ConfigError(f"_target_ {value['_target_']}: not found in the installed version")
-        kept = [
-            key
-            for key in value
-            if key == "_target_"
-            or (key == "_partial_" and value[key])
-            or key in signature.arguments
-            or (signature.is_open and not key.startswith("_"))
-        ]
-    return {key: without_alias_keys(value[key], rules, join(path, key)) for key in kept}
+    if not is_node(value):
+        return {k: without_alias_keys(v, rules, join(path, k)) for k, v in value.items()}
+    target = value["_target_"]
+    problem = rules.target_problem(target, path)
+    raise_problems([problem] if problem else [])
+    signature = signature_of(target)
+    if signature is None:
+        raise ConfigError(f"_target_ {target}: not found in the installed version")
+    settings = {"_target_": target, **({"_partial_": True} if value.get("_partial_") else {})}
+    return settings | {
+        k: without_alias_keys(v, rules, join(path, k))
+        for k, v in value.items()
+        if k in signature.arguments or (signature.is_open and not k.startswith("_"))
+    }

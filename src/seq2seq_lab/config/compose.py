@@ -53,8 +53,8 @@ class Session:
         self.parser = OverridesParser.create(config_loader=loader)
         self.sweep_parameters: list[str] = []
 
-    def ask_config(self, overrides: list[str]) -> None:
-        """Learn from an experiment whether it is a sweep and over what."""
+    def read_sweep(self, overrides: list[str]) -> None:
+        """Set mode and parameters of the sweep that an experiment declares."""
         with suppress(Exception):  # mistakes are reported later
             if any(text.startswith(("experiment=", "hydra.mode=")) for text in overrides):
                 sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
@@ -106,7 +106,7 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
             loader.repository.initialize_sources(search)
         is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
         opened = Session(loader, name, is_sweep=is_sweep, is_ours=is_ours)
-        opened.ask_config(getattr(arguments, "overrides", []))
+        opened.read_sweep(getattr(arguments, "overrides", []))
         yield opened
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,9 @@ def launch(
             raise
         jobs.raise_failures()
 
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them
     try:
-        with _hydra_raises():
-            return errors.run(run)
+        return errors.run(run)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
 
@@ -84,19 +84,6 @@ def _print_help(command: Callable[[], object]) -> None:
             command()  # Hydra ends it by SystemExit
     finally:
         sys.stdout.write(_PRIVATE_OPTION.sub("", text.getvalue()))
-
-
-@contextlib.contextmanager
-def _hydra_raises() -> Iterator[None]:
-    """Make Hydra raise its errors instead of printing them."""
-    before = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop("HYDRA_FULL_ERROR")
-        if before is not None:
-            os.environ["HYDRA_FULL_ERROR"] = before
 
 
 def _wants_traceback() -> bool:
