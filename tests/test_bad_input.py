@@ -82,7 +82,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(command):
     assert_told(outcome, 4, ("nan", "lower training.optimizer.lr"))
 
 
-def test_memory_that_runs_out_is_told_with_the_key_to_lower(command, monkeypatch):
+def test_memory_that_runs_out_is_reported_with_the_key_to_lower(command, monkeypatch):
     def step(*_):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
@@ -101,7 +101,7 @@ def test_planted_error_outside_the_contract_is_caught(command, monkeypatch):
     def bug(*_, **__):
         raise KeyError("dropout=1.5")
 
-    monkeypatch.setattr("seq2seq_lab.config.check.check", bug)
+    monkeypatch.setattr("seq2seq_lab.config.check.all_problems", bug)
     with pytest.raises(AssertionError):
         assert_told(command("model.dropout=1.5"), 2, ("dropout=1.5",))
 
@@ -172,7 +172,7 @@ PROCESSES = {
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_a_real_process_tells_it_alike(tmp_path, name):
+def test_a_real_process_reports_it_alike(tmp_path, name):
     arguments, code, *says = PROCESSES[name]
     done = run_script("train.py", *arguments, "training/logger=csv", cwd=tmp_path)
     assert_told(

@@ -19,6 +19,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from seq2seq_lab.config.command_line import quoted, translated
+from seq2seq_lab.config.compose import job_of
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import ConfigError, SweepError, one_line
 from seq2seq_lab.report.refresh import refresh_report
@@ -95,14 +96,8 @@ class StudySweeper(BasicSweeper):
         with translated():
             loader: Any = self.hydra_context.config_loader
             cfg = loader.load_sweep_config(self.config, list(overrides))
-        before = HydraConfig.instance().cfg
-        try:
-            HydraConfig.instance().set_config(cfg)
-            with open_dict(cfg), read_write(cfg):
-                job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        with job_of(cfg) as job:
             return resolve(job)
-        finally:
-            HydraConfig.instance().cfg = before
 
     def _launch(self, study: Study, runs: list[PlannedRun]) -> dict[str, str]:
         """Launch the runs; return why a launcher did not start some. A killed worker costs only its own run a try."""

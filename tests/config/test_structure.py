@@ -124,6 +124,7 @@ BAD = [
         "minilab.parts has no class Tnah; did you mean Tanh?",
     ),
     ("model.cell._target_=minilab.parts._Hidden", 2, "minilab.parts has no class _Hidden"),
+    ("model.cell._target_='minilab.training./parts.Tanh'", 2, "no such class of ours"),
     ("model.cell._target_=minilab.parts.nn.Linear", 2, "no such class of ours"),
     ("model.cell._target_=minilab.parts.torch", 2, "minilab.parts has no class torch"),
     ("model.cell._target_=3", 2, "_target_ must be a dotted class name, got 3"),
@@ -150,7 +151,7 @@ def test_all_mistakes_come_in_one_message(conf):
         assert text in message
 
 
-def test_a_mistake_in_a_dial_is_told_once_at_the_dial(conf):
+def test_a_mistake_in_an_alias_key_is_reported_once_at_that_key(conf):
     message = mistake(conf, ["model.dim=x"])[1]
     assert message == "model.dim: expected int, got 'x'"
 
@@ -210,7 +211,7 @@ def test_a_bug_of_a_constructor_becomes_a_line(conf):
         check(cfg, RULES)
 
 
-def test_an_unused_dial_is_a_dead_key(conf):
+def test_an_alias_key_without_a_reference_is_a_dead_key(conf):
     cfg = compose_config([], conf)
     cfg.model.cell.dim = 3
     with pytest.raises(ConfigError, match=r"model\.dim: no such key"):
@@ -251,7 +252,7 @@ def test_compose_resolves_choices_and_keeps_missing_values(conf):
     assert "hydra" not in plain
 
 
-def test_build_drops_dials_and_passes_runtime_arguments(conf):
+def test_build_drops_alias_keys_and_passes_runtime_arguments(conf):
     node = compose([], conf)["model"]
     model = build(node, RULES, vocab_size=13)
     assert type(model).__name__ == "Model"
@@ -270,7 +271,7 @@ def test_build_of_none_is_none():
     assert build(None) is None
 
 
-def test_build_tells_what_a_nested_constructor_refuses(conf):
+def test_build_reports_what_a_nested_constructor_refuses(conf):
     node = compose(["model.dim=0"], conf)["model"]
     with pytest.raises(ConfigError, match=r"^Model\.cell: dim=0: must be >= 1"):
         build(node, RULES, vocab_size=13)

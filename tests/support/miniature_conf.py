@@ -3,7 +3,7 @@
 import textwrap
 from pathlib import Path
 
-from seq2seq_lab.config.structure import NAMESPACE, NODE, OPTIONAL_NODE, Rules
+from seq2seq_lab.config.rules import NAMESPACE, NODE, OPTIONAL_NODE, Rules
 
 RULES = Rules(
     modules=("minilab.parts", "minilab.training.*"),
@@ -35,7 +35,7 @@ RULES = Rules(
         },
         "training.callback": None,
     },
-    runtime={"training.callback.*": ("run_dir",)},
+    slow=("pytorch_lightning.", "minilab.training.datamodule."),
 )
 
 FILES = {
@@ -103,8 +103,8 @@ FILES = {
     """,
     "minilab/training/callback.py": """
         class Samples:
-            def __init__(self, run_dir: str, count: int = 3) -> None:
-                self.run_dir, self.count = run_dir, count
+            def __init__(self, count: int = 3) -> None:
+                self.count = count
     """,
     "conf/train.yaml": """
         defaults:

@@ -1,4 +1,4 @@
-"""Whether a plain config value fits a type annotation, and how to say so when it does not."""
+"""Whether a plain config value fits a type annotation, and the message where it does not."""
 
 import ast
 import json
@@ -6,12 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from seq2seq_lab.config.signature import MISSING, Argument, definition, is_node
+from seq2seq_lab.config.keys import MISSING, is_node
+from seq2seq_lab.config.signature import Argument, definition
 
-_LISTS = frozenset({"list", "List", "Sequence", "Iterable", "Collection", "tuple", "Tuple"})
-_DICTS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
-_TEXTS = frozenset({"str", "Path", "PathLike"})
-_ANYTHING = frozenset({"Any", "object", "TypeVar", "Self"})
+_LISTS = ("list", "Sequence", "Iterable", "tuple")
 
 
 def is_number(value: object) -> bool:
@@ -19,90 +17,74 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, dict) and not is_node(value)
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
-_BUILTINS: dict[str, Callable[[Any], bool]] = {
+_SIMPLE: dict[str, Callable[[Any], bool]] = {
+    "Any": lambda _: True,
     "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "int": lambda value: is_number(value) and isinstance(value, int),
     "float": is_number,
+    "str": _is_text,
+    "Path": _is_text,
     "Callable": is_node,
-    "type": is_node,
-    **dict.fromkeys(_ANYTHING, lambda _: True),
-    **dict.fromkeys(_TEXTS, lambda value: isinstance(value, str)),
+    "dict": lambda value: isinstance(value, dict) and not is_node(value),
     **dict.fromkeys(_LISTS, lambda value: isinstance(value, list)),
-    **dict.fromkeys(_DICTS, _is_mapping),
 }
 
 
-def _fits_name(value: Any, name: str, module: str, depth: int) -> bool:
-    if name in _BUILTINS:
-        return _BUILTINS[name](value)
-    found = definition(module, name) if depth < 8 else None
-    if found is None or isinstance(found[1], ast.FunctionDef | ast.Call):
-        return True  # nothing is known of this name, so nothing can be wrong
-    if isinstance(found[1], ast.ClassDef):
-        return is_node(value)
-    return fits(value, found[1], found[0], depth + 1)
-
-
-def _fits_list(value: Any, name: str, items: list[ast.expr], module: str, depth: int) -> bool:
-    if not isinstance(value, list):
-        return False
-    is_fixed = name in {"tuple", "Tuple"} and ast.unparse(items[-1]) != "..."
-    if is_fixed and len(items) != len(value):
-        return False
-    types = items if is_fixed else [items[0]] * len(value)
-    return all(fits(v, t, module, depth + 1) for v, t in zip(value, types, strict=True))
-
-
-def _fits_subscript(value: Any, expr: ast.Subscript, module: str, depth: int) -> bool:
-    name = ast.unparse(expr.value).split(".")[-1]
-    items = expr.slice.elts if isinstance(expr.slice, ast.Tuple) else [expr.slice]
-    if name == "Optional":
-        return value is None or fits(value, items[0], module, depth + 1)
-    if name == "Union":
-        return any(fits(value, item, module, depth + 1) for item in items)
-    if name in {"Annotated", "Final"}:
-        return fits(value, items[0], module, depth + 1)
-    if name == "Literal":
-        options = [ast.literal_eval(item) for item in items]
-        return any(type(value) is type(option) and value == option for option in options)
-    if name in _LISTS:
-        return _fits_list(value, name, items, module, depth)
-    if name in _DICTS:
-        return _is_mapping(value) and all(
-            fits(v, items[-1], module, depth + 1) for v in value.values()
-        )
-    return is_node(value)  # Callable[...], type[...], or a generic class
-
-
-def fits(value: Any, expr: ast.expr | None, module: str, depth: int = 0) -> bool:
+def fits(value: Any, expr: ast.expr | None, module: str) -> bool:
     """Tell whether the value fits the annotation `expr`, whose names are looked up in `module`."""
-    if expr is None or value == MISSING:
+    if value == MISSING:
         return True
-    if isinstance(expr, ast.Constant):
-        if isinstance(expr.value, str):
-            return fits(value, ast.parse(expr.value, mode="eval").body, module, depth + 1)
-        return value is None if expr.value is None else True
-    if isinstance(expr, ast.BinOp):
-        return fits(value, expr.left, module, depth) or fits(value, expr.right, module, depth)
-    if isinstance(expr, ast.Subscript):
-        return _fits_subscript(value, expr, module, depth)
-    if isinstance(expr, ast.Name):
-        return _fits_name(value, expr.id, module, depth)
-    if isinstance(
-        expr, ast.Attribute
-    ):  # nn.Module, torch.Tensor: a class; torch.device: no way to tell
-        if expr.attr in _BUILTINS:
-            return _fits_name(value, expr.attr, module, depth)
-        return is_node(value) or not expr.attr[0].isupper()
+    match expr:
+        case ast.Constant(value=str(text)):
+            return fits(value, ast.parse(text, mode="eval").body, module)
+        case ast.Constant():
+            return value is None
+        case ast.BinOp(left=left, right=right):
+            return fits(value, left, module) or fits(value, right, module)
+        case ast.Subscript(value=outer, slice=inner):
+            options = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            return _fits_subscript(value, ast.unparse(outer), options, module)
+        case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SIMPLE:
+            return _SIMPLE[name](value)
+        case ast.Attribute(attr=name):  # nn.Module is a class; torch.device: no way to tell
+            return is_node(value) or not name[0].isupper()
+        case ast.Name(id=name):
+            return _fits_name(value, name, module)
+    return True  # nothing is known of this annotation, so nothing can be wrong
+
+
+def _fits_name(value: Any, name: str, module: str) -> bool:
+    match definition(module, name):
+        case (_, ast.ClassDef()):
+            return is_node(value)
+        case (place, ast.Name() | ast.Subscript() | ast.BinOp() as alias):
+            return fits(value, alias, place)
     return True
 
 
+def _fits_subscript(value: Any, name: str, options: list[ast.expr], module: str) -> bool:
+    if name in {"Optional", "Union"}:
+        is_none = value is None and name == "Optional"
+        return is_none or any(fits(value, option, module) for option in options)
+    if name == "Literal":
+        allowed = [ast.literal_eval(option) for option in options]
+        return any(type(value) is type(one) and value == one for one in allowed)
+    if name == "tuple" and ast.unparse(options[-1]) != "...":
+        is_long = isinstance(value, list) and len(value) == len(options)
+        return is_long and all(map(fits, value, options, [module] * len(value)))
+    if name in _LISTS:
+        return isinstance(value, list) and all(fits(v, options[0], module) for v in value)
+    if name == "dict":
+        return _SIMPLE[name](value) and all(fits(v, options[1], module) for v in value.values())
+    return is_node(value)  # Callable[...] or a generic class
+
+
 def show(value: Any) -> str:
-    """Return a short picture of a config value, as YAML would write it."""
+    """Return the value as YAML would write it, cut to one short line."""
     if is_node(value):
         return f"a {str(value['_target_']).rpartition('.')[2]} node"
     if isinstance(value, str):
@@ -111,8 +93,13 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _hint(value: Any, expected: str) -> str:
+def _correction(value: Any, expected: str) -> str:
+    """Return `; write VALUE` where the value only needs another spelling."""
     words = set(re.findall(r"\w+", expected))
+    if isinstance(value, float) and "int" in words and value.is_integer():
+        return f"; write {int(value)}"
+    if isinstance(value, str) and "bool" in words and value.lower() in {"yes", "no", "on", "off"}:
+        return f"; write {str(value.lower() in {'yes', 'on'}).lower()}"
     if isinstance(value, str) and words & {"int", "float"}:
         try:
             number = float(value)
@@ -122,20 +109,14 @@ def _hint(value: Any, expected: str) -> str:
             return "; write " + re.sub("[eE]", ".0e", value)
         if "float" in words or number.is_integer():
             return f"; write {value.strip()} without quotes"
-    if isinstance(value, float) and "int" in words and value.is_integer():
-        return f"; write {int(value)}"
-    if isinstance(value, str) and "bool" in words and value.lower() in {"yes", "no", "on", "off"}:
-        return f"; write {str(value.lower() in {'yes', 'on'}).lower()}"
     return ""
 
 
 def mismatch(value: Any, argument: Argument, module: str) -> str | None:
     """Return why the value does not fit the argument (`expected int, got 'x'`), or None if it fits."""
-    if value is None and argument.default_is_none:
-        return None
     if argument.annotation is None or fits(value, argument.annotation, module):
         return None
     expected = ast.unparse(argument.annotation).strip("'\"")
     if re.fullmatch(r"[\w.]*\b[A-Z]\w*", expected) and expected not in {"Any", "Path"}:
         expected = f"a {expected.rpartition('.')[2]} (a node with _target_)"
-    return f"expected {expected}, got {show(value)}{_hint(value, expected)}"
+    return f"expected {expected}, got {show(value)}{_correction(value, expected)}"

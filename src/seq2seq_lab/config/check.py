@@ -2,9 +2,9 @@
 
 from omegaconf import DictConfig, OmegaConf
 
+from seq2seq_lab.config.problems import Problem, raise_problems
 from seq2seq_lab.config.resolve import plain_values
-from seq2seq_lab.config.rules import RULES
-from seq2seq_lab.config.structure import Problem, Rules, raise_problems
+from seq2seq_lab.config.rules import RULES, Rules
 
 
 def check(cfg: DictConfig, rules: Rules = RULES, *, with_lightning: bool = False) -> None:

@@ -16,10 +16,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from seq2seq_lab.config import command_line
 from seq2seq_lab.config.check import all_problems
+from seq2seq_lab.config.keys import join
 from seq2seq_lab.config.overrides import check_overrides
-from seq2seq_lab.config.resolve import all_keys, resolve
+from seq2seq_lab.config.problems import Problem
+from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.config.rules import RULES
-from seq2seq_lab.config.structure import Problem, join
 
 
 def conf_dir() -> Path:
@@ -30,11 +31,14 @@ def conf_dir() -> Path:
 
 
 @contextmanager
-def _hydra_config_kept() -> Iterator[None]:
+def job_of(cfg: DictConfig) -> Iterator[DictConfig]:
+    """Yield a composed config without Hydra's own settings, which `${hydra:...}` reads within the block."""
     singleton = HydraConfig.instance()
     before = singleton.cfg
     try:
-        yield
+        singleton.set_config(cfg)
+        with open_dict(cfg), read_write(cfg):
+            yield OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     finally:
         singleton.cfg = before
 
@@ -49,9 +53,9 @@ class Session:
         self.parser = OverridesParser.create(config_loader=loader)
         self.sweep_parameters: list[str] = []
 
-    def ask_config(self, overrides: list[str]) -> None:
-        """Learn from an experiment whether it is a sweep and over what."""
-        with suppress(Exception):  # mistakes are told later
+    def read_sweep(self, overrides: list[str]) -> None:
+        """Set mode and parameters of the sweep that an experiment declares."""
+        with suppress(Exception):  # mistakes are reported later
             if any(text.startswith(("experiment=", "hydra.mode=")) for text in overrides):
                 sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
                 cfg = load(self.config_name, overrides, sweep, validate_sweep_overrides=False)
@@ -77,14 +81,6 @@ class Session:
         """Compose with some overrides, Hydra's own settings included."""
         return self.loader.load_configuration(self.config_name, overrides, self.mode)
 
-    def keys(self, cfg: DictConfig) -> list[str]:
-        """Return the dotted paths of all keys."""
-        return all_keys(cfg)
-
-    def settings(self, cfg: DictConfig) -> Any:
-        """Return Hydra's own settings as plain containers."""
-        return OmegaConf.to_container(cfg.hydra, resolve=False)
-
     def problems(self, cfg: DictConfig) -> list[Problem]:
         """Return what `check` would find in what was composed from the overrides without a mistake.
 
@@ -92,15 +88,8 @@ class Session:
         """
         if not self.is_ours:
             return []
-        with _hydra_config_kept():
-            HydraConfig.instance().set_config(cfg)
-            with open_dict(cfg), read_write(cfg):
-                job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        with job_of(cfg) as job:
             return all_problems(job, RULES, with_lightning=False)
-
-    def apply(self, cfg: DictConfig, override: Any) -> None:
-        """Apply one parsed value override in place."""
-        self.loader._apply_overrides_to_config([override], cfg)
 
 
 @contextmanager
@@ -117,23 +106,26 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
             loader.repository.initialize_sources(search)
         is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
         opened = Session(loader, name, is_sweep=is_sweep, is_ours=is_ours)
-        opened.ask_config(getattr(arguments, "overrides", []))
+        opened.read_sweep(getattr(arguments, "overrides", []))
         yield opened
+
+
+def _composed(overrides: list[str], conf: Path | None) -> DictConfig:
+    with command_line.translated(), session(str(conf or conf_dir())) as opened:
+        check_overrides(opened, overrides)
+        return opened.compose(list(overrides))
 
 
 def compose_config(overrides: list[str], conf: Path | None = None) -> DictConfig:
     """Compose as the command line does, with its errors; `${hydra:...}` resolves until the next composition."""
-    with command_line.translated(), session(str(conf or conf_dir())) as opened:
-        check_overrides(opened, overrides)
-        cfg = opened.compose(list(overrides))
+    cfg = _composed(overrides, conf)
+    with job_of(cfg) as job:
+        OmegaConf.set_struct(job, value=True)
     HydraConfig.instance().set_config(cfg)
-    with open_dict(cfg), read_write(cfg):
-        job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    OmegaConf.set_struct(job, value=True)
     return job
 
 
 def compose(overrides: list[str], conf: Path | None = None) -> dict[str, Any]:
     """Compose conf/train.yaml with overrides and return it resolved, as plain dicts, lists and scalars."""
-    with _hydra_config_kept():
-        return resolve(compose_config(overrides, conf))
+    with job_of(_composed(overrides, conf)) as job:
+        return resolve(job)

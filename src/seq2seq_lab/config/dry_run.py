@@ -1,30 +1,24 @@
-"""Build every sound node of a config once on the meta device, leaves first, to hear what constructors refuse.
+"""Ranges and contradictions of a config: every sound node is built once on the meta device, leaves first.
 
-A constructor's own `ValueError` is the only statement of ranges and contradictions, so it is asked before any data
-is read. Lightning's classes (5 s to import) and those that need them are left out at first (what they hold is
-tried) and built too once Lightning is imported anyway.
+A constructor's own `ValueError` is the only statement of ranges and contradictions, so it is called before any data
+are read. Targets whose import takes seconds (`Rules.slow`) are left out at first, what they hold is built; once
+Lightning is imported they are built too.
 """
 
 import functools
-import importlib
 import warnings
+from contextlib import AbstractContextManager
 from typing import Any
-from unittest import mock
 
 from seq2seq_lab.config.annotation import fits
-from seq2seq_lab.config.signature import MISSING, Signature, imports_any, is_node, signature_of
-from seq2seq_lab.config.structure import (
-    SETTINGS,
-    Problem,
-    Rules,
-    Tree,
-    join,
-    structure_problems,
-    target_problem,
-)
+from seq2seq_lab.config.build import target_class
+from seq2seq_lab.config.keys import MISSING, is_below, is_node, items, join
+from seq2seq_lab.config.problems import Problem
+from seq2seq_lab.config.rules import Rules
+from seq2seq_lab.config.signature import Signature, signature_of
+from seq2seq_lab.config.structure import SETTINGS, Tree, structure_problems
 from seq2seq_lab.errors import UserError, one_line
 
-_SLOW_IMPORTS = frozenset({"pytorch_lightning", "lightning", "lightning_fabric", "wandb"})
 _VOCABULARY_SIZE = 11
 _ONLY_NO_PARAMETERS = "optimizer got an empty parameter list"
 _LIGHTNINGS_VALUE_ERROR = "MisconfigurationException"
@@ -34,26 +28,36 @@ _FAILED, _UNKNOWN = object(), object()
 def find_problems(
     raw: dict, plain: dict, rules: Rules, *, with_lightning: bool = False
 ) -> list[Problem]:
-    """Return all problems of a config: names, types and targets, then ranges."""
-    tree = Tree(raw, plain)
-    found = structure_problems(tree, rules)
-    return found + range_problems(tree, rules, found, with_lightning=with_lightning)
-
-
-def range_problems(
-    tree: Tree, rules: Rules, found: list[Problem], *, with_lightning: bool = False
-) -> list[Problem]:
-    """Build every sound node once, on no device, and return what they refuse; Lightning's only on demand."""
+    """Return all problems of a config: names, types and targets, then ranges; Lightning's only on demand."""
     import torch
 
+    tree = Tree(raw, plain)
+    found = structure_problems(tree, rules)
     trial = _Trial(tree, rules, {p.path for p in found}, with_lightning=with_lightning)
-    # a normal draw on the meta device imports torch._dynamo, which takes longer than all the rest
-    no_draw = mock.patch.object(torch.nn.init, "normal_", lambda tensor, *_, **__: tensor)
     fork = torch.random.fork_rng(devices=[])
-    with warnings.catch_warnings(), fork, no_draw, torch.device("meta"):
+    with warnings.catch_warnings(), fork, torch.device("meta"), _without_normal_draws():
         warnings.simplefilter("ignore")
-        trial.value("", tree.plain)
-    return trial.problems
+        trial.value("", plain)
+    return found + trial.problems
+
+
+def _without_normal_draws() -> AbstractContextManager:
+    """Leave tensors as they are where a constructor draws normal weights.
+
+    On the meta device there are no weights, yet such a draw imports torch._dynamo: longer than all the rest.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Undrawn(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+        ) -> Any:
+            given = kwargs or {}
+            is_draw = func is torch.nn.init.normal_
+            return given["tensor"] if is_draw else func(*args, **given)
+
+    return Undrawn()
 
 
 class _Trial:
@@ -73,79 +77,69 @@ class _Trial:
         if not isinstance(value, dict | list):
             return self.built.get(path, value)
         if path not in self.built:
-            keys = value.items() if isinstance(value, dict) else enumerate(value)
-            items: dict[Any, Any] = {
-                k: self.value(join(path, k), v) for k, v in keys if k not in SETTINGS
-            }
+            inner = {k: self.value(join(path, k), v) for k, v in items(value) if k not in SETTINGS}
             self.built[path] = (
-                self._node(path, value, items)
-                if isinstance(value, dict) and is_node(value)
-                else _mark(value, items)
+                self._node(path, value, inner)  # type: ignore[arg-type]
+                if is_node(value)
+                else _mark(inner) or (inner if isinstance(value, dict) else list(inner.values()))
             )
         return self.built[path]
 
-    def _node(self, path: str, node: dict, items: dict[str, Any]) -> Any:
-        if target_problem(node["_target_"], self.rules) is not None:
+    def _node(self, path: str, node: dict, inner: dict[str, Any]) -> Any:
+        target = node["_target_"]
+        if self.rules.target_problem(target) is not None:
             return _FAILED  # never call what is not on the list, however it was reached
-        signature = signature_of(node["_target_"])
-        module, _, name = node["_target_"].rpartition(".")
-        if signature is None or any(b == path or b.startswith(path + ".") for b in self.broken):
+        signature = signature_of(target)
+        if signature is None or any(is_below(broken, (path,)) for broken in self.broken):
             return _FAILED
-        arguments = {
-            k: v for k, v in items.items() if k in signature.arguments or signature.is_open
-        }
-        marks = [v for v in arguments.values() if v is _FAILED or v is _UNKNOWN]
-        if marks or (_is_slow(module) and not self.with_lightning):
-            return _FAILED if _FAILED in marks else _UNKNOWN
+        given = {k: v for k, v in inner.items() if k in signature.arguments or signature.is_open}
+        is_slow = target.startswith(self.rules.slow) and not self.with_lightning
+        mark = _mark(given) or (_UNKNOWN if is_slow else None)
+        if mark is not None:
+            return mark
+        is_partial = bool(node.get("_partial_"))
+        complete = _complete(signature, given, is_partial=is_partial)
+        built = _UNKNOWN
         try:
-            trial = self._complete(signature, arguments, is_partial=bool(node.get("_partial_")))
-            target = getattr(importlib.import_module(module), name)
-            built = _UNKNOWN if trial is None else target(**trial)
-            return functools.partial(target, **arguments) if node.get("_partial_") else built
-        except Exception as error:  # any failure of a constructor is told as a problem of its node
-            if str(error) == _ONLY_NO_PARAMETERS:
-                return functools.partial(target, **arguments)
-            kind = type(error).__name__
-            is_told = isinstance(error, ValueError | UserError) or kind == _LIGHTNINGS_VALUE_ERROR
-            what = "" if is_told else f"{name}: {kind}: "
-            self.problems.append(Problem(path, what + one_line(error)))
-        return _FAILED
-
-    def _complete(
-        self, signature: Signature, given: dict[str, Any], *, is_partial: bool
-    ) -> dict[str, Any] | None:
-        """Return the arguments with stand-ins for what comes at run time; None if there is no stand-in."""
-        trial = dict(given)
-        for name, argument in signature.arguments.items():
-            is_missing = trial.get(name) == MISSING if isinstance(trial.get(name), str) else False
-            if is_missing and fits(_VOCABULARY_SIZE, argument.annotation, signature.module):
-                trial[name] = _VOCABULARY_SIZE
-            elif is_missing or (argument.required and name not in trial):
-                stand_in = _stand_in(name) if is_partial else None
-                if stand_in is None:
-                    return None
-                trial[name] = stand_in
-        return trial
+            make = target_class(target)
+            if complete is not None:
+                built = make(**complete)
+        except Exception as error:  # whatever a constructor raises is a problem of its node
+            if str(error) != _ONLY_NO_PARAMETERS:
+                kind = type(error).__name__
+                is_value_error = isinstance(error, ValueError | UserError)
+                is_clear = is_value_error or kind == _LIGHTNINGS_VALUE_ERROR
+                what = "" if is_clear else f"{signature.name}: {kind}: "
+                self.problems.append(Problem(path, what + one_line(error)))
+                return _FAILED
+        return functools.partial(make, **given) if is_partial else built
 
 
-@functools.cache
-def _is_slow(module: str) -> bool:
-    root = module.split(".")[0]
-    return root in _SLOW_IMPORTS or (root != "torch" and imports_any(module, _SLOW_IMPORTS))
+def _complete(
+    signature: Signature, given: dict[str, Any], *, is_partial: bool
+) -> dict[str, Any] | None:
+    """Return the arguments with stand-ins for what comes at run time; None if there is no stand-in."""
+    complete = dict(given)
+    for name, argument in signature.arguments.items():
+        is_missing = isinstance(given.get(name), str) and given[name] == MISSING
+        if is_missing and fits(_VOCABULARY_SIZE, argument.annotation, signature.module):
+            complete[name] = _VOCABULARY_SIZE
+        elif is_missing or (argument.required and name not in given):
+            complete[name] = _stand_in(name) if is_partial else None
+            if complete[name] is None:
+                return None
+    return complete
 
 
 def _stand_in(name: str) -> Any:
     import torch
 
-    if (
-        name == "params"
-    ):  # an optimizer checks its settings, then refuses this: no 1 s import of torch._dynamo
+    if name == "params":  # an optimizer checks its settings before it refuses to have no parameters
         return []
     return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))]) if name == "optimizer" else None
 
 
-def _mark(value: dict | list, items: dict) -> Any:
-    for mark in (_FAILED, _UNKNOWN):
-        if any(item is mark for item in items.values()):
-            return mark
-    return items if isinstance(value, dict) else list(items.values())
+def _mark(inner: dict) -> Any:
+    """Return the marker of a node that holds one, or None."""
+    marks = [value for value in inner.values() if value is _FAILED or value is _UNKNOWN]
+    return _FAILED if _FAILED in marks else marks[0] if marks else None

@@ -4,8 +4,10 @@ import contextlib
 import functools
 import inspect
 import io
+import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from seq2seq_lab.config import command_line
+from seq2seq_lab import errors
+from seq2seq_lab.config.command_line import read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.overrides import check_overrides
+from seq2seq_lab.errors import StoppedError, SweepError, UserError, one_line
 
+TRACEBACK_VARIABLE = "SEQ2SEQ_LAB_TRACEBACK"
 _PRIVATE_OPTION = re.compile(r"(?<=[ ,])_\w+(, |$)", re.MULTILINE)
 Task = Callable[[DictConfig], object]
 
@@ -35,27 +40,43 @@ def launch(
     `main` may be plain or already decorated with `hydra.main`; `wrap` goes around it in every job. Errors are one line
     on stderr; of a sweep, every job runs, a failed one is reported at once, and the exit code is 8.
     """
-    task, folder = wrap(inspect.unwrap(main)), str(conf or conf_dir())
+    task, jobs = wrap(inspect.unwrap(main)), _Jobs()
 
-    def start(job: Callable[[DictConfig], None], arguments: Any) -> None:
-        if arguments is not None:
-            with session(folder, arguments) as opened:
-                check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])
-        guarded = functools.wraps(task)(job)
-        command = hydra.main(version_base="1.3", config_path=folder, config_name="train")(guarded)
-        if getattr(arguments, "help", False):
-            print_help(command)
-        else:
-            command()
+    @functools.wraps(task)
+    def job(cfg: DictConfig) -> None:
+        jobs.run(task, cfg)
 
-    def job_state() -> tuple[bool, list[str]]:
-        settings = HydraConfig.get()
-        return settings.mode == RunMode.MULTIRUN, list(settings.overrides.task)
+    def run() -> None:
+        try:
+            with translated():
+                _start(job, str(conf or conf_dir()))
+        except UserError as error:
+            if _wants_traceback() or "traceback=true" in sys.argv:
+                traceback.print_exception(error, file=sys.stderr)
+            raise
+        jobs.raise_failures()
 
-    return command_line.launch(task, start, job_state, get_args_parser())
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them
+    try:
+        return errors.run(run)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 
-def print_help(command: Callable[[], object]) -> None:
+def _start(job: Task, folder: str) -> None:
+    """Check the command line, then let Hydra carry it out."""
+    arguments = read_flags(get_args_parser(), sys.argv[1:])
+    if not (arguments.hydra_help or arguments.shell_completion):
+        with session(folder, arguments) as opened:
+            check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])
+    command = hydra.main(version_base="1.3", config_path=folder, config_name="train")(job)
+    if arguments.help:
+        _print_help(command)
+    else:
+        command()
+
+
+def _print_help(command: Callable[[], object]) -> None:
     """Print Hydra's help without the options that are parts of others, such as `model: _recurrent`."""
     text = io.StringIO()
     try:
@@ -63,3 +84,48 @@ def print_help(command: Callable[[], object]) -> None:
             command()  # Hydra ends it by SystemExit
     finally:
         sys.stdout.write(_PRIVATE_OPTION.sub("", text.getvalue()))
+
+
+def _wants_traceback() -> bool:
+    return os.environ.get(TRACEBACK_VARIABLE, "") not in {"", "0"}
+
+
+class _Jobs:
+    """The jobs of one command in this process, and what failed."""
+
+    def __init__(self) -> None:
+        self.process, self.count, self.is_sweep = os.getpid(), 0, False
+        self.failures: list[str] = []
+        self.first: Exception | None = None
+
+    def run(self, task: Task, cfg: DictConfig) -> None:
+        """Carry out one job; its error is stored, reported at once in a sweep, and never reaches Hydra's printer."""
+        settings = HydraConfig.get()
+        self.count += 1
+        self.is_sweep = settings.mode == RunMode.MULTIRUN
+        try:
+            task(cfg)
+        except Exception as error:
+            overrides = " ".join(settings.overrides.task)
+            self.failures.append(f"{overrides or 'no overrides'}: {one_line(error)}")
+            self.first = self.first or error
+            wants_traceback = cfg.get("traceback") is True or _wants_traceback()
+            if self.is_sweep:
+                errors.report(error, with_traceback=wants_traceback)
+            elif wants_traceback and isinstance(error, UserError):
+                traceback.print_exception(error, file=sys.stderr)
+            if self.is_sweep and isinstance(error, StoppedError):
+                raise SystemExit(error.exit_code) from None  # asked to stop: no next job
+            if (
+                os.getpid() != self.process
+            ):  # in a launcher's worker only an exception reaches the parent
+                raise SweepError(f"{overrides}: {one_line(error)}") from None
+
+    def raise_failures(self) -> None:
+        """Raise the error of a single job as it is, or the summary of a sweep."""
+        if self.is_sweep and self.failures:
+            done = self.count - len(self.failures)
+            failed = "; ".join(self.failures)
+            raise SweepError(f"{done} of {self.count} runs finished; failed: {failed}")
+        if self.first is not None:
+            raise self.first

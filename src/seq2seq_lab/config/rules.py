@@ -1,8 +1,65 @@
-"""The tables of what a config may name: edit these when a class, a root key or a group is added."""
+"""What a config may name: edit the tables below when a class, a root key or a group is added."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
-from seq2seq_lab.config.structure import NAMESPACE, NODE, OPTIONAL_NODE, Rules
+from seq2seq_lab.config.annotation import is_number, show
+from seq2seq_lab.config.problems import Problem, closest
+from seq2seq_lab.config.signature import public_classes, source_file
+from seq2seq_lab.errors import one_line
+
+NODE = "node"
+"""In a namespace table: a node with `_target_`."""
+OPTIONAL_NODE = "node | None"
+NAMESPACE = "namespace"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a config may say.
+
+    `modules`: those whose public classes may be targets; `package.*` means the direct modules of a package of ours.
+    `targets`: exact dotted names of other libraries' classes. `slow`: how the targets begin whose import takes seconds.
+    `namespaces`: {path: {child: type}} of nodes without `_target_`; a type is NODE, OPTIONAL_NODE, NAMESPACE or an
+    annotation such as `int | None`; a namespace that is None is open: any child that is a node or null.
+    `ranges`: {root key or target.argument: (lowest, highest)} where no constructor of ours says so. `needs`: pairs of
+    keys, the second must be true where the first is, with the reason.
+    """
+
+    modules: tuple[str, ...]
+    targets: frozenset[str]
+    namespaces: Mapping[str, Mapping[str, str] | None]
+    slow: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[int | float, int | float]] = field(default_factory=dict)
+    needs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def range_problem(self, name: str, value: Any) -> str | None:
+        """Return why a number is outside the range declared for this name, or None."""
+        low, high = self.ranges.get(name, (-inf, inf))
+        if not is_number(value) or low <= value <= high:
+            return None
+        bounds = f">= {low:g}" if high == inf else f"from {low:g} to {high:,.0f}"
+        return f"{value} is out of range: must be {bounds}"
+
+    def target_problem(self, target: Any, path: str = "") -> Problem | None:
+        """Return why the target of the node at `path` may not be built, or None. Nothing is imported or run."""
+        if not isinstance(target, str):
+            return Problem(path, f"_target_ must be a dotted class name, got {show(target)}")
+        if target in self.targets:
+            return None
+        module, _, name = target.rpartition(".")
+        is_listed = module in self.modules or f"{module.rpartition('.')[0]}.*" in self.modules
+        if is_listed and source_file(module) is not None:
+            classes = public_classes(module)
+            text = f"{module} has no class {name}{closest(name, classes)}"
+            return None if name in classes else Problem(path, text)
+        if target.split(".")[0] in {m.split(".")[0] for m in self.modules}:
+            return Problem(path, f"_target_ {target}: no such class of ours")
+        text = f"_target_ {one_line(target)} is not on the list of classes that a config may name, so it was refused"
+        return Problem(path, text + closest(target, self.targets), is_unsafe=True)
+
 
 _OPTIMIZERS = "Adadelta Adagrad Adam AdamW RMSprop SGD"
 _SCHEDULES = (
@@ -63,8 +120,13 @@ RULES = Rules(
         },
         "training.callback": None,
     },
-    # Required arguments that `build(node, name=value)` gives at run time: {path or target pattern: names}.
-    runtime={},
+    # Lightning takes seconds to import; these classes are first tried once train.py has imported it.
+    slow=(
+        "pytorch_lightning.",
+        "seq2seq_lab.training.datamodule.",
+        "seq2seq_lab.training.callback.",
+        "seq2seq_lab.training.logger.",
+    ),
     # Numbers that no constructor of ours checks: {root key or target.argument: (lowest, highest)}.
     ranges={
         "seed": (0, 2**32 - 1),

@@ -20,8 +20,8 @@ import torch
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose_config
+from seq2seq_lab.config.problems import closest
 from seq2seq_lab.config.resolve import all_keys, resolve
-from seq2seq_lab.config.signature import closest
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS

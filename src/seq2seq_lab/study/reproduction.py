@@ -7,9 +7,8 @@ from typing import Any
 
 import yaml
 
+from seq2seq_lab.config.build import without_alias_keys
 from seq2seq_lab.config.keys import leaves
-from seq2seq_lab.config.rules import RULES
-from seq2seq_lab.config.structure import without_dials
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.files import sha256_of, write_text
 from seq2seq_lab.metrics.bleu import bleu_tokenizer
@@ -67,7 +66,7 @@ def write_job(run: Path, folder: Path, run_dir: Path) -> list[str]:
         alone = {key: None for key in _OUTSIDE if key in stored}
         training = {**stored["training"], "logger": None}
         job = {**stored, **alone, "training": training, "run_dir": str(run_dir)}
-        job = without_dials(job, "", RULES)
+        job = without_alias_keys(job)
         model = {side: _with_size(job["model"][side], side) for side in ("encoder", "decoder")}
     except (yaml.YAMLError, TypeError, KeyError) as error:
         raise CheckpointError(f"{run}/config.yaml: not the config of a run") from error
