@@ -7,13 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-SHOWN = {
-    "bleu": "BLEU",
-    "bleu_tok_lc": "BLEU, tokenised, lower-cased",
-    "chrf": "chrF",
-    "exact_match": "exact match %",
-    "perplexity": "perplexity (teacher-forced)",
-}
+from seq2seq_lab.metrics.table import METRICS
+
+SHOWN = {name: row.label for name, row in METRICS.items()}
+SHOWN["perplexity"] = "perplexity (teacher-forced)"
 
 
 def print_summary(run_dir: Path, numbers: dict[str, float]) -> None:

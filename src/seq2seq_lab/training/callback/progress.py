@@ -7,12 +7,13 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
 
+from seq2seq_lab.metrics.table import METRICS
+
 COLUMNS = {
     "train/loss_epoch": "loss {:.3f}",
     "val/loss": "val loss {:.3f}",
     "val/perplexity": "ppl {:.2f}",
-    "val/bleu": "BLEU {:.2f}",
-    "val/exact_match": "exact {:.1f} %",
+    **{f"val/{name}": row.epoch_line for name, row in METRICS.items() if row.epoch_line},
     "train/tokens_per_second": "{:,.0f} tokens/s",
 }
 """What the line of an epoch shows, in this order, as far as it was measured."""
