@@ -14,14 +14,15 @@ touches 0.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 
+from seq2seq_lab.metrics.metric import Array, Metric
 from seq2seq_lab.report import resampling
-from seq2seq_lab.report.sentence_scores import Array, Metric, influence
-from seq2seq_lab.report.student import detectable_shift, two_sided_quantile, two_sided_tail
+from seq2seq_lab.report.t_test import detectable_shift, two_sided_quantile, two_sided_tail
 
 LEVEL = 0.05
 _LOWEST_P = 1e-100
@@ -91,10 +92,13 @@ class Spread:
             for n in (self.num_seeds, self.num_sentences)
         ]
 
-        def excess(p: float) -> float:
-            return math.log(max(self.half_width(p), 1e-300) / found)
+        def excess(log_p: float) -> float:
+            return math.log(max(self.half_width(math.exp(log_p)), 1e-300) / found)
 
-        return _crossing(excess, max(min(ends), _LOWEST_P), max(*ends, _LOWEST_P))
+        low, high = math.log(max(min(ends), _LOWEST_P)), math.log(max(*ends, _LOWEST_P))
+        if excess(high) >= 0.0 or excess(low) <= 0.0:  # rounding, or below _LOWEST_P
+            return math.exp(high if excess(high) >= 0.0 else low)
+        return math.exp(brentq(excess, low, high, xtol=1e-14))
 
     def smallest_effect(self) -> float:
         """Return the true difference that this many seeds and sentences show with 80 % power at 5 %."""
@@ -102,24 +106,6 @@ class Spread:
         if self.sentences > 0.0:
             width += self.sentences * detectable_shift(self.num_sentences - 1.0) ** 2
         return math.sqrt(width)
-
-
-def _crossing(excess: Callable[[float], float], low: float, high: float) -> float:
-    """Return p in [low, high] where `excess`, falling in p, is 0: secants and bisection over log p."""
-    a, b = math.log(low), math.log(high)
-    over, under = excess(low), excess(high)
-    for step in range(100):
-        if b - a < 1e-14 * max(1.0, -b) or over <= 0.0 or under >= 0.0:
-            break
-        middle = (a + b) / 2.0 if step % 3 == 2 else a + (b - a) * over / (over - under)
-        here = excess(math.exp(middle))
-        if here > 0.0:
-            a, over = middle, here
-        else:
-            b, under = middle, here
-        if abs(here) < 1e-15:
-            return math.exp(middle)
-    return math.exp(a if over <= 0.0 else b)
 
 
 def spread(values: Array, influences: Array | None) -> Spread:
@@ -140,7 +126,7 @@ def influences_of(scores: Scores) -> Array | None:
     """Return the jackknife values (seeds, sentences), or None if sentences do not determine the metric."""
     if scores.metric is None or scores.statistics is None:
         return None
-    return np.array([influence(scores.metric, rows) for rows in scores.statistics])
+    return np.array([resampling.influence(scores.metric, rows) for rows in scores.statistics])
 
 
 def over_seeds(scores: Scores) -> Interval:
