@@ -13,8 +13,18 @@ from support import shape_check  # noqa: E402
 install_import_hook(["seq2seq_lab", "benchmark"], f"{shape_check.__name__}.checked")
 
 import torch  # noqa: E402
+from support import composition_memo  # noqa: E402
 
 torch.set_num_threads(1)
+composition_memo.install()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shared_runs(tmp_path_factory):
+    """Name the folder in which all workers of this session keep the runs that tests share."""
+    folder = tmp_path_factory.getbasetemp()
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    os.environ["SEQ2SEQ_LAB_SHARED_RUNS"] = str(folder.parent if is_worker else folder)
 
 
 @pytest.fixture(autouse=True)
