@@ -200,7 +200,7 @@ BUGS = [
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.law}-{bug.plant.__name__}")
 def test_planted_bug_turns_its_law_red(bug, monkeypatch):
     patient = patient_of(*bug.overrides)
-    assert found(patient, bug.law) == {bug.law: PASS}
+    assert found(replace(patient, seeds=(1,)), bug.law) == {bug.law: PASS}
     bug.plant(monkeypatch)
     assert found(patient, bug.law)[bug.law].startswith(FAIL)
 

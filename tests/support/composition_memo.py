@@ -5,10 +5,10 @@ overrides two or three times. Each caller gets a copy, with its own working dire
 compose afresh.
 """
 
-import os
 import pickle
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -63,7 +63,7 @@ def install() -> None:
     @wraps(compose)
     def here(*args: Any, **named: Any) -> DictConfig:
         cfg = compose(*args, **named)
-        cfg.hydra.runtime.cwd = os.getcwd()
+        cfg.hydra.runtime.cwd = str(Path.cwd())
         return cfg
 
     ConfigLoaderImpl.load_configuration = here  # type: ignore[method-assign]
