@@ -1,8 +1,10 @@
 """Shapes are executed here: every annotated tensor function of the package is checked while it is tested."""
 
 import os
+import zlib
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
 
@@ -14,12 +16,31 @@ install_import_hook(["seq2seq_lab", "benchmark"], f"{shape_check.__name__}.check
 
 import torch  # noqa: E402
 
+from support import composition_memo  # noqa: E402
+
 torch.set_num_threads(1)
+composition_memo.install()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shared_runs(tmp_path_factory):
+    """Name the folder in which all workers of this session keep the runs that tests share."""
+    folder = tmp_path_factory.getbasetemp()
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    os.environ["SEQ2SEQ_LAB_SHARED_RUNS"] = str(folder.parent if is_worker else folder)
 
 
 @pytest.fixture(autouse=True)
 def _same_random_numbers():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _shapes(request, monkeypatch):
+    """Execute the shapes in one of four members of a battery over models: the same for all would double the time."""
+    battery = getattr(request.node, "callspec", None)
+    if battery and "choice" in battery.params and zlib.crc32(battery.id.encode()) % 4:
+        monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture

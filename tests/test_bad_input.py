@@ -171,7 +171,7 @@ PROCESSES = {
 }
 
 
-@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize("name", cases(PROCESSES))
 def test_a_real_process_reports_it_alike(tmp_path, name):
     arguments, code, *says = PROCESSES[name]
     done = run_script("train.py", *arguments, "training/logger=csv", cwd=tmp_path)

@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import pytest
@@ -70,10 +72,39 @@ ALONE = {
 """Parts that only fit with another choice for a second part."""
 
 
+def side_by_side() -> list[tuple[Path, ...]]:
+    """Return sets of files of different groups, each file in one of them; parts of a model go with no other model."""
+    groups: dict[str, dict[Path, list[Path]]] = {"parts": {}, "wholes": {}, "alone": {}}
+    for path in EVERY:
+        name = path.relative_to(CONF).with_suffix("").as_posix()
+        is_whole = path.parent.parent == CONF
+        is_alone = name in ALONE or name.startswith(("experiment/", "debug/"))
+        kind = "alone" if is_alone else "wholes" if is_whole else "parts"
+        groups[kind].setdefault(path.parent, []).append(path)
+    together = [
+        tuple(filter(None, row))
+        for kind in ("parts", "wholes")
+        for row in zip_longest(*groups[kind].values())
+    ]
+    return [*together, *((path,) for path in chain(*groups["alone"].values()))]
+
+
+@cache
+def refused(paths: tuple[Path, ...]) -> dict[Path, str]:
+    """Return the files that are refused alone, with the reason; a set that passes together holds none."""
+    told = refusal(*chain.from_iterable(map(override, paths)))
+    if not told or len(paths) == 1:
+        return dict.fromkeys(paths, told) if told else {}
+    middle = len(paths) // 2
+    return refused(paths[:middle]) | refused(paths[middle:])
+
+
 @pytest.mark.parametrize("path", EVERY, ids=IDS)
 def test_every_file_composes_and_passes_the_check(path):
+    """Files of different groups are checked together, and alone where the check refuses the set."""
     overrides = override(path)
-    found = refusal(*overrides)
+    (together,) = [paths for paths in side_by_side() if path in paths]
+    found = refused(together).get(path)
     if found:
         partner = ALONE.get(path.relative_to(CONF).with_suffix("").as_posix(), [])
         assert partner, found
@@ -85,27 +116,46 @@ def test_there_is_no_file_outside_a_group():
     assert [p for p in CONF.rglob("*") if p.is_file() and p.suffix != ".yaml"] == []
 
 
-@pytest.mark.parametrize("model", options("model"))
+MODELS = [name for name in options("model") if name[0] != "_"]
+CORPORA = [name for name in options("data") if name[0] != "_"]
+
+
+@cache
+def pair_is_checked(number: int) -> None:
+    """Check one model with one corpus under every debug setting; so many pairs hold each model and each corpus."""
+    model, corpus = MODELS[number % len(MODELS)], CORPORA[number % len(CORPORA)]
+    for debug in options("debug"):
+        checked(f"model={model}", *override(CONF / "data" / f"{corpus}.yaml"), f"debug={debug}")
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_every_model_goes_with_every_debug_setting(model):
-    for debug in options("debug"):
-        checked(f"model={model}", f"debug={debug}")
+    pair_is_checked(MODELS.index(model))
 
 
-@pytest.mark.parametrize("data", options("data"))
+@pytest.mark.parametrize("data", CORPORA)
 def test_every_corpus_goes_with_every_debug_setting(data):
-    for debug in options("debug"):
-        checked(*override(CONF / "data" / f"{data}.yaml"), f"debug={debug}")
+    pair_is_checked(CORPORA.index(data))
 
 
-@pytest.mark.parametrize("side", ["tokenizer", "source_tokenizer", "target_tokenizer"])
+SIDES = ("tokenizer", "source_tokenizer", "target_tokenizer")
+
+
+@cache
+def with_tokenizers(*names: str) -> dict:
+    """Compose with one tokenizer for each of the sides."""
+    groups = ("data/tokenizer", *(f"data/tokenizer@data.{side}" for side in SIDES[1:]))
+    return compose(["data=copy", *(f"{g}={n}" for g, n in zip(groups, names, strict=True))])["data"]
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_every_tokenizer_goes_on_every_side(side):
-    for name in options("data/tokenizer"):
-        group = "data/tokenizer" if side == "tokenizer" else f"data/tokenizer@data.{side}"
-        cfg = compose(["data=copy", f"{group}={name}"])
-        target = yaml.safe_load((CONF / "data" / "tokenizer" / f"{name}.yaml").read_text())[
-            "_target_"
-        ]
-        assert cfg["data"][side]["_target_"] == target
+    names = options("data/tokenizer")
+    for number in range(len(names)):
+        chosen = [names[(number + offset) % len(names)] for offset in range(len(SIDES))]
+        file = CONF / "data" / "tokenizer" / f"{chosen[SIDES.index(side)]}.yaml"
+        target = yaml.safe_load(file.read_text())["_target_"]
+        assert with_tokenizers(*chosen)[side]["_target_"] == target
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))

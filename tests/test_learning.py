@@ -78,7 +78,9 @@ def overfitted_loss(folder: Path, *overrides: str) -> float:
     return float(engine.callback_metrics["train/loss_epoch"])
 
 
-@pytest.mark.parametrize("model", ["rnn_attn", "gru", "lstm_attn"])
+@pytest.mark.parametrize(
+    "model", [pytest.param("rnn_attn", marks=pytest.mark.slow), "gru", "lstm_attn"]
+)
 def test_32_pairs_are_learned_by_heart(tmp_path, model):
     assert overfitted_loss(tmp_path, f"model={model}") < 0.05
 

@@ -54,8 +54,12 @@ def beam_of_one_equals_greedy(seed: int) -> None:
         same(one, other)
 
 
-def test_beam_of_one_equals_greedy_on_200_models():
-    for seed in range(200):
+@pytest.mark.parametrize(
+    "start", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+)
+def test_beam_of_one_equals_greedy_on_200_models(start):
+    """`make test` runs every third of them, which meets every third part of the list; `make slow` the others."""
+    for seed in range(start, 200, 3):
         beam_of_one_equals_greedy(seed)
 
 
@@ -83,14 +87,19 @@ SEARCHES = {
 }
 ONCE = (*transformer_choices(), *covering_choices(1))
 THIRD = pytest.mark.parametrize("choice", ONCE[::3], ids=str)
-SECOND_THIRD = pytest.mark.parametrize("choice", ONCE[1::3], ids=str)
 
 
-@THIRD
-def test_scores_are_forced_scores(choice):
-    batch = make_batch((4, 1, 2), (2, 6, 4))
-    for search in SEARCHES.values():
-        scores_are_forced_scores(make_any(choice), batch, search)
+TURNS = [
+    pytest.param(choice, name, marks=[] if (i + j) % 2 == 0 else pytest.mark.slow)
+    for i, choice in enumerate(ONCE[::3])
+    for j, name in enumerate(SEARCHES)
+]
+
+
+@pytest.mark.parametrize(("choice", "name"), TURNS, ids=str)
+def test_scores_are_forced_scores(choice, name):
+    """`make test` takes two of the four searches with each model in turn; `make slow` the others."""
+    scores_are_forced_scores(make_any(choice), make_batch((4, 1, 2), (2, 6, 4)), SEARCHES[name])
 
 
 def batch_mates_have_no_effect(model, batch, search) -> None:
@@ -108,11 +117,18 @@ def batch_mates_have_no_effect(model, batch, search) -> None:
             laws.same_hypotheses(found, together[row])
 
 
-@SECOND_THIRD
-def test_batch_mates_and_their_order_have_no_effect(choice):
+MATES = [
+    pytest.param(choice, name, marks=[] if (i + j) % 2 == 0 else pytest.mark.slow)
+    for i, choice in enumerate(ONCE[1::3])
+    for j, name in enumerate(("beam", "gnmt"))
+]
+
+
+@pytest.mark.parametrize(("choice", "name"), MATES, ids=str)
+def test_batch_mates_and_their_order_have_no_effect(choice, name):
+    """`make test` takes the two searches in turn; `make slow` the other with each model."""
     batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
-    for name in ("beam", "gnmt"):
-        batch_mates_have_no_effect(make_any(choice), batch, SEARCHES[name])
+    batch_mates_have_no_effect(make_any(choice), batch, SEARCHES[name])
 
 
 @THIRD

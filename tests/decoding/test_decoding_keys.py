@@ -15,6 +15,7 @@ from support.tiny_models import covering_choices, make_batch, make_model, nodes
 
 ATTENDING = [c for c in covering_choices() if c.attention in ("additive", "general")][:6]
 CLASSES = [name for name in nodes("../decoding") if "/" not in name]
+READ = nodes("../decoding")
 ELSEWHERE = {"replace_unknown"}
 """Read by the translator, not by the search: tests/training/test_translator*.py."""
 
@@ -27,8 +28,8 @@ def settings(name: str) -> dict[str, Any]:
 KEYS = [
     (name, key)
     for name in CLASSES
-    for key in settings(name)
-    if key not in ELSEWHERE and key != "_target_" and not isinstance(settings(name)[key], dict)
+    for key in READ[name]
+    if key not in {*ELSEWHERE, "_target_", "defaults"} and not isinstance(READ[name][key], dict)
 ]
 
 
@@ -61,6 +62,7 @@ def is_alive(node: dict[str, Any], key: str, seeds: int = 60) -> bool:
     shown = node | (
         {"n_best": node["beam_size"]} if "beam_size" in node and key != "n_best" else {}
     )
+    before = {}
     for value in others(node[key]):
         changed = shown | {key: value}
         if "n_best" in changed and key == "beam_size":
@@ -69,8 +71,12 @@ def is_alive(node: dict[str, Any], key: str, seeds: int = 60) -> bool:
             build(changed)
         except Exception:  # an illegal value says nothing
             continue
-        if any(written(shown, seed) != written(changed, seed) for seed in range(seeds)):
-            return True
+        for seed in range(seeds):
+            place = seed, shown.get("n_best")
+            if place not in before:
+                before[place] = written(shown, seed)
+            if before[place] != written(changed, seed):
+                return True
     return False
 
 

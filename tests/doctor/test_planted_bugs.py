@@ -202,7 +202,7 @@ BUGS = [
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.property}-{bug.plant.__name__}")
 def test_planted_bug_breaks_its_property(bug, monkeypatch):
     patient = patient_of(*bug.overrides)
-    assert found(patient, bug.property) == {bug.property: PASS}
+    assert found(replace(patient, seeds=(1,)), bug.property) == {bug.property: PASS}
     bug.plant(monkeypatch)
     assert found(patient, bug.property)[bug.property].startswith(FAIL)
 

@@ -17,6 +17,14 @@ from support.tiny_transformers import make_any, transformer_choices
 
 TOLERANCE = {torch.float64: {"atol": 1e-10, "rtol": 0}, torch.float32: {"atol": 1e-4, "rtol": 1e-4}}
 CHOICES = (*covering_choices(), *transformer_choices())
+FEW = (*covering_choices(1), *transformer_choices()[::2])
+TURNS = [
+    pytest.param(
+        choice, dtype, marks=[] if choice in FEW and (i + j) % 2 == 0 else pytest.mark.slow
+    )
+    for i, choice in enumerate(CHOICES)
+    for j, dtype in enumerate(TOLERANCE)
+]
 
 
 pytestmark = pytest.mark.usefixtures("onednn")
@@ -55,9 +63,9 @@ def stepper_equals_step(model, dtype: torch.dtype) -> None:
             token, states = token[rows], [state.select(keep) for state in states]
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
+@pytest.mark.parametrize(("choice", "dtype"), TURNS, ids=str)
 def test_it_equals_step(choice, dtype):
+    """`make test` takes models in which any two options meet, in one precision each; `make slow` all in both."""
     stepper_equals_step(make_any(choice), dtype)
 
 

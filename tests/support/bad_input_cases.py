@@ -163,6 +163,6 @@ SLOW = (
     "target of ours, YAML not UTF-8, option in YAML, locale, no such language, language of the captions, one column "
     "twice, column 0, nothing to train on, absolute name, long name, a folder, Latin 1, zip, damaged gzip, blank "
     "table, one column, wrong name, wrong separator, number in JSON, folder for a file, two empty files, no caption "
-    "folder, pairs of another file, no last line end, right to left marks, the same pair often, BOM"
+    "folder, pairs of another file, no last line end, right to left marks, the same pair often, BOM, range"
 )
 """Cases that `make slow` runs: each takes a second, and has a near relative among the others."""

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from unittest import mock
 
 import pytorch_lightning as pl
 import torch
+from filelock import FileLock
 
 from hydra_plugins.seq2seq_lab_study import in_study
 from seq2seq_lab.config.build import build
@@ -79,15 +79,19 @@ def run_script(
     )
 
 
-_FOLDER = tempfile.TemporaryDirectory(prefix="seq2seq-lab-runs-")
-
-
 @functools.cache
 def run_folder(*overrides: str) -> Path:
-    """Return the folder of a finished run with these overrides; trained once, never written to by tests."""
-    name = hashlib.sha256(repr(overrides).encode()).hexdigest()[:12]
-    path = Path(_FOLDER.name) / name
-    assert train(*overrides, "training/logger=csv", f"run_dir={path}") == 0
+    """Return the folder of a finished run with these overrides; trained once per session, never written to by tests.
+
+    The first worker that needs it trains, the others wait.
+    """
+    name = "run-" + hashlib.sha256(repr(overrides).encode()).hexdigest()[:12]
+    path = Path(os.environ["SEQ2SEQ_LAB_SHARED_RUNS"]) / name
+    trained = path.with_suffix(".trained")
+    with FileLock(path.with_suffix(".lock")):
+        if not trained.exists():
+            assert train(*overrides, "training/logger=csv", f"run_dir={path}") == 0
+            trained.touch()
     return path
 
 

@@ -124,7 +124,7 @@ STACKS = {
 def axes() -> dict[str, list[Any]]:
     groups = ("cell", "attention", "bridge", "context", "order", "readout")
     return {
-        **{group: list(nodes(group)) for group in groups},
+        **{group: list(nodes_of(group)) for group in groups},
         "input_feeding": [False, True],
         "reading": list(READINGS),
         "layers": [(1, 1), (2, 2), (1, 2), (3, 2)],
