@@ -1,12 +1,12 @@
 """Measure speed on this machine: ratios from one interleaved run, never bare numbers.
 
-python scripts/benchmark.py train               # training: our roads against the tutorial loop and the matrix product
-python scripts/benchmark.py feeding             # scheduled sampling: parallel and sequential against teacher forcing
+python scripts/benchmark.py train               # training: our models against the tutorial loop and the matrix product
+python scripts/benchmark.py scheduled_sampling  # scheduled sampling: parallel and sequential against teacher forcing
 python scripts/benchmark.py overhead            # what Lightning, callbacks and loggers cost
 python scripts/benchmark.py peers --joeynmt PYTHON --opennmt PYTHON   # whole commands, with start-up and memory
 python scripts/benchmark.py peer_decoding --joeynmt PYTHON --opennmt PYTHON
 python scripts/benchmark.py decode              # greedy and beam 5, rows per second
-python scripts/benchmark.py agreement RUN FILE FILE   # how often parallel feeding feeds what sequential would
+python scripts/benchmark.py agreement RUN FILE FILE   # how often parallel sampling gives the inputs of sequential
 """
 
 import argparse
@@ -19,7 +19,7 @@ from seq2seq_lab.config.command_line import Parser
 
 MEASURES = {
     "train": "measure",
-    "feeding": "measure",
+    "scheduled_sampling": "measure",
     "decode": "measure",
     "agreement": "measure",
     "overhead": "framework",

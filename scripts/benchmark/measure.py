@@ -117,9 +117,9 @@ def train(arguments: Any, report: Report) -> dict[str, Any]:
     }
 
 
-def with_ratio(feeding: Any, generator: torch.Generator) -> Any:
-    """Return the loss of a feeding at ratio 1/2."""
-    return mean_loss(lambda model, batch: feeding(model, batch, 0.5, generator))
+def with_ratio(sampling: Any, generator: torch.Generator) -> Any:
+    """Return the loss of scheduled sampling at ratio 1/2."""
+    return mean_loss(lambda model, batch: sampling(model, batch, 0.5, generator))
 
 
 def tutorial_with_sampling(generator: torch.Generator) -> Any:
@@ -132,7 +132,7 @@ def tutorial_with_sampling(generator: torch.Generator) -> Any:
     return loss
 
 
-def feeding(arguments: Any, report: Report) -> dict[str, Any]:
+def scheduled_sampling(arguments: Any, report: Report) -> dict[str, Any]:
     """Compare the ways to carry out a teacher-forcing ratio of 1/2, for each model.
 
     The tutorial loop runs the tutorials' own model (shuffled batches of 128), and the measured model in the same
@@ -225,7 +225,7 @@ def agreement_with_sequential(
 
 
 def agreement(arguments: Any, report: Report) -> dict[str, Any]:  # noqa: ARG001
-    """Say how often k passes feed what sequential feeding would have fed, at ratio 1/2."""
+    """Report how often k passes give the inputs of sequential scheduled sampling, at ratio 1/2."""
     from seq2seq_lab.data.parallel import read_parallel
     from seq2seq_lab.inference.trained import load
 

@@ -47,12 +47,12 @@ def carry_out(name: str, words: list[str], folder: Path, threads: int) -> str:
         "OMP_NUM_THREADS": str(threads), "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"
     }  # fmt: skip
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True)
-    told = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
+    output = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
     if done.returncode:
-        lines = [line for line in told.splitlines() if line and not re.fullmatch(ROWS, line)]
+        lines = [line for line in output.splitlines() if line and not re.fullmatch(ROWS, line)]
         last = lines[-1] if lines else "nothing"
         raise ResourceError(f"{name}: exit code {done.returncode}, it said: {last}")
-    return told
+    return output
 
 
 def our_program(text: Path, folder: Path, threads: int) -> Program:
@@ -148,10 +148,10 @@ def _compare(
     for turn in range(rounds):
         for one in programs if turn % 2 == 0 else programs[::-1]:
             words = [one.python, COUNTER, one.place, *one.words[beam]]
-            told = carry_out(one.name, words, one.folder, threads)
-            found = re.search(ROWS, told)
+            output = carry_out(one.name, words, one.folder, threads)
+            found = re.search(ROWS, output)
             if not found or not float(found[1]):
-                raise ResourceError(f"{one.name}: decoded no rows, it said: {told[-200:]}")
+                raise ResourceError(f"{one.name}: decoded no rows, it said: {output[-200:]}")
             speeds[one.name].append(float(found[1]))
     rates = {one: Rate.of(found) for one, found in speeds.items()}
     ratios = report(f"Decoding commands, beam {beam}", rates, programs[0].name, "rows/s")

@@ -23,7 +23,7 @@ LIMIT = 300.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one process: the speeds it told, seconds until the first of them, and its peak memory in MB."""
+    """Of one process: the speeds it printed, seconds until the first of them, and its peak memory in MB."""
 
     speeds: list[float]
     first_line: float
@@ -66,7 +66,7 @@ def _wait(
         time.sleep(0.02)
     log = (folder / "log").read_text(encoding="utf-8", errors="replace").strip()
     said = log.splitlines()[-1] if log else "nothing"
-    raise ResourceError(f"{command.name}: told {len(command.read(folder))} speeds, then: {said}")
+    raise ResourceError(f"{command.name}: printed {len(command.read(folder))} speeds, then: {said}")
 
 
 def in_turn(

@@ -35,13 +35,13 @@ def find_problems(
     found = structure_problems(tree, rules)
     trial = _Trial(tree, rules, {p.path for p in found}, with_lightning=with_lightning)
     fork = torch.random.fork_rng(devices=[])
-    with warnings.catch_warnings(), fork, torch.device("meta"), _without_normal_draws():
+    with warnings.catch_warnings(), fork, torch.device("meta"), without_normal_draws():
         warnings.simplefilter("ignore")
         trial.value("", plain)
     return found + trial.problems
 
 
-def _without_normal_draws() -> AbstractContextManager:
+def without_normal_draws() -> AbstractContextManager:
     """Leave tensors as they are where a constructor draws normal weights.
 
     On the meta device there are no weights, yet such a draw imports torch._dynamo: longer than all the rest.

@@ -40,24 +40,24 @@ def distributions(
     return torch.where(total > 0, real / total, 0.0)
 
 
-def entropy(looks: Float[Tensor, "batch target source"]) -> Float[Tensor, "batch target"]:
+def entropy(attention: Float[Tensor, "batch target source"]) -> Float[Tensor, "batch target"]:
     """Return the entropy of each step in nats: 0 for one position alone, ln(length) for all alike."""
-    return torch.special.entr(looks).sum(dim=-1)
+    return torch.special.entr(attention).sum(dim=-1)
 
 
 def divergence_from_uniform(
-    looks: Float[Tensor, "batch target source"], source_mask: Bool[Tensor, "batch source"]
+    attention: Float[Tensor, "batch target source"], source_mask: Bool[Tensor, "batch source"]
 ) -> Float[Tensor, "batch target"]:
-    """Return KL(looks || uniform over the real positions) of each step in nats: 0 for the null model."""
-    return source_mask.sum(dim=-1, keepdim=True).double().log() - entropy(looks)
+    """Return KL(attention || uniform over the real positions) of each step in nats: 0 for the null model."""
+    return source_mask.sum(dim=-1, keepdim=True).double().log() - entropy(attention)
 
 
 def expected_positions(
-    looks: Float[Tensor, "batch target source"],
+    attention: Float[Tensor, "batch target source"],
 ) -> Float[Tensor, "batch target"]:
     """Return the mean source position of each step, counted from 0."""
-    positions = torch.arange(looks.shape[-1], dtype=looks.dtype, device=looks.device)
-    return (looks * positions).sum(dim=-1)
+    positions = torch.arange(attention.shape[-1], dtype=attention.dtype, device=attention.device)
+    return (attention * positions).sum(dim=-1)
 
 
 def forward_steps(
@@ -106,9 +106,9 @@ def diagnose(
     that received more than `threshold` in all, and `coverage_deviation` the mean of |received x source length / target
     length - 1| over them (0: all equally much).
     """
-    looks = distributions(weights, source_mask)
-    steps = target_mask & (looks.sum(dim=-1) > 0)
-    nats, expected = entropy(looks), expected_positions(looks)
+    attention = distributions(weights, source_mask)
+    steps = target_mask & (attention.sum(dim=-1) > 0)
+    nats, expected = entropy(attention), expected_positions(attention)
     sizes = source_mask.sum(dim=-1, keepdim=True).double()
     longer = steps & (sizes > 1)
     goes_on, moves = forward_steps(expected, steps)
@@ -118,7 +118,7 @@ def diagnose(
     return {
         "entropy": _mean(nats, steps),
         "normalized_entropy": _mean(nats / sizes.log(), longer),
-        "kl_to_uniform": _mean(divergence_from_uniform(looks, source_mask), steps),
+        "kl_to_uniform": _mean(divergence_from_uniform(attention, source_mask), steps),
         "monotonicity": _mean(goes_on, moves),
         "kendall_tau": _mean(tau, counted),
         "coverage": _mean(got > threshold, source_mask),

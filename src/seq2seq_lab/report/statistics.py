@@ -9,7 +9,7 @@ BLEU). The half-width is
 
 each piece with the t quantile of its own degrees of freedom. Resampling three seeds (hierarchical bootstrap) and
 Welch-Satterthwaite degrees of freedom for A + B both reject a true null too often with few seeds; this form does not
-(measured in tests/report/test_coverage.py, told in docs/log.md). Its p-value is the level at which the interval
+(measured in tests/report/test_coverage.py, described in docs/log.md). Its p-value is the level at which the interval
 touches 0.
 """
 
@@ -26,7 +26,7 @@ from seq2seq_lab.report.t_test import detectable_shift, two_sided_quantile, two_
 
 LEVEL = 0.05
 _LOWEST_P = 1e-100
-"""A p-value below it is not told apart from it."""
+"""No smaller p-value is computed."""
 ONE_SEED = "1 seed: says nothing about the seed"
 NO_SENTENCES = "over seeds only"
 

@@ -127,9 +127,9 @@ class _Frame:
         parts.append(
             f'<text class="label" x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(axes.x_label)}</text>'
         )
-        turned = f'transform="translate(13 {(TOP + bottom) / 2}) rotate(-90)"'
+        rotation = f'transform="translate(13 {(TOP + bottom) / 2}) rotate(-90)"'
         parts.append(
-            f'<text class="label" {turned} text-anchor="middle">{escape(axes.y_label)}</text>'
+            f'<text class="label" {rotation} text-anchor="middle">{escape(axes.y_label)}</text>'
         )
         return parts
 

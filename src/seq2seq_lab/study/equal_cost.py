@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
-from unittest import mock
 
 import torch
 
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose_config
+from seq2seq_lab.config.dry_run import without_normal_draws
 from seq2seq_lab.config.problems import closest
 from seq2seq_lab.config.resolve import all_keys, resolve
 from seq2seq_lab.errors import ConfigError
@@ -52,9 +52,7 @@ def sizes_of(data_node: dict[str, Any]) -> Sizes:
 
 def count_parameters(node: dict[str, Any]) -> int:
     """Return the number of parameters of a resolved model node; shared ones count once."""
-    # a normal draw on the meta device imports torch._dynamo, which takes longer than all the rest
-    no_draw = mock.patch.object(torch.nn.init, "normal_", lambda tensor, *_, **__: tensor)
-    with no_draw, torch.device("meta"):
+    with without_normal_draws(), torch.device("meta"):
         return sum(p.numel() for p in build(node).parameters())
 
 

@@ -190,10 +190,10 @@ def _draw_cells(figure: Any, axes: Any, weights: Float[Tensor, "target source"])
 
 
 def _draw_labels(axes: Any, columns: list[str], rows: list[str], style: dict[str, Any]) -> None:
-    """Write source tokens below (turned unless all are short) and target tokens at the left."""
-    turned = max(map(_width, columns)) > 2
-    turn = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if turned else {}
-    axes.set_xticks(range(len(columns)), columns, fontsize=_FONT_SIZE, **turn, **style)
+    """Write source tokens below (rotated unless all are short) and target tokens at the left."""
+    is_rotated = max(map(_width, columns)) > 2
+    style_x = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if is_rotated else {}
+    axes.set_xticks(range(len(columns)), columns, fontsize=_FONT_SIZE, **style_x, **style)
     axes.set_yticks(range(len(rows)), rows, fontsize=_FONT_SIZE, **style)
     for text in axes.get_xticklabels():
         _set_language(text, " ".join(columns))
