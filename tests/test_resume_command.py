@@ -13,7 +13,7 @@ from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.files import locked
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.training.run_folder import check_run_folder
-from support.small_runs import run_folder, run_script, train
+from support.small_runs import ROOT, run_folder, run_script, train
 
 RUN = (
     "debug=tiny", "data=copy", "data.max_length=5", "data.corpus.num_train=16", "data.corpus.num_val=8",
@@ -26,9 +26,8 @@ RUN = (
 
 def struck(folder: Path, at_step: int, *numbers: int, line: tuple[str, ...] = RUN):
     """Run train.py as a process that sends itself these signals when so many steps are done."""
-    return run_script(
-        "tests/support/signalled_run.py", at_step, *numbers, "--", *line, f"run_dir={folder}"
-    )
+    arguments = (at_step, *numbers, "--", *line, f"run_dir={folder}")
+    return run_script("tests/support/signalled_run.py", *arguments, PYTHONPATH=str(ROOT / "tests"))
 
 
 @pytest.fixture(scope="module")

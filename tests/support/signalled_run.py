@@ -1,6 +1,6 @@
-"""Runs train.py as a process of its own that sends itself signals after a step: `struck_run.py 3 15 -- debug=tiny`.
+"""Runs train.py as a process of its own that sends itself signals after a step: `signalled_run.py 3 15 -- debug=tiny`.
 
-A fork of the process that runs the tests would be quicker, but inherits locks of threads that it has not.
+Needs tests/ on PYTHONPATH. A fork of the test process would be quicker, but inherits the locks of its threads.
 """
 
 import os
