@@ -241,12 +241,12 @@ def test_clipping_bounds_the_step(tmp_path):
 
 def test_the_teacher_forcing_schedule_is_asked_at_every_step(tmp_path):
     parts, asked = small(), []
-    parts.module.teacher_forcing = lambda step, epoch: asked.append(step) or 1.0
+    parts.module.scheduled_sampling.schedule = lambda step, epoch: asked.append(step) or 1.0
     trainer(tmp_path).fit(parts.module, datamodule=parts.data)
     assert asked == list(range(6))
 
 
-def test_the_coins_are_stored_and_restored():
+def test_the_sampling_generator_is_stored_and_restored():
     parts = small()
     torch.rand(5, generator=parts.module.sampling_generator)
     progress = parts.module.progress()
