@@ -47,16 +47,18 @@ def main() -> None:
         raise errors.ResourceError(text) from error
     found = trained.translator.translate([pair.source for pair in pairs])
     texts = [t.text for t in found]
-    numbers, signatures = score(pairs, texts, trained.target_language)
+    scores = score(pairs, texts, trained.target_language)
     write_json_lines(
         folder / "hypotheses.jsonl", hypothesis_rows(pairs, texts, [t.score for t in found])
     )
     facts = {"sentences": len(pairs), "decoding": trained.config["decoding"]}
-    write_json(folder / "metrics.json", {**numbers, "signatures": signatures, **facts})
-    for name, value in numbers.items():
+    write_json(
+        folder / "metrics.json", {**scores.numbers, "signatures": scores.signatures, **facts}
+    )
+    for name, value in scores.numbers.items():
         print(f"{name:24s} {value:8.2f}")
     print(f"{len(pairs)} sentences; stored in {folder}/")
-    print("; ".join(f"{name}: {text}" for name, text in signatures.items()))
+    print("; ".join(f"{name}: {text}" for name, text in scores.signatures.items()))
     cut = sum(t.truncated for t in found)
     if cut:
         limit = trained.translator.max_source_tokens

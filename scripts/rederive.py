@@ -2,16 +2,18 @@
 
 python scripts/rederive.py outputs/studies/attention_vs_none
 
-Imports the standard library, numpy and sacreBLEU only. Corpus scores come from sacreBLEU on the stored texts, intervals
-and p-values from rederive_formulas.py. Compares cells.csv, table.csv and by_length.csv to 1e-9; numbers that no text
-determines (losses, parameters) are compared with the runs' result.json.
-Exit code 0: all equal; 1: a list of what differs.
+Imports the standard library, numpy and sacreBLEU only. Corpus scores come from the stored texts, or from the counts
+stored for each sentence (rederive_runs.py), intervals and p-values from rederive_formulas.py. Compares cells.csv,
+table.csv, comparisons.csv and by_length.csv to 1e-9; numbers that no text determines (losses, parameters) are compared
+with the runs' result.json.
+Exit code 0: all equal; 1: a list of what differs, or of metrics that have no formula here.
 """
 
 import csv
 import json
 import math
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -26,85 +28,9 @@ from rederive_formulas import (
     shift,
     variances,
 )
+from rederive_runs import Run, quarters
 
 TOLERANCE = 1e-9
-TEXT_METRICS = ("bleu", "bleu_tok_lc", "chrf", "exact_match")
-
-
-# sacreBLEU on stored texts
-
-
-def scorer(name: str, signatures: dict):
-    """Return (extract rows of sums, score of one sum) for a metric, or None if texts do not determine it.
-
-    Sums are scored in their own type: sacreBLEU's resampling works with float32.
-    """
-    from sacrebleu.metrics import BLEU, CHRF
-
-    if name == "exact_match":
-        return (
-            lambda hyps, refs: np.array(
-                [[float(h == r), 1.0] for h, r in zip(hyps, refs, strict=True)]
-            ),
-            lambda sums: 100.0 * float(sums[0]) / float(sums[1]),
-        )
-    if name == "chrf":
-        metric = CHRF()
-    elif name in ("bleu", "bleu_tok_lc") and name in signatures:
-        tokenize = signatures[name].split("tok:")[1].split("|")[0]
-        metric = BLEU(tokenize=tokenize, lowercase="case:lc" in signatures[name], force=True)
-    else:
-        return None
-    return (
-        lambda hyps, refs: np.array(metric._extract_corpus_statistics(hyps, [refs]), dtype=float),
-        lambda sums: metric._compute_score_from_stats(sums).score,
-    )
-
-
-class Run:
-    """A cell that is done, as stored."""
-
-    def __init__(self, folder: Path, row: dict):
-        self.cell, self.arm, self.seed = row["cell"], row["arm"], int(row["seed"])
-        self.result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        path = folder / "hypotheses" / "signatures.json"
-        self.signatures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        self.texts = {split: self.read(folder, split) for split in ("val", "test")}
-
-    @staticmethod
-    def read(folder: Path, split: str) -> list[dict]:
-        """Return the stored rows of a split."""
-        path = folder / "hypotheses" / f"{split}.jsonl"
-        lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
-        return [json.loads(line) for line in lines if line]
-
-    def sums(self, split: str, name: str) -> np.ndarray:
-        """Return (sentences, width)."""
-        rows = self.texts[split]
-        extract, _ = scorer(name, self.signatures)
-        return extract([r["hypothesis"] for r in rows], [r["reference"] for r in rows])
-
-    def value(self, key: str):
-        """Return the number of a key, from texts where they determine it."""
-        split, _, name = key.partition("/")
-        base, _, quarter = name.partition("_length_q")
-        if (
-            split in self.texts
-            and self.texts[split]
-            and base in TEXT_METRICS
-            and scorer(base, self.signatures)
-        ):
-            sums, (_, score) = self.sums(split, base), scorer(base, self.signatures)
-            if quarter:
-                sums = sums[quarters([r["source"] for r in self.texts[split]])[int(quarter) - 1]]
-            return score(sums.sum(0))
-        return self.result.get(key)
-
-
-def quarters(sources: list[str]) -> list[list[int]]:
-    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    bins = min(4, len(order))
-    return [order[len(order) * k // bins : len(order) * (k + 1) // bins] for k in range(bins)]
 
 
 # the tables
@@ -162,7 +88,7 @@ def measured(base: dict, arm: dict, seed: int, score) -> float:
 
 
 def expected(runs: dict, row: dict, baseline: str, places: list[int] | None) -> dict:
-    """Return the numbers of one row of table.csv, or of by_length.csv if `places` names its sentences."""
+    """Return the numbers of one row of a table; of by_length.csv if `places` names its sentences."""
     split, _, name = row["metric"].partition("/")
     members = [run for arm in (row["arm"], baseline) for run in runs[arm]]
     everyone = [run for arm in runs.values() for run in arm]
@@ -170,14 +96,12 @@ def expected(runs: dict, row: dict, baseline: str, places: list[int] | None) -> 
         json.dumps([(r["source"], r["reference"]) for r in run.texts[split]]) for run in everyone
     }
     made = {run.signatures.get(name) for run in everyone}
-    functions = scorer(name, members[0].signatures)
-    comparable = (
-        functions is not None and len(texts) == 1 and len(made) == 1 and members[0].texts[split]
-    )
-    score = functions[1] if functions else None
+    derived = [run.derive(split, name) for run in members]
+    comparable = None not in derived and len(texts) == 1 and len(made) == 1
+    score = derived[0][1] if comparable else None
     arms: dict = {}
-    for run in members:
-        sums = run.sums(split, name) if comparable else None
+    for run, found in zip(members, derived, strict=True):
+        sums = found[0] if comparable else None
         sums = sums[places] if places is not None and sums is not None else sums
         value = score(sums.sum(0)) if places is not None else run.value(row["metric"])
         arms.setdefault(run.arm, {})[run.seed] = (value, sums)
@@ -211,10 +135,10 @@ def differs(text: str, value: float | None) -> bool:
 
 
 class Findings:
-    """What was compared, and what differs."""
+    """What was compared, what differs, and how many numbers of which metric were not derived."""
 
     def __init__(self) -> None:
-        self.count, self.wrong = 0, []
+        self.count, self.wrong, self.unknown = 0, [], Counter()
 
     def compare(self, place: str, row: dict, numbers: dict) -> None:
         """Compare the fields of one row."""
@@ -226,35 +150,59 @@ class Findings:
                 )
 
 
-COLUMNS = ("mean", "sd", "low", "high", "difference", "diff_low", "diff_high", "p")
+COLUMNS = (
+    "mean",
+    "sd",
+    "low",
+    "high",
+    "difference",
+    "diff_low",
+    "diff_high",
+    "p",
+    "smallest_effect",
+)
 
 
-def check_rows(name: str, rows: list[dict], runs: dict, found: Findings) -> None:
-    """Check table.csv or by_length.csv; Holm's correction is over all rows."""
-    baseline = rows[0]["arm"] if rows else ""
+def check_rows(name: str, rows: list[dict], baseline: str, runs: dict, found: Findings) -> None:
+    """Check the rows of one metric; Holm's correction is over all of them."""
     derived = []
     for row in rows:
+        split, _, metric = row["metric"].partition("/")
+        if any(run.is_unknown(metric) for run in runs[row["arm"]]):
+            found.unknown[row["metric"]] += sum(column in row for column in COLUMNS)
+            continue
         places = None
         if "quarter" in row:
-            texts = next(iter(runs.values()))[0].texts[row["metric"].partition("/")[0]]
-            places = quarters([t["source"] for t in texts])[int(row["quarter"]) - 1]
-        derived.append(expected(runs, row, baseline, places))
-    for row, numbers, p in zip(rows, derived, holm([d.get("p") for d in derived]), strict=True):
-        columns = COLUMNS + (("smallest_effect",) if "smallest_effect" in row else ())
-        known = {column: numbers.get(column) for column in columns} | {"p_holm": p}
-        known["num_seeds"] = len(runs[row["arm"]])
-        place = f"{name}, {row['arm']}" + (
-            f", quarter {row['quarter']}" if "quarter" in row else ""
-        )
-        found.compare(place, row, known)
+            sources = [t["source"] for t in next(iter(runs.values()))[0].texts[split]]
+            places = quarters(sources)[int(row["quarter"]) - 1]
+        derived.append((row, expected(runs, row, baseline, places)))
+    corrected = holm([numbers.get("p") for _, numbers in derived])
+    for (row, numbers), p in zip(derived, corrected, strict=True):
+        known = {column: numbers.get(column) for column in COLUMNS if column in row}
+        seeds = {run.seed for run in runs[row["arm"]]}
+        if "mean" not in row:  # comparisons.csv counts the seeds of both arms
+            seeds &= {run.seed for run in runs[baseline]}
+        quarter = f", quarter {row['quarter']}" if "quarter" in row else ""
+        place = f"{name}, {row['metric']}, {row['arm']}{quarter}"
+        found.compare(place, row, known | {"p_holm": p, "num_seeds": len(seeds)})
+
+
+def check_tables(tables: dict[str, list[dict]], runs: dict, found: Findings) -> None:
+    """Check every table, metric by metric, against the first arm."""
+    baseline = tables["table.csv"][0]["arm"] if tables["table.csv"] else ""
+    for name, rows in tables.items():
+        for metric in dict.fromkeys(row["metric"] for row in rows):
+            chosen = [row for row in rows if row["metric"] == metric]
+            check_rows(name, chosen, baseline, runs, found)
 
 
 def check_cells(rows: list[dict], cells: list[Run], found: Findings) -> None:
-    keys = (
-        [key for key in rows[0] if "/" in key and key in cells[0].result] if rows and cells else []
-    )
     for row, run in zip((r for r in rows if r["state"] == "done"), cells, strict=True):
-        found.compare(f"cells.csv, {run.cell}", row, {key: run.value(key) for key in keys})
+        keys = [key for key in row if "/" in key and key in run.result]
+        unknown = [key for key in keys if run.is_unknown(key.partition("/")[2])]
+        found.unknown.update(unknown)
+        known = {key: run.value(key) for key in keys if key not in unknown}
+        found.compare(f"cells.csv, {run.cell}", row, known)
 
 
 def main(argv: list[str]) -> int:
@@ -268,7 +216,8 @@ def main(argv: list[str]) -> int:
         done = [row for row in cells_rows if row["state"] == "done"]
         cells = [Run(place / "cells" / row["cell"], row) for row in done]
         tables = {
-            name: read_csv(place / "report" / name) for name in ("table.csv", "by_length.csv")
+            name: read_csv(place / "report" / name)
+            for name in ("table.csv", "comparisons.csv", "by_length.csv")
         }
     except (OSError, ValueError, KeyError) as error:
         print(
@@ -281,12 +230,13 @@ def main(argv: list[str]) -> int:
     runs: dict = {}
     for run in cells:
         runs.setdefault(run.arm, []).append(run)
-    for name, rows in tables.items():
-        check_rows(name, rows, runs, found)
+    check_tables(tables, runs, found)
     for line in found.wrong:
         print(line)
+    for key, count in sorted(found.unknown.items()):
+        print(f"{key}: {count} numbers not derived, no formula for it here")
     print(f"{found.count - len(found.wrong)} of {found.count} numbers are equal to 1e-9")
-    return 1 if found.wrong else 0
+    return 1 if found.wrong or found.unknown else 0
 
 
 if __name__ == "__main__":

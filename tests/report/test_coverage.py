@@ -10,12 +10,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.resampling import hierarchical_bootstrap
-from seq2seq_lab.report.sentence_scores import Metric
 from seq2seq_lab.report.statistics import Spread, compare, holm, scores_of, spread
 from seq2seq_lab.report.t_test import two_sided_quantile
 
-EXACT = Metric("exact_match", "exact string match")
+EXACT = METRICS["exact_match"]
 SENTENCES = 60
 TRUTH = 1.5
 REGIMES = [(0.0, 0.0), (1.0, 0.0), (0.5, 1.0), (1.0, 1.0), (0.0, 3.0)]

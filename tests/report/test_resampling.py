@@ -5,7 +5,9 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
-from seq2seq_lab.report import resampling
+from seq2seq_lab.metrics import interval
+from seq2seq_lab.metrics.metric import Metric
+from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.resampling import (
     approximate_randomization,
     bootstrap,
@@ -13,11 +15,10 @@ from seq2seq_lab.report.resampling import (
     paired_bootstrap,
     sign_flip,
 )
-from seq2seq_lab.report.sentence_scores import Metric
 from support.study_folder import corrupted, make_pairs
 
-BLEU_ZH = Metric("bleu", "nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:2.6.0")
-CHRF2 = Metric("chrf", "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0")
+BLEU_ZH = METRICS["bleu"].made_as("nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:2.6.0")
+CHRF2 = METRICS["chrf"].made_as("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0")
 
 
 def texts(sentences: int, seed: int, gap: float) -> tuple[list[str], list[str], list[str]]:
@@ -93,6 +94,6 @@ def test_planted_unpaired_draws_are_caught(monkeypatch):
             float
         )
 
-    monkeypatch.setattr(resampling, "sentence_draws", draws)
+    monkeypatch.setattr(interval, "sentence_draws", draws)
     with pytest.raises(AssertionError):
         bootstrap_is_sacrebleus(BLEU_ZH, 40, 2, 0.04)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.resampling import paired_bootstrap
-from seq2seq_lab.report.sentence_scores import Metric
 from seq2seq_lab.report.statistics import (
     NO_SENTENCES,
     ONE_SEED,
@@ -19,7 +19,7 @@ from seq2seq_lab.report.statistics import (
     spread,
 )
 
-EXACT = Metric("exact_match", "exact string match")
+EXACT = METRICS["exact_match"]
 
 
 def arm(hits: list[list[int]], seeds: tuple[int, ...] = (1, 2, 3)) -> Scores:

@@ -6,10 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from seq2seq_lab.metrics.metric import Metric, Ratio
+from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.page import write_report
 from support.study_folder import Plan, write_study
 
@@ -34,12 +37,13 @@ def rederive(place: Path, *, blocked: bool = True) -> subprocess.CompletedProces
 
 
 def test_it_imports_nothing_of_ours():
-    for name in ("rederive.py", "rederive_formulas.py"):
-        tree = ast.parse((SCRIPTS / name).read_text(encoding="utf-8"))
+    names = {path.stem for path in SCRIPTS.glob("rederive*.py")}
+    for name in names:
+        tree = ast.parse((SCRIPTS / f"{name}.py").read_text(encoding="utf-8"))
         found = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         found |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         outside = {m.split(".")[0] for m in found} - set(sys.stdlib_module_names)
-        assert outside <= {"numpy", "sacrebleu", "rederive_formulas"}
+        assert outside <= {"numpy", "sacrebleu"} | names
 
 
 def test_every_number_is_derived_again(study):
@@ -60,6 +64,7 @@ def test_one_seed_and_the_metrics_of_sacrebleu_are_derived_again(tmp_path):
 
 TABLES = {
     "table.csv": ["mean", "sd", "low", "difference", "diff_high", "p", "p_holm", "smallest_effect"],
+    "comparisons.csv": ["difference", "diff_low", "p", "p_holm"],
     "by_length.csv": ["mean", "high", "p", "p_holm"],
     "cells.csv": ["test/bleu", "val/chrf", "test/exact_match_length_q2", "test/loss"],
 }
@@ -103,6 +108,58 @@ def test_planted_hypothesis_is_found(study, tmp_path):
     done = rederive(place)
     assert done.returncode == 1
     assert "cells.csv, attention=dot-s2" in done.stdout
+
+
+# metrics that it has no formula for
+
+
+def study_with(row: Metric, place: Path) -> Path:
+    """Write a study, and its report, while METRICS has one more row."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METRICS, row.name, row)
+        write_study(place, PLAN)
+        write_report(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def with_a_new_ratio(tmp_path_factory) -> Path:
+    def lengths(hypotheses, references):
+        return [(len(h), len(r)) for h, r in zip(hypotheses, references, strict=True)]
+
+    row = Ratio("length_ratio", "length %", lengths)
+    return study_with(row, tmp_path_factory.mktemp("studies") / "ratio")
+
+
+def test_a_new_ratio_is_derived_from_its_counts(with_a_new_ratio):
+    done = rederive(with_a_new_ratio)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_planted_count_is_found(with_a_new_ratio, tmp_path):
+    place = shutil.copytree(with_a_new_ratio, tmp_path / "study")
+    path = next(place.glob("cells/*dot-s2*/hypotheses/test_counts.jsonl"))
+    lines = path.read_text(encoding="utf-8").split("\n")
+    counts = json.loads(lines[3])
+    lines[3] = json.dumps(counts | {"length_ratio": [counts["length_ratio"][0] + 1, 5]})
+    path.write_text("\n".join(lines), encoding="utf-8")
+    done = rederive(place)
+    assert done.returncode == 1
+    assert "cells.csv, attention=dot-s2" in done.stdout
+    assert "comparisons.csv, test/length_ratio, attention=dot, p:" in done.stdout
+    assert "test/bleu" not in done.stdout
+
+
+def test_a_metric_without_a_formula_here_is_not_passed(tmp_path):
+    row = replace(METRICS["chrf"], name="chrf_again")
+    done = rederive(study_with(row, tmp_path / "study"))
+    assert done.returncode == 1
+    *lines, last = done.stdout.splitlines()
+    assert lines == [
+        "test/chrf_again: 11 numbers not derived, no formula for it here",
+        "val/chrf_again: 6 numbers not derived, no formula for it here",
+    ]
+    assert last.split()[0] == last.split()[2]
 
 
 def test_a_folder_without_report_is_an_error(tmp_path):

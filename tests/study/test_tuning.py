@@ -9,7 +9,7 @@ import pytest
 
 from seq2seq_lab import errors
 from seq2seq_lab.errors import ConfigError, ResourceError
-from seq2seq_lab.metrics.direction import lower_is_better
+from seq2seq_lab.metrics.table import lower_is_better
 from seq2seq_lab.study import tuning
 from seq2seq_lab.study.tuning import Dimension, Search, parse_space
 from support.small_runs import load_script, run_script, train

@@ -94,10 +94,11 @@ def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, addre
     for split in ("val", "test"):
         pairs = make_pairs(plan.sentences, {"val": 6, "test": 7}[split])
         texts = [corrupted(p.target, share, generator) for p in pairs]
-        found, signatures = score(pairs, texts, "zh")
+        scores = score(pairs, texts, "zh")
         rows = hypothesis_rows(pairs, texts, [-float(len(t)) for t in texts])
         _lines(folder / "hypotheses" / f"{split}.jsonl", rows)
-        numbers |= {f"{split}/{key}": value for key, value in found.items()}
+        _lines(folder / "hypotheses" / f"{split}_counts.jsonl", scores.counts)
+        numbers |= {f"{split}/{key}": value for key, value in scores.numbers.items()}
         losses = {r: 1.0 + share * (3.0 - 2.0 * float(r)) for r in RATIOS}
         numbers |= {f"{split}/loss_at_ratio_{r}": value for r, value in losses.items()}
         numbers |= {
@@ -109,7 +110,7 @@ def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, addre
         _json(folder / "exposure_bias" / f"{split}.json", content)
     if arm not in {"none", "uniform"}:
         numbers |= {"attention/entropy": 0.4 + share, "attention/monotonicity": 0.9}
-    _json(folder / "hypotheses" / "signatures.json", signatures)
+    _json(folder / "hypotheses" / "signatures.json", scores.signatures)
     _json(folder / "result.json", dict(sorted(numbers.items())))
     _facts(folder, arm, seed)
     _history(folder / "metrics.csv", numbers)

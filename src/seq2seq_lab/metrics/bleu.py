@@ -1,33 +1,21 @@
-"""Corpus BLEU and chrF of detokenised text, by sacreBLEU, with the signature that says how they were made.
+"""BLEU and chrF of detokenised text: sacreBLEU's objects, and its formulas over arrays of sums.
 
 Post, "A Call for Clarity in Reporting BLEU Scores", 2018: a BLEU score without its tokenisation and casing cannot be
 compared. The main score is therefore cased and tokenised by sacreBLEU itself, never by our own tokenizer.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from seq2seq_lab.metrics.metric import Array
+
+ORDER = 4
+"""Longest n-gram of BLEU."""
+CHARACTER_ORDER = 6
+"""Longest n-gram of chrF."""
 CHARACTER_LANGUAGES = frozenset({"ja", "ko", "th", "lo", "km", "my", "bo", "dz"})
 """Written without spaces between words, or (ko) with a tokeniser in sacreBLEU that needs an extra install."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """A corpus score on the 0-100 scale, with sacreBLEU's signature."""
-
-    value: float
-    signature: str
-
-
-def check_parallel(hypotheses: Sequence[str], references: Sequence[str]) -> None:
-    """Raise `ValueError` unless both lists have the same length and something in them."""
-    if len(hypotheses) != len(references):
-        raise ValueError(
-            f"{len(hypotheses)} hypotheses for {len(references)} references: one line each is needed"
-        )
-    if not hypotheses:
-        raise ValueError("no hypotheses: a score of nothing is not defined; give at least one pair")
 
 
 def bleu_tokenizer(language: str) -> str:
@@ -41,32 +29,52 @@ def bleu_tokenizer(language: str) -> str:
     return "char" if primary in CHARACTER_LANGUAGES else "13a"
 
 
-def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    check_parallel(hypotheses, references)
-    value = metric.corpus_score(list(hypotheses), [list(references)]).score
-    return Score(float(value), str(metric.get_signature()))  # complete only after scoring
-
-
-def bleu(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str) -> Score:
-    """Return cased BLEU-4 of detokenised text, sacreBLEU's standard."""
+def cased_bleu(tokenize: str, references: list[list[str]] | None = None) -> Any:
+    """Return sacreBLEU's cased BLEU-4, its standard."""
     from sacrebleu.metrics import BLEU
 
     # force: no advice on stderr about text that looks tokenised
-    return _score(BLEU(tokenize=tokenize, force=True), hypotheses, references)
+    return BLEU(tokenize=tokenize, force=True, references=references)
 
 
-def bleu_tok_lc(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str) -> Score:
+def lower_cased_bleu(tokenize: str, references: list[list[str]] | None = None) -> Any:
     """Return BLEU of lower-cased text under the same tokeniser: the flavour of many older papers.
 
-    It is sacreBLEU with `lowercase=True` (`case:lc` in the signature). Never compare it with `bleu`.
+    `case:lc` is in its signature. Never compare it with the cased score.
     """
     from sacrebleu.metrics import BLEU
 
-    return _score(BLEU(tokenize=tokenize, lowercase=True, force=True), hypotheses, references)
+    return BLEU(tokenize=tokenize, lowercase=True, force=True, references=references)
 
 
-def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """Return chrF2, the character n-gram F-score (Popović 2015), sacreBLEU's standard."""
+def chrf2(tokenize: str, references: list[list[str]] | None = None) -> Any:  # noqa: ARG001
+    """Return chrF2, the character n-gram F-score (Popović 2015), sacreBLEU's standard; it needs no tokeniser."""
     from sacrebleu.metrics import CHRF
 
-    return _score(CHRF(), hypotheses, references)
+    return CHRF(references=references)
+
+
+def bleu_of_sums(sums: Array) -> Array:
+    """BLEU-4 with exponential smoothing: columns are hypothesis length, reference length, matches 1-4, totals 1-4."""
+    length, reference = sums[..., 0], sums[..., 1]
+    correct, total = sums[..., 2 : 2 + ORDER], sums[..., 2 + ORDER :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        smoothing = 2.0 ** np.cumsum((correct == 0) & (total > 0), axis=-1)
+        precision = np.where(correct > 0, 100.0 * correct, 100.0 / smoothing) / total
+        log_mean = np.log(precision).sum(-1) / ORDER
+        brevity = np.exp(np.minimum(0.0, 1.0 - reference / length))
+    defined = (total > 0).all(-1) & (correct > 0).any(-1)
+    return np.where(defined, brevity * np.exp(np.where(defined, log_mean, 0.0)), 0.0)
+
+
+def chrf_of_sums(sums: Array) -> Array:
+    """chrF2: columns are n-grams of the hypothesis, of the reference, and matches, for each order in turn."""
+    counts = sums.reshape(*sums.shape[:-1], CHARACTER_ORDER, 3)
+    hypothesis, reference, match = counts[..., 0], counts[..., 1], counts[..., 2]
+    used = (hypothesis > 0) & (reference > 0)
+    orders = np.maximum(used.sum(-1), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(used, match / hypothesis, 0.0).sum(-1) / orders
+        recall = np.where(used, match / reference, 0.0).sum(-1) / orders
+        score = 100.0 * 5.0 * precision * recall / (4.0 * precision + recall)
+    return np.where(precision + recall > 0, score, 0.0)

@@ -1,28 +1,38 @@
 """All corpus metrics of one decoded split, and the rows that are stored of it."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from seq2seq_lab.data.corpus import Pair
-from seq2seq_lab.metrics.accuracy import by_length_quarter, exact_match, matches
-from seq2seq_lab.metrics.bleu import bleu, bleu_tok_lc, bleu_tokenizer, chrf
+from seq2seq_lab.metrics.accuracy import by_length_quarter
+from seq2seq_lab.metrics.bleu import bleu_tokenizer
+from seq2seq_lab.metrics.table import METRICS
 
 
-def score(
-    pairs: list[Pair], hypotheses: list[str], target_language: str
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the numbers by name, and the signatures that say how they were made."""
+@dataclass(frozen=True)
+class SplitScores:
+    """The numbers of a split by name, and what makes them again: sacreBLEU's signatures, and counts by sentence."""
+
+    numbers: dict[str, float]
+    signatures: dict[str, str]
+    counts: list[dict[str, list[float]]]
+
+
+def score(pairs: list[Pair], hypotheses: list[str], target_language: str) -> SplitScores:
+    """Score the hypotheses by every row of METRICS, and exact match by the length of the source."""
     references = [pair.target for pair in pairs]
-    tokenize = bleu_tokenizer(target_language)
-    scores = {
-        "bleu": bleu(hypotheses, references, tokenize=tokenize),
-        "bleu_tok_lc": bleu_tok_lc(hypotheses, references, tokenize=tokenize),
-        "chrf": chrf(hypotheses, references),
+    settings = f"tok:{bleu_tokenizer(target_language)}"
+    found = {
+        name: row.made_as(settings).corpus(hypotheses, references) for name, row in METRICS.items()
     }
-    numbers = {name: s.value for name, s in scores.items()}
-    numbers["exact_match"] = exact_match(hypotheses, references)
-    quarters = by_length_quarter([p.source for p in pairs], matches(hypotheses, references))
+    numbers = {name: s.value for name, s in found.items()}
+    matches = [100.0 * (h == r) for h, r in zip(hypotheses, references, strict=True)]
+    quarters = by_length_quarter([p.source for p in pairs], matches)
     numbers |= {f"exact_match_length_q{i}": value for i, value in enumerate(quarters, start=1)}
-    return numbers, {name: s.signature for name, s in scores.items()}
+    signatures = {name: s.signature for name, s in found.items() if s.signature}
+    ratios = {name: s.counts.tolist() for name, s in found.items() if s.counts is not None}
+    counts = [{name: rows[i] for name, rows in ratios.items()} for i in range(len(pairs))]
+    return SplitScores(numbers, signatures, counts)
 
 
 def hypothesis_rows(

@@ -1,14 +1,15 @@
 """The numbers of a report: arms, their differences to the baseline, and the same by source length."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
+from seq2seq_lab.metrics.accuracy import length_quarters
+from seq2seq_lab.metrics.metric import Metric
+from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.records import Records, Run
-from seq2seq_lab.report.sentence_scores import Metric, find_metric
 from seq2seq_lab.report.statistics import (
     Comparison,
     Interval,
@@ -19,9 +20,6 @@ from seq2seq_lab.report.statistics import (
     over_seeds_and_sentences,
     scores_of,
 )
-
-TEXT_METRICS = ("bleu", "chrf", "exact_match")
-QUARTERS = 4
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Analysis:
 def analyse(records: Records) -> Analysis:
     """Compute the tables of a study; arms without a finished run are left out."""
     name = records.metric.partition("/")[2]
-    further = [m for m in TEXT_METRICS if m != name and _known_everywhere(records, m)]
+    further = [m for m in METRICS if m != name and _known_everywhere(records, m)]
     scores = {metric: arm_scores(records, metric) for metric in (name, *further)}
     others = [row for metric in further for row in _table(records, metric, scores[metric])]
     return Analysis(
@@ -81,10 +79,13 @@ def _known_everywhere(records: Records, name: str) -> bool:
     return all(f"{records.split}/{name}" in run.result for run in records.runs)
 
 
-def metric_of(runs: Iterable[Run], name: str) -> Metric | None:
-    """Return the metric if sentences determine it and all runs made it in the same way."""
-    found = {find_metric(name, run.signatures) if run.translated else None for run in runs}
-    return found.pop() if len(found) == 1 else None
+def metric_of(runs: Sequence[Run], name: str) -> Metric | None:
+    """Return the row of METRICS if sentences determine the metric and all runs made it in the same way."""
+    if name not in METRICS or not all(run.translated for run in runs):
+        return None
+    signatures = {run.signatures.get(name, "") for run in runs}
+    unknown = METRICS[name].needs_signature and "" in signatures
+    return METRICS[name].made_as(signatures.pop()) if len(signatures) == 1 and not unknown else None
 
 
 def same_sentences(runs: Iterable[Run]) -> bool:
@@ -126,14 +127,6 @@ def _table(records: Records, name: str, scores: dict[str, Scores]) -> list[ArmRo
 
 def _corrected(rows: list[ArmRow] | list[LengthRow]) -> list[float]:
     return holm([math.nan if r.comparison is None else r.comparison.p for r in rows])
-
-
-def length_quarters(sources: list[str]) -> list[list[int]]:
-    """Return the places of the sentences in each quarter by length, shortest first, as by_length_quarter cuts them."""
-    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))  # a stable sort
-    bins = min(QUARTERS, len(order))
-    edges = [len(order) * k // bins for k in range(bins + 1)] if bins else []
-    return [order[a:b] for a, b in pairwise(edges)]
 
 
 def _by_length(records: Records, scores: dict[str, dict[str, Scores]]) -> list[LengthRow]:

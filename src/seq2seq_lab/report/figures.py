@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import yaml
 
+from seq2seq_lab.metrics.table import lower_is_better
 from seq2seq_lab.report.analysis import Analysis, LengthRow
 from seq2seq_lab.report.records import Records, Run
 from seq2seq_lab.report.svg import Axes, Point, Series, line_chart, scatter, ticks
 from seq2seq_lab.report.tables import interval_text, number
-
-_LOWER_IS_BETTER = ("loss", "perplexity", "exposure_bias", "ter", "cer", "wer", "per")
 
 
 @dataclass(frozen=True)
@@ -23,12 +22,6 @@ class Figure:
     caption: str
     svg: str
     legend: tuple[Series, ...]
-
-
-def lower_is_better(metric: str) -> bool:
-    """Tell whether a smaller number is the better one, by the metric's name."""
-    name = metric.partition("/")[2]
-    return any(name == word or name.startswith(f"{word}_at") for word in _LOWER_IS_BETTER)
 
 
 def figures(records: Records, analysis: Analysis) -> list[Figure]:

@@ -15,7 +15,7 @@ from seq2seq_lab.report.sentence_diff import sentence_changes
 from seq2seq_lab.report.statistics import LEVEL, ONE_SEED
 from seq2seq_lab.report.svg import css_class, mark
 
-TEMPLATE = "report.html.j2"
+TEMPLATE = "page.html.j2"
 
 
 def write_report(study_dir: Path, metric: str | None = None) -> Path:

@@ -1,24 +1,25 @@
-"""Resampling sentences and seeds: the paired bootstrap, approximate randomization, and their form for several seeds.
+"""Resampling sentences and seeds: jackknife, paired bootstrap, approximate randomization, and several seeds at once.
 
 For one run of each system, `paired_bootstrap` and `approximate_randomization` are sacreBLEU's `PairedTest` with the
 same draws, digit for digit (Koehn 2004; Riezler and Maxwell 2005), on statistics that are already extracted.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seq2seq_lab.report.sentence_scores import Array, Metric
+from seq2seq_lab.metrics.interval import (
+    SAMPLES,
+    SEED,
+    Values,
+    middle,
+    resampled_scores,
+    sentence_draws,
+)
+from seq2seq_lab.metrics.metric import Array, Metric
 
-SEED = 12345
-"""sacreBLEU's own; the draws are the same in every process, so a report is the same too."""
-SAMPLES = 1_000
 TRIALS = 10_000
-Values = NDArray[np.floating]
-"""sacreBLEU resamples in float32, and so do its scores come out."""
 _MOST_EXACT = 12
 """Sign patterns of up to this many seeds are enumerated."""
 
@@ -32,51 +33,35 @@ class Resampled:
     p: float
 
 
-def _scorer(metric: Metric) -> Callable[[NDArray], Values]:
-    """Return a function from sums (samples, width) to scores (samples,), by sacreBLEU itself where it can."""
-    if metric.name == "exact_match":
-        return lambda sums: metric.score(sums.astype(np.float64))
-    one = metric.reference_metric()._compute_score_from_stats
-    return lambda sums: np.array([one(row).score for row in sums])
-
-
-def middle(values: Values) -> tuple[float, float]:
-    """Return the ends of the middle 95 %, by sacreBLEU's rule."""
-    ordered, skipped = np.sort(values), len(values) // 40
-    return float(ordered[skipped]), float(ordered[len(values) - skipped - 1])
-
-
 def _p_value(trials: Values, found: float) -> float:
     return (int((trials > found).sum()) + 1) / (len(trials) + 1)
 
 
-def sentence_draws(sentences: int, samples: int = SAMPLES) -> Array:
-    """Return how often each sentence is drawn, (samples, sentences)."""
-    generator = np.random.default_rng(SEED)
-    chosen = generator.choice(sentences, size=(samples, sentences), replace=True)
-    chosen += np.arange(samples)[:, None] * sentences
-    counts = np.bincount(chosen.ravel(), minlength=samples * sentences)
-    return counts.reshape(samples, sentences).astype(np.float64)
+def influence(metric: Metric, statistics: Array) -> Array:
+    """Return for each sentence N times what the corpus score loses without it, centred: (sentences,).
 
-
-def _resampled_scores(metric: Metric, statistics: Array, samples: int) -> Values:
-    sums = sentence_draws(len(statistics), samples) @ statistics  # whole numbers: exact
-    return _scorer(metric)(sums.astype(np.float32))
+    The jackknife's linearisation (Efron 1982): a score behaves like the mean of these values, so that variances over
+    sentences can be taken although BLEU is no mean. For exact match it is the sentence's value minus the mean.
+    """
+    total, sentences = statistics.sum(0), len(statistics)
+    if sentences < 2:
+        return np.zeros(sentences)
+    without = metric.score(total - statistics)
+    return (sentences - 1.0) * (without.mean() - without)
 
 
 def bootstrap(metric: Metric, statistics: Array, samples: int = SAMPLES) -> tuple[float, float]:
     """Return the bootstrap interval of one run's score over sentences; `statistics` is (sentences, width)."""
-    return middle(_resampled_scores(metric, statistics, samples))
+    return middle(resampled_scores(metric, statistics, samples))
 
 
 def paired_bootstrap(
     metric: Metric, baseline: Array, system: Array, samples: int = SAMPLES
 ) -> Resampled:
     """Compare two single runs over the same sentences; both arrays are (sentences, width)."""
-    differences = _resampled_scores(metric, system, samples) - _resampled_scores(
-        metric, baseline, samples
-    )
-    found = _scorer(metric)(np.stack([baseline.sum(0), system.sum(0)]))
+    scores = [resampled_scores(metric, sums, samples) for sums in (system, baseline)]
+    differences = scores[0] - scores[1]
+    found = metric.library_score(np.stack([baseline.sum(0), system.sum(0)]))
     centred = np.abs(differences) - np.abs(differences).mean()
     return Resampled(*middle(differences), p=_p_value(centred, abs(float(found[1] - found[0]))))
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
+from seq2seq_lab.metrics.metric import Array, Metric
 from seq2seq_lab.report import resampling
-from seq2seq_lab.report.sentence_scores import Array, Metric, influence
 from seq2seq_lab.report.t_test import detectable_shift, two_sided_quantile, two_sided_tail
 
 LEVEL = 0.05
@@ -126,7 +126,7 @@ def influences_of(scores: Scores) -> Array | None:
     """Return the jackknife values (seeds, sentences), or None if sentences do not determine the metric."""
     if scores.metric is None or scores.statistics is None:
         return None
-    return np.array([influence(scores.metric, rows) for rows in scores.statistics])
+    return np.array([resampling.influence(scores.metric, rows) for rows in scores.statistics])
 
 
 def over_seeds(scores: Scores) -> Interval:

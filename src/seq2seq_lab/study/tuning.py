@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.errors import ConfigError, ResourceError
-from seq2seq_lab.metrics.direction import lower_is_better
+from seq2seq_lab.metrics.table import lower_is_better
 
 _DIMENSION = re.compile(r"(?P<key>[\w./@]+)=(?P<kind>log|uniform|int|choice)\((?P<inside>.*)\)")
 RunTrial = Callable[[list[str], Path], int]

@@ -1,4 +1,4 @@
-"""What a finished run prints: test metrics, three translations, where everything lies, and what to type next."""
+"""What a finished run prints: its metrics, three test translations, the files of its folder, the next command."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-SHOWN = {
-    "bleu": "BLEU",
-    "bleu_tok_lc": "BLEU, tokenised, lower-cased",
-    "chrf": "chrF",
-    "exact_match": "exact match %",
-    "perplexity": "perplexity (teacher-forced)",
-}
+from seq2seq_lab.metrics.table import METRICS
 
 
 def print_summary(run_dir: Path, numbers: dict[str, float]) -> None:
@@ -28,7 +22,8 @@ def print_summary(run_dir: Path, numbers: dict[str, float]) -> None:
 
 def _metrics(numbers: dict[str, float]) -> Table:
     table = Table("metric", "val", "test", title="The best checkpoint")
-    for name, label in SHOWN.items():
+    labels = {row.name: row.label for row in METRICS.values()}
+    for name, label in (labels | {"perplexity": "perplexity (teacher-forced)"}).items():
         cells = [numbers.get(f"{split}/{name}") for split in ("val", "test")]
         table.add_row(label, *("-" if v is None else f"{v:.2f}" for v in cells))
     quarters = [f"exact_match_length_q{i}" for i in range(1, 5)]

@@ -60,6 +60,19 @@ def test_signatures_are_stored(done):
     assert set(signatures) == {"bleu", "bleu_tok_lc", "chrf"}
 
 
+def test_both_counts_of_a_ratio_are_stored_for_each_pair(done):
+    folder, callback, _ = done
+    for split in ("val", "test"):
+        counts = [r["exact_match"] for r in rows(folder / "hypotheses" / f"{split}_counts.jsonl")]
+        expected = [
+            [float(r["hypothesis"] == r["reference"]), 1.0]
+            for r in rows(folder / "hypotheses" / f"{split}.jsonl")
+        ]
+        assert counts == expected
+        right, pairs = map(sum, zip(*counts, strict=True))
+        assert callback.numbers[f"{split}/exact_match"] == 100 * right / pairs
+
+
 def test_a_split_without_pairs_is_not_scored(tmp_path):
     callback, parts = Bleu(), small()
     parts.data.pairs["val"] = []

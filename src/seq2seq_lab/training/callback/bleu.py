@@ -1,4 +1,4 @@
-"""Decodes validation and test, scores the detokenised text, and stores every hypothesis."""
+"""Scores free-running translations of validation and test by every row of METRICS, and stores them."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from seq2seq_lab.metrics.scores import hypothesis_rows, score
 
 
 class Bleu(pl.Callback):
-    """Logs BLEU, tokenised lower-cased BLEU, chrF and exact match (percent) of the free-running output.
+    """Logs every metric of `metrics/table.py` for the free-running output of a split.
 
-    Writes hypotheses/<split>.jsonl (one line per pair, in order) and hypotheses/signatures.json in the run folder.
+    Writes in the run folder what the numbers can be made from again: hypotheses/<split>.jsonl (one line per pair, in
+    order), hypotheses/signatures.json (how sacreBLEU scored) and hypotheses/<split>_counts.jsonl (both counts of each
+    pair, for every metric that is a ratio).
     """
 
     def __init__(self) -> None:
@@ -32,8 +34,8 @@ class Bleu(pl.Callback):
             return
         found = module.translator.translate([pair.source for pair in pairs])
         texts = [t.text for t in found]
-        numbers, signatures = score(pairs, texts, trainer.datamodule.corpus.target_language)
-        named = {f"{split}/{name}": value for name, value in numbers.items()}
+        scores = score(pairs, texts, trainer.datamodule.corpus.target_language)
+        named = {f"{split}/{name}": value for name, value in scores.numbers.items()}
         self.numbers |= named
         module.log_dict(named)
         if not trainer.is_global_zero:
@@ -42,4 +44,5 @@ class Bleu(pl.Callback):
         folder.mkdir(exist_ok=True)
         rows = hypothesis_rows(pairs, texts, [t.score for t in found])
         write_json_lines(folder / f"{split}.jsonl", rows)
-        write_json(folder / "signatures.json", signatures)
+        write_json_lines(folder / f"{split}_counts.jsonl", scores.counts)
+        write_json(folder / "signatures.json", scores.signatures)

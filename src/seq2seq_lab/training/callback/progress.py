@@ -1,4 +1,4 @@
-"""Shows how training goes: one line per epoch, and a live bar on a terminal."""
+"""Prints one line per epoch, and a live progress bar on a terminal."""
 
 import sys
 import time
@@ -7,24 +7,27 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
 
-COLUMNS = {
-    "train/loss_epoch": "loss {:.3f}",
-    "val/loss": "val loss {:.3f}",
-    "val/perplexity": "ppl {:.2f}",
-    "val/bleu": "BLEU {:.2f}",
-    "val/exact_match": "exact {:.1f} %",
-    "train/tokens_per_second": "{:,.0f} tokens/s",
-}
-"""What the line of an epoch shows, in this order, as far as it was measured."""
+from seq2seq_lab.metrics.table import METRICS
+
+
+def _columns() -> dict[str, str]:
+    """Return the format of each number in an epoch's line, in this order."""
+    return {
+        "train/loss_epoch": "loss {:.3f}",
+        "val/loss": "val loss {:.3f}",
+        "val/perplexity": "ppl {:.2f}",
+        **{f"val/{name}": row.epoch_line for name, row in METRICS.items() if row.epoch_line},
+        "train/tokens_per_second": "{:,.0f} tokens/s",
+    }
 
 
 def epoch_line(
     epoch: int, max_epochs: int | None, metrics: dict[str, float], seconds: float
 ) -> str:
-    """Return the line that sums up an epoch; epochs are counted from 1 as in `max_epochs`."""
+    """Return the line of an epoch with the numbers that were measured; epochs are counted from 1 as in `max_epochs`."""
     total = f"/{max_epochs}" if max_epochs is not None and max_epochs > 0 else ""
     number = f"epoch {epoch + 1:>{len(total.lstrip('/')) or 1}}{total}"
-    shown = [text.format(metrics[name]) for name, text in COLUMNS.items() if name in metrics]
+    shown = [text.format(metrics[name]) for name, text in _columns().items() if name in metrics]
     return "  ".join([number, *shown, f"{seconds:.1f} s"])
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from seq2seq_lab.metrics.direction import lower_is_better
+from seq2seq_lab.metrics.table import lower_is_better
 from seq2seq_lab.training.logger.wandb_labels import Labels, labels
 
 

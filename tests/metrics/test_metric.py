@@ -1,13 +1,18 @@
 """Corpus scores from sums are sacreBLEU's; the jackknife's variance is the bootstrap's."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
-from seq2seq_lab.metrics.bleu import bleu, bleu_tok_lc, chrf
-from seq2seq_lab.report import sentence_scores
-from seq2seq_lab.report.resampling import sentence_draws
-from seq2seq_lab.report.sentence_scores import Metric, find_metric, influence
+from seq2seq_lab.metrics.interval import sentence_draws
+from seq2seq_lab.metrics.metric import Metric
+from seq2seq_lab.metrics.table import METRICS
+from seq2seq_lab.report import resampling
+from seq2seq_lab.report.analysis import metric_of
+from seq2seq_lab.report.records import Run, Translated
+from seq2seq_lab.report.resampling import influence
 
 WORDS = ["The", "cat", "sat", "on", "a", "mat", ",", "dog", "ran", "."]
 
@@ -23,14 +28,20 @@ def corpus(sentences: int, seed: int, wrong: float = 0.3) -> tuple[list[str], li
     return hypotheses, references
 
 
+def stored(name: str, signature: str, translated: bool = True) -> Run:
+    """Return a run as a report reads it, with the signature of one metric."""
+    texts = (Translated("s", "r", "h"),) if translated else ()
+    return Run("cell", "arm", 1, {}, Path(), {}, {name: signature}, texts, (), {}, {}, 1.0)
+
+
 def metrics(hypotheses: list[str], references: list[str]) -> dict[Metric, float]:
-    found = {
-        "bleu": bleu(hypotheses, references, tokenize="13a"),
-        "bleu_tok_lc": bleu_tok_lc(hypotheses, references, tokenize="zh"),
-        "chrf": chrf(hypotheses, references),
-    }
-    signatures = {name: score.signature for name, score in found.items()}
-    return {find_metric(name, signatures): score.value for name, score in found.items()}
+    """Return every row of METRICS as a report makes it from the stored signature, and the library's score."""
+    found = {}
+    for name, row in METRICS.items():
+        tokenize = "zh" if name == "bleu_tok_lc" else "13a"
+        score = row.made_as(f"tok:{tokenize}").corpus(hypotheses, references)
+        found[metric_of([stored(name, score.signature)], name)] = score.value
+    return found
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -48,17 +59,17 @@ def test_score_of_any_counts_is_sacrebleus():
     lengths = generator.integers(1, 9, (400, 2))
     rows = np.hstack([lengths, correct, total]).astype(float)
     expected = [BLEU(force=True)._compute_score_from_stats([int(x) for x in r]).score for r in rows]
-    found = Metric("bleu", "case:mixed|tok:13a").score(rows)
+    found = METRICS["bleu"].score(rows)
     np.testing.assert_allclose(found, expected, atol=1e-10)
     counts = generator.integers(0, 4, (400, 6, 3))
     counts[..., 2] = counts.min(-1)
     rows = counts.reshape(400, 18).astype(float)
     expected = [CHRF()._compute_score_from_stats(r.tolist()).score for r in rows]
-    np.testing.assert_allclose(Metric("chrf", "").score(rows), expected, atol=1e-10)
+    np.testing.assert_allclose(METRICS["chrf"].score(rows), expected, atol=1e-10)
 
 
 def test_exact_match_has_the_plain_influence():
-    metric = find_metric("exact_match", {})
+    metric = METRICS["exact_match"]
     sums = metric.statistics([["a", "b", "c"]], ["a", "x", "c"])[0]
     assert metric.score(sums.sum(0)[None])[0] == pytest.approx(200 / 3)
     np.testing.assert_allclose(influence(metric, sums), [100 / 3, -200 / 3, 100 / 3])
@@ -77,8 +88,12 @@ def test_jackknife_error_is_the_bootstrap_error():
 
 
 def test_a_metric_that_texts_do_not_determine_is_none():
-    assert find_metric("perplexity", {"bleu": "x"}) is None
-    assert find_metric("bleu", {}) is None
+    run = stored("bleu", "tok:zh")
+    assert metric_of([run], "bleu") == METRICS["bleu"].made_as("tok:zh")
+    assert metric_of([run], "perplexity") is None
+    assert metric_of([run], "chrf") is None
+    assert metric_of([run, stored("bleu", "tok:13a")], "bleu") is None
+    assert metric_of([run, stored("bleu", "tok:zh", translated=False)], "bleu") is None
 
 
 # planted bugs
@@ -95,8 +110,8 @@ def test_planted_mean_of_sentence_scores_is_caught(monkeypatch):
     metric = next(iter(metrics(hypotheses, references)))
     sums = metric.statistics([hypotheses], references)[0]
     monkeypatch.setattr(
-        sentence_scores, "influence", lambda m, rows: m.score(rows) - m.score(rows).mean()
+        resampling, "influence", lambda m, rows: m.score(rows) - m.score(rows).mean()
     )
-    monkeypatch.setitem(globals(), "influence", sentence_scores.influence)
+    monkeypatch.setitem(globals(), "influence", resampling.influence)
     with pytest.raises(AssertionError):
         jackknife_agrees_with_bootstrap(metric, sums)
