@@ -9,11 +9,11 @@ train: .venv/ready
 	$(BIN)/python train.py model=lstm_attn $(ARGS)
 
 test: .venv/ready-dev
-	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
 # the same tests, 1.7 times as long
 coverage: .venv/ready-dev
-	$(BIN)/python -m pytest -n 2 -m "not slow" --cov=seq2seq_lab --cov-report=term --cov-fail-under=85 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --cov=seq2seq_lab --cov-report=term --cov-fail-under=85 $(ARGS)
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

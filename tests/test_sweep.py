@@ -35,7 +35,8 @@ print(weights_hash(parts.module), parts.data.report["tokenizers"]["source"])
 """
 
 
-def test_fresh_processes_give_the_same_weights(tmp_path):
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_fresh_processes_give_the_same_weights(tmp_path, count):
     found = set()
     situations = [
         ("0", "0", "C.UTF-8", "UTC"),
@@ -44,7 +45,7 @@ def test_fresh_processes_give_the_same_weights(tmp_path):
     ]
     script = tmp_path / "hash.py"
     script.write_text(TRAIN_AND_HASH)
-    for hash_seed, workers, locale, zone in situations:
+    for hash_seed, workers, locale, zone in situations[:count]:
         variables = {"PYTHONHASHSEED": hash_seed, "LC_ALL": locale, "TZ": zone}
         done = run_script(str(script), ROOT / "tests", tmp_path, workers, cwd=tmp_path, **variables)
         assert done.returncode == 0, done.stderr.decode()
@@ -61,6 +62,7 @@ def test_planted_other_seed_gives_other_weights():
 # the command line, in a process of its own
 
 
+THREE = ("rnn", "lstm", "gru_attn")
 SIX = ("rnn", "gru", "lstm", "rnn_attn", "gru_attn", "lstm_attn")
 
 
@@ -69,13 +71,14 @@ def read_back(run: Path) -> dict:
     return json.loads(subprocess.run(line, capture_output=True, check=True, text=True).stdout)
 
 
-@pytest.fixture(scope="module")
-def sweep(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sweep")
-    done = run_script(
-        "train.py", "-m", f"model={','.join(SIX)}", "debug=tiny", cwd=folder, timeout=280
-    )
-    return folder, done
+@pytest.fixture(
+    scope="module", params=[THREE, pytest.param(SIX, marks=pytest.mark.slow)], ids=["three", "six"]
+)
+def sweep(tmp_path_factory, request):
+    """A sweep over three of the models, in `make slow` over six: folder, process and models."""
+    folder, models = tmp_path_factory.mktemp("sweep"), ",".join(request.param)
+    done = run_script("train.py", "-m", f"model={models}", "debug=tiny", cwd=folder, timeout=280)
+    return folder, done, request.param
 
 
 def wandb_run(folder: Path, model: str) -> tuple[Path, Path]:
@@ -85,10 +88,10 @@ def wandb_run(folder: Path, model: str) -> tuple[Path, Path]:
 
 
 def test_a_sweep_over_six_models_finishes_all(sweep):
-    folder, done = sweep
+    folder, done, models = sweep
     assert done.returncode == 0, done.stderr.decode()
     assert b"Traceback" not in done.stderr
-    for model in SIX:
+    for model in models:
         run, _ = wandb_run(folder, model)
         assert "test/bleu" in result_of(run)
 
@@ -115,7 +118,8 @@ def test_the_wandb_run_holds_config_metrics_samples_and_pictures(sweep, model):
 
 
 def test_the_command_line_ends_with_the_table(sweep):
-    out = sweep[1].stdout.decode()
-    assert out.count("Run folder:") == 6
-    assert out.count("Test translations") == 6
+    _, done, models = sweep
+    out = done.stdout.decode()
+    assert out.count("Run folder:") == len(models)
+    assert out.count("Test translations") == len(models)
     assert "python scripts/translate.py" in out

@@ -248,7 +248,12 @@ PROCESSES = {
 }
 
 
-@pytest.mark.parametrize("name", PROCESSES)
+SLOW = {"translate with a wrong flag", "translate a missing file", "evaluate missing files"}
+"""Each has a near relative among the other processes, and runs in this process above."""
+BY_SPEED = [pytest.param(n, marks=pytest.mark.slow if n in SLOW else []) for n in PROCESSES]
+
+
+@pytest.mark.parametrize("name", BY_SPEED)
 def test_a_real_process_tells_it_alike(files, tmp_path, name):
     script, arguments, stdin, code, says, lines = PROCESSES[name]
     argv = [a.replace("@/", f"{files}/").replace("RUN", str(tiny_run())) for a in arguments]
