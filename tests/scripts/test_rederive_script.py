@@ -138,66 +138,14 @@ def test_a_new_ratio_is_derived_from_its_counts(with_a_new_ratio):
 
 def test_planted_count_is_found(with_a_new_ratio, tmp_path):
     place = shutil.copytree(with_a_new_ratio, tmp_path / "study")
-    path = next(place.glob("cells/*dot-s2*/hypotheses/test_counts.jsonl"))
+    path = next(place.glob("runs/*dot-s2*/hypotheses/test_counts.jsonl"))
     lines = path.read_text(encoding="utf-8").split("\n")
     counts = json.loads(lines[3])
     lines[3] = json.dumps(counts | {"length_ratio": [counts["length_ratio"][0] + 1, 5]})
     path.write_text("\n".join(lines), encoding="utf-8")
     done = rederive(place)
     assert done.returncode == 1
-    assert "cells.csv, attention=dot-s2" in done.stdout
-    assert "comparisons.csv, test/length_ratio, attention=dot, p:" in done.stdout
-    assert "test/bleu" not in done.stdout
-
-
-def test_a_metric_without_a_formula_here_is_not_passed(tmp_path):
-    row = replace(METRICS["chrf"], name="chrf_again")
-    done = rederive(study_with(row, tmp_path / "study"))
-    assert done.returncode == 1
-    *lines, last = done.stdout.splitlines()
-    assert lines == [
-        "test/chrf_again: 11 numbers not derived, no formula for it here",
-        "val/chrf_again: 6 numbers not derived, no formula for it here",
-    ]
-    assert last.split()[0] == last.split()[2]
-
-
-# metrics that it has no formula for
-
-
-def study_with(row: Metric, place: Path) -> Path:
-    """Write a study, and its report, while METRICS has one more row."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(METRICS, row.name, row)
-        write_study(place, PLAN)
-        write_report(place)
-    return place
-
-
-@pytest.fixture(scope="module")
-def with_a_new_ratio(tmp_path_factory) -> Path:
-    def lengths(hypotheses, references):
-        return [(len(h), len(r)) for h, r in zip(hypotheses, references, strict=True)]
-
-    row = Ratio("length_ratio", "length %", lengths)
-    return study_with(row, tmp_path_factory.mktemp("studies") / "ratio")
-
-
-def test_a_new_ratio_is_derived_from_its_counts(with_a_new_ratio):
-    done = rederive(with_a_new_ratio)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_planted_count_is_found(with_a_new_ratio, tmp_path):
-    place = shutil.copytree(with_a_new_ratio, tmp_path / "study")
-    path = next(place.glob("cells/*dot-s2*/hypotheses/test_counts.jsonl"))
-    lines = path.read_text(encoding="utf-8").split("\n")
-    counts = json.loads(lines[3])
-    lines[3] = json.dumps(counts | {"length_ratio": [counts["length_ratio"][0] + 1, 5]})
-    path.write_text("\n".join(lines), encoding="utf-8")
-    done = rederive(place)
-    assert done.returncode == 1
-    assert "cells.csv, attention=dot-s2" in done.stdout
+    assert "runs.csv, attention=dot-s2" in done.stdout
     assert "comparisons.csv, test/length_ratio, attention=dot, p:" in done.stdout
     assert "test/bleu" not in done.stdout
 
