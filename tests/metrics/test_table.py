@@ -163,7 +163,7 @@ def test_planted_scores_without_a_row_are_caught(consumer, folder_without_its_sc
 
 def test_planted_run_without_its_counts_is_caught(folder, tmp_path):
     shutil.copytree(folder / "study", tmp_path / "study")
-    for path in tmp_path.glob("study/cells/*/hypotheses/*_counts.jsonl"):
+    for path in tmp_path.glob("study/runs/*/hypotheses/*_counts.jsonl"):
         path.unlink()
     with pytest.raises(AssertionError):
         reaches("rederive", tmp_path)

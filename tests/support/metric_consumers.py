@@ -102,7 +102,7 @@ def in_rederive(folder: Path) -> set[str]:
     if rederive(folder / "study").returncode != 0:
         return set()
     place = shutil.copytree(folder / "study", folder / "changed")
-    for name, columns in (("cells.csv", [f"val/{m}" for m in METRICS]), ("comparisons.csv", ["p"])):
+    for name, columns in (("runs.csv", [f"val/{m}" for m in METRICS]), ("comparisons.csv", ["p"])):
         path = place / "report" / name
         rows = read_csv(path)
         for row in rows:
@@ -112,7 +112,7 @@ def in_rederive(folder: Path) -> set[str]:
             writer.writeheader()
             writer.writerows(rows)
     lines = rederive(place).stdout.splitlines()
-    cells = [x for x in lines if x.startswith("cells.csv")]
+    cells = [x for x in lines if x.startswith("runs.csv")]
     in_cells = {m for m in METRICS if any(f", val/{m}:" in x for x in cells)}
     return {m for m in in_cells if any(x.startswith(f"comparisons.csv, test/{m},") for x in lines)}
 
