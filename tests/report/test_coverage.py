@@ -13,7 +13,7 @@ import pytest
 from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.resampling import hierarchical_bootstrap
 from seq2seq_lab.report.statistics import Spread, compare, holm, scores_of, spread
-from seq2seq_lab.report.t_test import two_sided_quantile
+from seq2seq_lab.report.t_distribution import two_sided_quantile
 
 EXACT = METRICS["exact_match"]
 SENTENCES = 60

@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 
 from seq2seq_lab.metrics.metric import Array, Metric
 from seq2seq_lab.report import resampling
-from seq2seq_lab.report.t_test import detectable_shift, two_sided_quantile, two_sided_tail
+from seq2seq_lab.report.t_distribution import detectable_shift, two_sided_quantile, two_sided_tail
 
 LEVEL = 0.05
 _LOWEST_P = 1e-100

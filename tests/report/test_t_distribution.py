@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from seq2seq_lab.report.t_test import detectable_shift, two_sided_quantile, two_sided_tail
+from seq2seq_lab.report.t_distribution import detectable_shift, two_sided_quantile, two_sided_tail
 
 
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.0, 4.3, 50.0, 1e6])
