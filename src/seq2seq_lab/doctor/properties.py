@@ -184,7 +184,11 @@ _ALL = (
         "the seed fixes the run",
         "The same seed gives the same weights, bit for bit, in fresh processes, whatever the number of workers, the "
         "hash seed, the locale or the time zone.",
-        ("tests/test_sweep.py", "tests/training/test_observing.py"),
+        (
+            "tests/test_sweep.py",
+            "tests/training/test_observing.py",
+            "tests/data/test_batching.py",
+        ),
     ),
     Property(
         "O21",
