@@ -1,4 +1,4 @@
-"""The file contract of a run, and the laws that need whole runs."""
+"""The file contract of a run, and the properties that need whole runs."""
 
 import csv
 import datetime

@@ -13,7 +13,7 @@ from seq2seq_lab.decoding.length_penalty import AveragePenalty, GnmtPenalty, NoP
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import BOS, EOS
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import Choice, covering_choices, make_batch, make_model
 from support.tiny_transformers import make_any, transformer_choices
 
@@ -31,9 +31,9 @@ PENALTIES = [NoPenalty(), GnmtPenalty(0.6), PowerPenalty(1.0)]
 def same(one: Hypothesis, other: Hypothesis) -> None:
     assert one.tokens.tolist() == other.tokens.tolist()
     assert one.finished == other.finished
-    laws.assert_equal(one.score, other.score)
-    laws.assert_equal(one.token_scores, other.token_scores)
-    laws.assert_equal(one.attention, other.attention)
+    properties.assert_equal(one.score, other.score)
+    properties.assert_equal(one.token_scores, other.token_scores)
+    properties.assert_equal(one.attention, other.attention)
 
 
 SETTINGS = {"max_ratio": 1.0, "max_extra": 3}
@@ -42,7 +42,7 @@ SETTINGS = {"max_ratio": 1.0, "max_extra": 3}
 def decode(model: EncoderDecoder, batch, search) -> list[list[Hypothesis]]:
     with torch.no_grad():
         state = model.initial_state(model.encode(batch.source, batch.source_lengths))
-        return search(model.step, state, laws.request_of(batch.source_lengths))
+        return search(model.step, state, properties.request_of(batch.source_lengths))
 
 
 def beam_of_one_equals_greedy(seed: int) -> None:
@@ -74,7 +74,7 @@ def scores_are_forced_scores(model, batch, search) -> None:
                 logits = model(batch.source[row : row + 1, : int(length)], length, given[:, :-1])
             forced = logits.log_softmax(-1)[0].gather(1, given[0, 1:].unsqueeze(1)).squeeze(1)
             torch.testing.assert_close(one.token_scores.double(), forced, rtol=1e-6, atol=1e-6)
-            laws.assert_equal(one.score, float(forced.sum()))
+            properties.assert_equal(one.score, float(forced.sum()))
 
 
 SEARCHES = {
@@ -111,10 +111,10 @@ def batch_mates_have_no_effect(model, batch, search) -> None:
         with torch.no_grad():
             memory = model.encode(batch.source[rows, : int(lengths.max())], lengths)
             state = model.initial_state(memory)
-            request = laws.request_of(lengths)
+            request = properties.request_of(lengths)
             apart = search(model.step, state, request)
         for row, found in zip(rows, apart, strict=True):
-            laws.same_hypotheses(found, together[row])
+            properties.same_hypotheses(found, together[row])
 
 
 MATES = [
@@ -142,7 +142,7 @@ def test_n_best_is_sorted_and_unique_and_every_limit_is_kept(choice):
             ((f.finished, f.rank) for f in found), reverse=True
         )
         assert len({(*f.tokens.tolist(), f.finished) for f in found}) == len(found) == 4
-        laws.nothing_comes_after_the_end(found, torch.full((4,), length), search)
+        properties.nothing_comes_after_the_end(found, torch.full((4,), length), search)
 
 
 # ranks
@@ -168,7 +168,7 @@ def test_the_coverage_penalty_is_the_published_formula():
         for one in found:
             received = one.attention[:, :length].sum(dim=0).tolist()
             cost = sum(math.log(min(r, 1.0)) for r in received)
-            laws.assert_equal(one.rank, one.score + 0.7 * cost)
+            properties.assert_equal(one.rank, one.score + 0.7 * cost)
 
 
 def test_a_coverage_penalty_without_attention_is_refused():
@@ -187,7 +187,7 @@ def lively_model(batch) -> EncoderDecoder:
 
 
 def test_a_wider_beam_finds_no_worse_score_in_the_mean():
-    batch = laws.corpus_of(20, seed=7)
+    batch = properties.corpus_of(20, seed=7)
     models, means = [make_model(ATTENDING, seed) for seed in range(8)], []
     for size in (1, 4, 16):
         search = Beam(beam_size=size, max_ratio=0.0, max_extra=5)
@@ -198,7 +198,7 @@ def test_a_wider_beam_finds_no_worse_score_in_the_mean():
 
 def test_finished_sentences_leave_the_batch():
     """The rows of every step are those of unfinished sentences alone."""
-    batch, rows = laws.corpus_of(20, seed=7), []
+    batch, rows = properties.corpus_of(20, seed=7), []
     model = lively_model(batch)
 
     def step(token, state):
@@ -207,7 +207,7 @@ def test_finished_sentences_leave_the_batch():
 
     with torch.no_grad():
         state = model.initial_state(model.encode(batch.source, batch.source_lengths))
-        Beam(beam_size=3, **SETTINGS)(step, state, laws.request_of(batch.source_lengths))
+        Beam(beam_size=3, **SETTINGS)(step, state, properties.request_of(batch.source_lengths))
     assert rows[0] == 20
     assert len(set(rows[1:])) > 3
     assert rows[1:] == sorted(rows[1:], reverse=True)
@@ -249,7 +249,7 @@ def test_planted_limit_of_the_longest_batch_mate_is_caught(monkeypatch):
         ),
     )
     batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
-    laws.fails_on_some_seed(
+    properties.fails_on_some_seed(
         lambda seed: batch_mates_have_no_effect(
             make_model(ATTENDING, seed), batch, SEARCHES["beam"]
         )

@@ -16,7 +16,7 @@ from seq2seq_lab.decoding.hypotheses import Hypothesis
 from seq2seq_lab.decoding.length_penalty import GnmtPenalty, NoPenalty, PowerPenalty
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import BOS, EOS, NUM_SPECIAL_TOKENS
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import covering_choices, make_batch, make_model
 from support.tiny_transformers import make_any, transformer_choices
 
@@ -76,7 +76,7 @@ def search_of(model: EncoderDecoder, batch, search, row: int = 0) -> list[Hypoth
 
     with torch.no_grad():
         state = model.initial_state(model.encode(source, length))
-        return search(step, state, laws.request_of(length))[0]
+        return search(step, state, properties.request_of(length))[0]
 
 
 def full_width(n_best: int, penalty, **settings) -> Beam:
@@ -100,12 +100,12 @@ def beam_equals_enumeration(seed: int, n_best: int = 20, penalties=PENALTIES) ->
     for penalty in penalties.values():
         strings.sort(key=lambda s: (s.finished, s.rank(penalty.divisor)), reverse=True)
         found = search_of(model, batch, full_width(n_best, penalty), row)
-        laws.assert_equal([f.score for f in found], [s.score for s in strings[:n_best]])
+        properties.assert_equal([f.score for f in found], [s.score for s in strings[:n_best]])
         ranks = [s.rank(penalty.divisor) for s in strings[:n_best]]
-        laws.assert_equal([f.rank for f in found], ranks)
+        properties.assert_equal([f.rank for f in found], ranks)
         # by its own score, since strings may tie: a decoder that does not read its output knows no order of words
         own = [scores[tuple(f.tokens.tolist()), f.finished] for f in found]
-        laws.assert_equal([f.score for f in found], own)
+        properties.assert_equal([f.score for f in found], own)
         assert len({(*f.tokens.tolist(), f.finished) for f in found}) == n_best
         assert [f.finished for f in found] == [s.finished for s in strings[:n_best]]
 
@@ -142,7 +142,7 @@ def test_planted_length_penalty_twice_is_caught(monkeypatch):
     monkeypatch.setattr(
         String, "rank", lambda s, _: s.score / divisor(penalties["0.6"], len(s.tokens) + s.finished)
     )
-    laws.fails_on_some_seed(lambda seed: beam_equals_enumeration(seed, penalties=penalties))
+    properties.fails_on_some_seed(lambda seed: beam_equals_enumeration(seed, penalties=penalties))
 
 
 def test_planted_state_that_is_not_reordered_is_caught(monkeypatch):
@@ -155,7 +155,7 @@ def test_planted_state_that_is_not_reordered_is_caught(monkeypatch):
 
     monkeypatch.setattr(kind, "reorder", in_place)
     recurrent = range(len(transformer_choices()), len(transformer_choices()) + 9)
-    laws.fails_on_some_seed(beam_equals_enumeration, recurrent)
+    properties.fails_on_some_seed(beam_equals_enumeration, recurrent)
 
 
 def _memory(model):
@@ -165,17 +165,17 @@ def _memory(model):
 
 def test_planted_end_that_is_not_frozen_is_caught(monkeypatch):
     monkeypatch.setattr(beam_module, "EOS", -1)
-    laws.fails_on_some_seed(beam_equals_enumeration, range(3))
+    properties.fails_on_some_seed(beam_equals_enumeration, range(3))
 
 
 def test_planted_unsorted_n_best_is_caught(monkeypatch):
     best = EndedHypotheses._best
     monkeypatch.setattr(EndedHypotheses, "_best", lambda self, *a: best(self, *a)[::-1])
-    laws.fails_on_some_seed(beam_equals_enumeration, range(3))
+    properties.fails_on_some_seed(beam_equals_enumeration, range(3))
 
 
 def test_planted_stop_at_the_first_end_is_caught(monkeypatch):
     monkeypatch.setattr(
         EndedHypotheses, "is_done", lambda self, s, g, best, longest: bool(self.ended[s][g])
     )
-    laws.fails_on_some_seed(beam_equals_enumeration, range(3))
+    properties.fails_on_some_seed(beam_equals_enumeration, range(3))

@@ -10,7 +10,7 @@ import torch
 
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.compose import compose
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import covering_choices, make_batch, make_model, nodes
 
 ATTENDING = [c for c in covering_choices() if c.attention in ("additive", "general")][:6]
@@ -53,7 +53,7 @@ def written(node: dict[str, Any], seed: int) -> list[Any]:
     lengths = batch().source_lengths
     with torch.no_grad():
         state = model.initial_state(model.encode(batch().source, lengths))
-        found = build(node)(model.step, state, laws.request_of(lengths))
+        found = build(node)(model.step, state, properties.request_of(lengths))
     return [[(o.tokens.tolist(), round(o.rank, 9), o.finished) for o in one] for one in found]
 
 

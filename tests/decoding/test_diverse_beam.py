@@ -7,7 +7,7 @@ from seq2seq_lab.decoding import beam as beam_module
 from seq2seq_lab.decoding.beam import Beam
 from seq2seq_lab.decoding.diverse_beam import DiverseBeam
 from seq2seq_lab.special_tokens import BOS, EOS, PAD
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import Choice, make_batch, make_model
 
 CHOICE = Choice(
@@ -32,7 +32,7 @@ def decode(model, batch, search, rows=None):
     with torch.no_grad():
         memory = model.encode(batch.source[rows, : int(lengths.max())], lengths)
         state = model.initial_state(memory)
-        return search(model.step, state, laws.request_of(lengths))
+        return search(model.step, state, properties.request_of(lengths))
 
 
 def next_scores(model, batch, row: int, tokens: list[int]) -> list[float]:
@@ -73,7 +73,7 @@ def equals_the_loop(strength: float, seeds=range(15)) -> None:
             by_hand = dict(groups_of_one_by_hand(model, batch, row, 3, strength))
             assert set(mine) == set(by_hand)
             for words, score in by_hand.items():
-                laws.assert_equal(mine[words], score)
+                properties.assert_equal(mine[words], score)
 
 
 @pytest.mark.parametrize("strength", [0.3, 2.0])
@@ -92,7 +92,7 @@ def test_the_first_group_is_a_plain_beam():
 
 
 def test_stronger_diversity_gives_more_different_first_words():
-    batch, counts = laws.corpus_of(20, seed=7), []
+    batch, counts = properties.corpus_of(20, seed=7), []
     model = make_model(CHOICE, 3)
     model.decoder.output.bias.data[EOS] -= 9.0
     for strength in (1e-9, 50.0):
@@ -103,7 +103,7 @@ def test_stronger_diversity_gives_more_different_first_words():
 
 
 def test_no_string_comes_twice_and_the_best_come_first():
-    batch = laws.corpus_of(20, seed=7)
+    batch = properties.corpus_of(20, seed=7)
     search = DiverseBeam(beam_size=6, num_groups=3, n_best=6, diversity=0.01, **SETTINGS)
     for found in decode(make_model(CHOICE, 3), batch, search):
         strings = [(*o.tokens.tolist(), o.finished) for o in found]
@@ -113,11 +113,11 @@ def test_no_string_comes_twice_and_the_best_come_first():
 
 
 def test_batch_mates_have_no_effect():
-    batch, model = laws.corpus_of(9, seed=2), make_model(CHOICE, 3)
+    batch, model = properties.corpus_of(9, seed=2), make_model(CHOICE, 3)
     search = DiverseBeam(beam_size=4, num_groups=2, n_best=4, **SETTINGS)
     together = decode(model, batch, search)
     for row in range(9):
-        laws.same_hypotheses(decode(model, batch, search, [row])[0], together[row])
+        properties.same_hypotheses(decode(model, batch, search, [row])[0], together[row])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from seq2seq_lab.decoding.hypotheses import Hypothesis
 from seq2seq_lab.decoding.limits import Limits
 from seq2seq_lab.special_tokens import BOS, EOS
 from seq2seq_lab.training.scheduled_sampling.sequential import sequential_logits
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import covering_choices, every_choice, make_batch, make_model
 
 CHOICES = covering_choices()
@@ -28,7 +28,12 @@ def mixed_model(batch):
     for seed in range(100):
         model = make_model(ATTENDING, seed)
         if (
-            len({one.finished for one in laws.decode(model, batch.source, batch.source_lengths)})
+            len(
+                {
+                    one.finished
+                    for one in properties.decode(model, batch.source, batch.source_lengths)
+                }
+            )
             == 2
         ):
             return model
@@ -37,19 +42,19 @@ def mixed_model(batch):
 
 @EVERY
 def test_score_equals_the_teacher_forced_score(choice):
-    laws.greedy_score_is_teacher_forced_score(make_model(choice), batch_of_five())
+    properties.greedy_score_is_teacher_forced_score(make_model(choice), batch_of_five())
 
 
 @pytest.mark.parametrize("choice", covering_choices(1)[::2], ids=str)
 def test_batch_mates_and_their_order_have_no_effect(choice):
-    laws.batch_mates_have_no_effect(make_model(choice), batch_of_five())
+    properties.batch_mates_have_no_effect(make_model(choice), batch_of_five())
 
 
 @EVERY
 def test_nothing_comes_after_the_end_and_each_sentence_keeps_its_limit(choice):
     batch = batch_of_five()
-    found = laws.decode(make_model(choice), batch.source, batch.source_lengths)
-    laws.nothing_comes_after_the_end(found, batch.source_lengths, laws.SEARCH)
+    found = properties.decode(make_model(choice), batch.source, batch.source_lengths)
+    properties.nothing_comes_after_the_end(found, batch.source_lengths, properties.SEARCH)
 
 
 def road_of_zeros(model, batch):
@@ -59,29 +64,31 @@ def road_of_zeros(model, batch):
 @pytest.mark.parametrize("start", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_ratio_zero_equals_greedy_until_the_end_on_200_models(start):
     """`make test` runs every second of them, `make slow` the others."""
-    batch = laws.full_batch(make_batch(seed=3))
+    batch = properties.full_batch(make_batch(seed=3))
     for seed in range(start, 200, 2):
         model = make_model(CHOICES[seed % len(CHOICES)], seed=100 + seed)
-        laws.ratio_zero_equals_greedy(model, batch, road_of_zeros)
+        properties.ratio_zero_equals_greedy(model, batch, road_of_zeros)
 
 
 @pytest.mark.parametrize("count", [1, 2, 13, 32])
 def test_corpora_of_any_size_decode_alike_in_any_batch(count):
-    laws.batch_mates_have_no_effect(make_model(ATTENDING), laws.corpus_of(count, seed=count))
+    properties.batch_mates_have_no_effect(
+        make_model(ATTENDING), properties.corpus_of(count, seed=count)
+    )
 
 
 @pytest.mark.slow
 def test_a_hundred_corpora_decode_alike_in_any_batch():
     for seed in range(100):
         model = make_model(CHOICES[seed % len(CHOICES)], seed=seed)
-        laws.batch_mates_have_no_effect(model, laws.corpus_of(1 + seed % 32, seed))
+        properties.batch_mates_have_no_effect(model, properties.corpus_of(1 + seed % 32, seed))
 
 
 def test_random_models_both_end_and_run_into_the_limit():
-    """The laws above say little if no sentence ever ends."""
+    """The properties above say little if no sentence ever ends."""
     batch, ended = batch_of_five(), []
     for choice in CHOICES[:20]:
-        found = laws.decode(make_model(choice), batch.source, batch.source_lengths)
+        found = properties.decode(make_model(choice), batch.source, batch.source_lengths)
         ended += [one.finished for one in found]
     assert 0.2 < sum(ended) / len(ended) < 0.9
 
@@ -129,7 +136,9 @@ def follows_the_plan(found: list[Hypothesis]) -> None:
     assert [one.finished for one in found] == [True, True, False]
     assert [one.attention[:, 0].tolist() for one in found] == [[0, 1, 2], [10], [20, 21, 22, 23]]
     scores = [0.5**3, 0.5, 0.5**4]
-    laws.assert_equal([one.score for one in found], torch.tensor(scores).double().log().tolist())
+    properties.assert_equal(
+        [one.score for one in found], torch.tensor(scores).double().log().tolist()
+    )
 
 
 def test_a_planned_decoding_comes_out_as_planned():
@@ -153,7 +162,7 @@ def test_the_limit_counts_the_end_token():
 
 
 def test_the_limit_grows_with_the_own_source_alone():
-    request = laws.request_of(torch.tensor([2, 9, 6]))
+    request = properties.request_of(torch.tensor([2, 9, 6]))
     found = Greedy(max_ratio=0.5, max_extra=1)(planned, start(), request)
     assert [len(one.tokens) + one.finished for (one,) in found] == [2, 1, 4]
 
@@ -177,9 +186,9 @@ def test_planted_search_without_an_end_breaks_the_law_of_the_end(monkeypatch):
     batch = batch_of_five()
     model = mixed_model(batch)
     monkeypatch.setattr(greedy_module, "EOS", -1)
-    found = laws.decode(model, batch.source, batch.source_lengths)
+    found = properties.decode(model, batch.source, batch.source_lengths)
     with pytest.raises(AssertionError):
-        laws.nothing_comes_after_the_end(found, batch.source_lengths, laws.SEARCH)
+        properties.nothing_comes_after_the_end(found, batch.source_lengths, properties.SEARCH)
 
 
 def test_planted_limit_of_the_longest_batch_mate_is_caught(monkeypatch):
@@ -187,11 +196,11 @@ def test_planted_limit_of_the_longest_batch_mate_is_caught(monkeypatch):
         longest = limits.maximum.max().expand_as(limits.maximum)
         return greedy(step, state, replace(limits, maximum=longest))
 
-    batch = laws.corpus_of(13, seed=3)
+    batch = properties.corpus_of(13, seed=3)
     model = mixed_model(batch)
     monkeypatch.setattr(greedy_module, "greedy", of_the_longest)
     with pytest.raises(AssertionError):
-        laws.batch_mates_have_no_effect(model, batch)
+        properties.batch_mates_have_no_effect(model, batch)
 
 
 def test_planted_score_without_the_end_token_is_caught(monkeypatch):
@@ -203,20 +212,20 @@ def test_planted_score_without_the_end_token_is_caught(monkeypatch):
     model = mixed_model(batch_of_five())
     monkeypatch.setattr(greedy_module, "collect", collect)
     with pytest.raises(AssertionError):
-        laws.greedy_score_is_teacher_forced_score(model, batch_of_five())
+        properties.greedy_score_is_teacher_forced_score(model, batch_of_five())
 
 
 def test_planted_state_that_is_not_reordered_is_caught(monkeypatch):
     def first_rows(self, rows):
         return original(self, torch.arange(len(rows)))
 
-    batch = laws.corpus_of(13, seed=3)
+    batch = properties.corpus_of(13, seed=3)
     model = mixed_model(batch)
     kind = type(model.initial_state(model.encode(batch.source, batch.source_lengths)))
     original = kind.select
     monkeypatch.setattr(kind, "select", first_rows)
     with pytest.raises(AssertionError):
-        laws.batch_mates_have_no_effect(model, batch)
+        properties.batch_mates_have_no_effect(model, batch)
 
 
 def test_planted_batch_statistics_are_caught(monkeypatch):
@@ -229,19 +238,19 @@ def test_planted_batch_statistics_are_caught(monkeypatch):
 
     model.decoder.readout.forward = centred
     with pytest.raises(AssertionError):
-        laws.batch_mates_have_no_effect(model, batch_of_five())
+        properties.batch_mates_have_no_effect(model, batch_of_five())
 
 
 def test_planted_inverted_coin_breaks_the_law_of_ratio_zero():
     def inverted(model, batch):
         return sequential_logits(model, batch, torch.ones_like(batch.target_mask))
 
-    batch = laws.full_batch(make_batch(seed=3))
+    batch = properties.full_batch(make_batch(seed=3))
 
     def on_five_models():
         for seed in range(5):
             model = make_model(ATTENDING, seed=seed)
-            laws.ratio_zero_equals_greedy(model, batch, inverted)
+            properties.ratio_zero_equals_greedy(model, batch, inverted)
 
     with pytest.raises(AssertionError):
         on_five_models()

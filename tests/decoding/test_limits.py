@@ -12,7 +12,7 @@ from seq2seq_lab.decoding.hypotheses import Hypothesis, Request
 from seq2seq_lab.decoding.limits import Limits, SearchSettings, most_likely, repeated
 from seq2seq_lab.decoding.sample import Sample
 from seq2seq_lab.special_tokens import BOS, EOS, PAD, UNK
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import Choice, make_batch, make_model
 
 # named, not the first of the design, which changes with every new part; it reads and repeats its output
@@ -95,7 +95,7 @@ def test_pad_and_bos_are_never_written(kind):
     model = make_model(CHOICE)
     with torch.no_grad():
         state = model.initial_state(model.encode(batch.source, batch.source_lengths))
-        found = kind()(step, state, laws.request_of(batch.source_lengths))
+        found = kind()(step, state, properties.request_of(batch.source_lengths))
     assert not {PAD, BOS} & {token for (one, *_) in found for token in one.tokens.tolist()}
 
 
@@ -119,7 +119,7 @@ def test_a_forced_prefix_keeps_its_log_probability():
         with torch.no_grad():
             logits = model(batch.source[row : row + 1, : int(length)], length, given[:, :-1])
         forced = logits.log_softmax(-1)[0].gather(1, given[0, 1:].unsqueeze(1)).sum()
-        laws.assert_equal(one.score, float(forced))
+        properties.assert_equal(one.score, float(forced))
 
 
 def test_a_prefix_longer_than_the_limit_still_fits_with_an_end_token():

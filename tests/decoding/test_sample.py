@@ -7,7 +7,7 @@ from seq2seq_lab.decoding import sample as sample_module
 from seq2seq_lab.decoding.greedy import Greedy
 from seq2seq_lab.decoding.hypotheses import Request
 from seq2seq_lab.decoding.sample import Sample, draw, keep_top_k, keep_top_p, uniforms
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import covering_choices, make_batch, make_model
 
 CHOICES = covering_choices()
@@ -68,8 +68,8 @@ def test_a_token_of_probability_zero_is_never_drawn():
 
 def test_keeping_all_changes_nothing():
     logits = torch.randn(3, 7, dtype=torch.float64)
-    laws.assert_equal(keep_top_k(logits, 7), logits)
-    laws.assert_equal(keep_top_p(logits, 1.0 - 1e-12), logits)
+    properties.assert_equal(keep_top_k(logits, 7), logits)
+    properties.assert_equal(keep_top_p(logits, 1.0 - 1e-12), logits)
 
 
 def test_a_cold_sample_is_greedy():
@@ -78,7 +78,7 @@ def test_a_cold_sample_is_greedy():
         model = make_model(CHOICE, seed)
         cold = decode(model, batch, Sample(temperature=1e-6, **SETTINGS))
         for one, other in zip(cold, decode(model, batch, Greedy(**SETTINGS)), strict=True):
-            laws.same_hypotheses(one, other)
+            properties.same_hypotheses(one, other)
 
 
 def test_the_seed_decides_and_every_sample_is_another():
@@ -93,12 +93,12 @@ def test_the_seed_decides_and_every_sample_is_another():
 
 
 def batch_mates_have_no_effect() -> None:
-    batch, search = laws.corpus_of(9, seed=2), Sample(n_best=3, **SETTINGS)
+    batch, search = properties.corpus_of(9, seed=2), Sample(n_best=3, **SETTINGS)
     model = make_model(CHOICE)
     together = decode(model, batch, search)
     for rows in [[i] for i in range(9)] + [list(range(9))[::-1]]:
         for row, found in zip(rows, decode(model, batch, search, rows), strict=True):
-            laws.same_hypotheses(found, together[row])
+            properties.same_hypotheses(found, together[row])
 
 
 def test_batch_mates_and_their_order_have_no_effect():
@@ -111,7 +111,9 @@ def test_samples_are_sorted_and_their_scores_are_those_of_the_model():
         assert [one.score for one in found] == sorted((o.score for o in found), reverse=True)
         length = batch.source_lengths[row : row + 1]
         for one in found:
-            laws.assert_equal(one.score, laws.forced_score(model, batch, row, one, length))
+            properties.assert_equal(
+                one.score, properties.forced_score(model, batch, row, one, length)
+            )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from seq2seq_lab.model import recurrent_encoder as encoder
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.special_tokens import PAD
 from seq2seq_lab.training.scheduled_sampling import sequential as feeding
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import (
     Choice,
     all_choices,
@@ -48,8 +48,10 @@ def every_parameter_is_trained(choice: Choice) -> None:
     """O12; a unit of max(0, x) may sleep through a batch, so such a cell has a few random models to wake in."""
     for seed in range(2, 6) if choice.cell == "rnn_relu" else ():
         with suppress(AssertionError):
-            return laws.every_parameter_is_trained(make_model(choice, seed).train(), make_batch())
-    laws.every_parameter_is_trained(make_model(choice).train(), make_batch())
+            return properties.every_parameter_is_trained(
+                make_model(choice, seed).train(), make_batch()
+            )
+    properties.every_parameter_is_trained(make_model(choice).train(), make_batch())
 
 
 def test_the_choices_cover_every_option_and_are_many():
@@ -61,22 +63,22 @@ def test_the_choices_cover_every_option_and_are_many():
 
 @EVERY
 def test_forward_equals_repeated_step(choice):
-    laws.forward_equals_steps(make_model(choice), make_batch())
+    properties.forward_equals_steps(make_model(choice), make_batch())
 
 
 @LOCKED
 def test_forward_equals_repeated_step_while_training(choice):
-    laws.forward_equals_steps(make_model(choice).train(), make_batch())
+    properties.forward_equals_steps(make_model(choice).train(), make_batch())
 
 
 @EVERY
 def test_padding_has_no_effect_on_logits_loss_gradients_and_attention(choice):
-    laws.padding_has_no_effect(make_model(choice), make_batch())
+    properties.padding_has_no_effect(make_model(choice), make_batch())
 
 
 @LOCKED
 def test_padding_has_no_effect_while_training(choice):
-    laws.padding_has_no_effect(make_model(choice).train(), make_batch())
+    properties.padding_has_no_effect(make_model(choice).train(), make_batch())
 
 
 @EVERY
@@ -88,7 +90,7 @@ def test_every_parameter_gets_a_gradient_and_the_padding_row_none(choice):
 def test_float32_forward_equals_repeated_step(choice):
     model, batch = make_model(choice).float(), make_batch()
     whole = model(batch.source, batch.source_lengths, batch.target_input)
-    steps = laws.by_steps(model, batch)[0]
+    steps = properties.by_steps(model, batch)[0]
     # rounding grows with what is summed, and a relu cell's states have no bound: its unit is the largest logit
     unit = max(1.0, float(whole.abs().max())) if choice.cell == "rnn_relu" else 1.0
     torch.testing.assert_close(whole / unit, steps / unit, rtol=1e-5, atol=1e-5)
@@ -102,11 +104,11 @@ def test_every_legal_combination_keeps_the_laws(cell, attention):
     fixed = {"reading": "bidirectional", "layers": (2, 2), "widths": (6, 6), "stack": "all"}
     for choice in all_choices(cell=cell, attention=attention, **fixed):
         model = make_model(choice)
-        laws.forward_equals_steps(model, batch)
-        laws.padding_has_no_effect(model, batch)
+        properties.forward_equals_steps(model, batch)
+        properties.padding_has_no_effect(model, batch)
         every_parameter_is_trained(choice)
-        laws.sequential_equals_parallel(model, batch)
-        laws.greedy_score_is_teacher_forced_score(model, batch)
+        properties.sequential_equals_parallel(model, batch)
+        properties.greedy_score_is_teacher_forced_score(model, batch)
         count += 1
     assert count > 100
 
@@ -121,7 +123,7 @@ def test_planted_wrong_time_of_feeding_is_caught(monkeypatch):
     original = decoder.RecurrentDecoder._loop
     monkeypatch.setattr(decoder.RecurrentDecoder, "_loop", late)
     with pytest.raises(AssertionError):
-        laws.forward_equals_steps(make_model(LSTM), make_batch())
+        properties.forward_equals_steps(make_model(LSTM), make_batch())
 
 
 def test_planted_mask_off_by_one_is_caught(monkeypatch):
@@ -131,20 +133,20 @@ def test_planted_mask_off_by_one_is_caught(monkeypatch):
 
     monkeypatch.setattr(normalizer, "only_real", only_real)
     with pytest.raises(AssertionError):
-        laws.padding_has_no_effect(make_model(LSTM), make_batch())
+        properties.padding_has_no_effect(make_model(LSTM), make_batch())
 
 
 def test_planted_missing_mask_is_caught(monkeypatch):
     monkeypatch.setattr(normalizer, "only_real", lambda scores, mask: scores)
     with pytest.raises(AssertionError):
-        laws.padding_has_no_effect(make_model(LSTM), make_batch())
+        properties.padding_has_no_effect(make_model(LSTM), make_batch())
 
 
 def test_planted_backward_reading_from_the_padding_is_caught(monkeypatch):
     monkeypatch.setattr(encoder, "pack_padded_sequence", lambda inputs, *_, **__: inputs)
     monkeypatch.setattr(encoder, "pad_packed_sequence", lambda outputs, **_: (outputs, None))
     with pytest.raises(AssertionError):
-        laws.padding_has_no_effect(make_model(LSTM), make_batch())
+        properties.padding_has_no_effect(make_model(LSTM), make_batch())
 
 
 def test_planted_mean_over_the_padding_is_caught(monkeypatch):
@@ -154,7 +156,7 @@ def test_planted_mean_over_the_padding_is_caught(monkeypatch):
 
     monkeypatch.setattr(bridge.MeanBridge, "vectors", vectors)
     with pytest.raises(AssertionError):
-        laws.padding_has_no_effect(make_model(LSTM), make_batch())
+        properties.padding_has_no_effect(make_model(LSTM), make_batch())
 
 
 def test_planted_padding_in_the_loss_is_caught(monkeypatch):
@@ -164,14 +166,14 @@ def test_planted_padding_in_the_loss_is_caught(monkeypatch):
 
     monkeypatch.setattr(paths, "teacher_forced_logits", forced)
     with pytest.raises(AssertionError):
-        laws.padding_has_no_effect(make_model(PLAIN), make_batch())
+        properties.padding_has_no_effect(make_model(PLAIN), make_batch())
 
 
 def test_planted_untrained_parameter_is_caught():
     model = make_model(LSTM)
     model.decoder.forgotten = nn.Parameter(torch.zeros(3, dtype=torch.float64))
     with pytest.raises(AssertionError, match="forgotten"):
-        laws.every_parameter_is_trained(model, make_batch())
+        properties.every_parameter_is_trained(model, make_batch())
 
 
 def test_planted_trained_padding_row_is_caught():
@@ -181,7 +183,7 @@ def test_planted_trained_padding_row_is_caught():
     batch = make_batch()
     batch.source[0, 0] = PAD
     with pytest.raises(AssertionError):
-        laws.every_parameter_is_trained(model, batch)
+        properties.every_parameter_is_trained(model, batch)
 
 
 # tied embeddings
@@ -240,9 +242,9 @@ def test_tied_model_still_ignores_padding():
     batch = make_batch()
     batch.target_input.clamp_(max=10)
     batch.target_output.clamp_(max=10)
-    expected = laws.loss_and_gradients(model, batch)
-    assert_wide = laws.loss_and_gradients(model, laws.widened(batch))
-    laws.assert_equal(assert_wide, expected)
+    expected = properties.loss_and_gradients(model, batch)
+    assert_wide = properties.loss_and_gradients(model, properties.widened(batch))
+    properties.assert_equal(assert_wide, expected)
 
 
 # what the classes share
@@ -254,7 +256,7 @@ def test_states_of_chosen_rows_are_the_states_of_a_smaller_batch():
     _, chosen = model.step(batch.target_input[rows, 0], start.select(rows))
     _, whole = model.step(batch.target_input[:, 0], start)
     for one, other in zip(_tensors(chosen), _tensors(whole.select(rows)), strict=True):
-        laws.assert_equal(one, other)
+        properties.assert_equal(one, other)
 
 
 def _tensors(value):
@@ -281,7 +283,7 @@ def test_teacher_forced_returns_the_real_positions_row_by_row():
     model, batch = make_model(LSTM), make_batch()
     whole = model(batch.source, batch.source_lengths, batch.target_input)
     rows = [whole[i, t] for i, n in enumerate((3, 7, 5)) for t in range(n)]
-    laws.assert_equal(feeding.teacher_forced_logits(model, batch), torch.stack(rows))
+    properties.assert_equal(feeding.teacher_forced_logits(model, batch), torch.stack(rows))
 
 
 def test_a_decoder_that_hears_nothing_of_the_source_is_not_legal():

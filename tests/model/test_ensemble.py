@@ -70,18 +70,18 @@ def test_planted_state_that_stays_behind_is_caught():
         members = (self.members[0].reorder(rows), *(m.reorder(same) for m in self.members[1:]))
         return module.replace(self, attention=self.attention[rows], members=members)
 
-    def laws() -> None:
+    def properties_hold() -> None:
         for seed in range(10):
             mean_of_probabilities(
                 [make_model(choice, 3 * seed + k) for k, choice in enumerate(CHOICES)]
             )
 
-    laws()
+    properties_hold()
     with (
         mock.patch.object(module.EnsembleState, "reorder", only_first),
         pytest.raises(AssertionError),
     ):
-        laws()
+        properties_hold()
 
 
 def test_the_mean_probability_by_hand():

@@ -68,9 +68,9 @@ def test_bad_arguments_are_refused(arguments, told):
 def test_planted_missing_norm_is_caught(monkeypatch):
     monkeypatch.setattr(PreNorm, "before", lambda self, vectors: vectors)
     monkeypatch.setattr(PostNorm, "after", lambda self, vectors, made: vectors + made)
-    for law in (test_pre_norm_leaves_the_sum_alone, test_post_norm_normalises_the_sum):
+    for check in (test_pre_norm_leaves_the_sum_alone, test_post_norm_normalises_the_sum):
         with pytest.raises(AssertionError):
-            law()
+            check()
 
 
 @pytest.mark.parametrize("kind", sorted(targets("norm"), key=str))

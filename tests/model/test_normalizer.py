@@ -6,7 +6,7 @@ import torch
 from seq2seq_lab.doctor.attention_formulas import NORMALIZED
 from seq2seq_lab.model import normalizer as normalizer_module
 from seq2seq_lab.model.normalizer import Entmax15, Normalizer, Softmax, Sparsemax
-from support import model_properties as laws
+from support import model_properties as properties
 from support.model_properties import assert_equal
 from support.tiny_models import (
     Choice,
@@ -98,9 +98,9 @@ def test_long_rows_in_half_precision_sum_to_one(name, dtype):
 def test_a_model_with_it_keeps_the_laws(name):
     model, batch = make_model(CHOICE), make_batch()
     model.decoder.attention.normalizer = make(name)
-    laws.forward_equals_steps(model, batch)
-    laws.padding_has_no_effect(model, batch)
-    laws.sequential_equals_parallel(model, batch)
+    properties.forward_equals_steps(model, batch)
+    properties.padding_has_no_effect(model, batch)
+    properties.sequential_equals_parallel(model, batch)
 
 
 # planted bugs

@@ -13,7 +13,7 @@ from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.recurrent_decoder import BahdanauDecoder, LuongDecoder, RecurrentDecoder
 from seq2seq_lab.model.stack import Stack
 from seq2seq_lab.model.state import Memory
-from support import model_properties as laws
+from support import model_properties as properties
 from support.model_properties import assert_equal
 from support.stack_formulas import norm_first, plain_layer, redrawn, sum_twice
 from support.tiny_models import (
@@ -247,7 +247,7 @@ def test_planted_difference_between_loop_and_step_is_caught(monkeypatch):
     )
     monkeypatch.setattr(RecurrentDecoder, "_fused", fused)
     with pytest.raises(AssertionError):
-        laws.forward_equals_steps(make_model(PLAIN), make_batch())
+        properties.forward_equals_steps(make_model(PLAIN), make_batch())
 
 
 @pytest.mark.parametrize("bug", [sum_twice, norm_first, redrawn])
@@ -268,4 +268,4 @@ def test_planted_mask_of_the_loop_alone_is_caught(monkeypatch):
     original = Stack.forward
     monkeypatch.setattr(Stack, "forward", forgetful)
     with pytest.raises(AssertionError):
-        laws.forward_equals_steps(make_model(STACKED[2]).train(), make_batch())
+        properties.forward_equals_steps(make_model(STACKED[2]).train(), make_batch())

@@ -1,4 +1,4 @@
-"""The encoder on padded batches against torch's own module on each unpadded sentence (law O11)."""
+"""The encoder on padded batches against torch's own module on each unpadded sentence (O11)."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Transformers and mixed pairs keep the laws; encoder and decoder equal torch's own on unpadded sentences (O11)."""
+"""Transformers and mixed pairs keep the properties; encoder and decoder equal torch's own on unpadded sentences (O11)."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.model.norm import PostNorm, PreNorm
 from seq2seq_lab.training.scheduled_sampling.sequential import sequential_logits
-from support import model_properties as laws
+from support import model_properties as properties
 from support.model_properties import assert_equal
 from support.tiny_models import make_batch
 from support.tiny_transformers import (
@@ -35,45 +35,45 @@ def test_the_choices_cover_every_option_of_every_named_model():
         assert len({c.partner.cell for c in mixed(name)}) > 2
 
 
-# the laws
+# the properties
 
 
 @EVERY
 def test_forward_equals_repeated_step(choice):
-    laws.forward_equals_steps(make(choice), BATCH)
+    properties.forward_equals_steps(make(choice), BATCH)
 
 
 @EVERY
 def test_float32_forward_equals_repeated_step(choice):
     model = make(choice).float()
     whole = model(BATCH.source, BATCH.source_lengths, BATCH.target_input)
-    torch.testing.assert_close(whole, laws.by_steps(model, BATCH)[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(whole, properties.by_steps(model, BATCH)[0], rtol=1e-5, atol=1e-5)
 
 
 @EVERY
 def test_padding_has_no_effect_on_logits_loss_gradients_and_attention(choice):
-    laws.padding_has_no_effect(make(choice), make_batch())
+    properties.padding_has_no_effect(make(choice), make_batch())
 
 
 @EVERY
 def test_every_parameter_gets_a_gradient_and_the_padding_row_none(choice):
-    laws.every_parameter_is_trained(make(choice), make_batch())
+    properties.every_parameter_is_trained(make(choice), make_batch())
 
 
 @EVERY
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_the_loop_equals_the_parallel_road_in_logits_and_gradients(choice, dropout):
-    laws.sequential_equals_parallel(make(choice, dropout=dropout).train(), make_batch())
+    properties.sequential_equals_parallel(make(choice, dropout=dropout).train(), make_batch())
 
 
 @EVERY
 def test_the_score_of_a_hypothesis_is_its_teacher_forced_score(choice):
-    laws.greedy_score_is_teacher_forced_score(make(choice), BATCH)
+    properties.greedy_score_is_teacher_forced_score(make(choice), BATCH)
 
 
 @EVERY
 def test_batch_mates_have_no_effect(choice):
-    laws.batch_mates_have_no_effect(make(choice), BATCH)
+    properties.batch_mates_have_no_effect(make(choice), BATCH)
 
 
 @EVERY
@@ -81,7 +81,7 @@ def test_ratio_zero_equals_greedy_decoding(choice):
     def never_forced(model, batch):
         return sequential_logits(model, batch, torch.zeros_like(batch.target_mask))
 
-    laws.ratio_zero_equals_greedy(make(choice), laws.full_batch(BATCH), never_forced)
+    properties.ratio_zero_equals_greedy(make(choice), properties.full_batch(BATCH), never_forced)
 
 
 # O11

@@ -13,7 +13,7 @@ from seq2seq_lab.model.position import RotaryPosition
 from seq2seq_lab.model.state import TransformerState, select_rows
 from seq2seq_lab.model.transformer import TransformerDecoder, TransformerEncoder
 from seq2seq_lab.model.transformer_layer import DecoderLayer
-from support import model_properties as laws
+from support import model_properties as properties
 from support.model_properties import assert_equal
 from support.tiny_models import TARGET_VOCAB, make_batch
 from support.tiny_transformers import (
@@ -88,7 +88,7 @@ def test_rows_of_a_tuple_are_selected_in_each_of_its_tensors():
 @FOUR
 @torch.no_grad()
 def test_attention_weights_sum_to_1_and_are_0_on_the_padding(choice):
-    weights = laws.by_steps(make(choice), BATCH)[1]
+    weights = properties.by_steps(make(choice), BATCH)[1]
     assert_equal(weights.sum(dim=-1), torch.ones(3, 7, dtype=torch.float64))
     assert not weights.masked_select(~BATCH.source_mask.unsqueeze(1)).any()
 
@@ -152,9 +152,9 @@ def test_embeddings_are_shared_by_both_sides_and_the_output():
 # planted bugs
 
 
-def breaks(law, *arguments) -> None:
+def breaks(check, *arguments) -> None:
     with pytest.raises(AssertionError):
-        law(*arguments)
+        check(*arguments)
 
 
 @FOUR
@@ -164,7 +164,7 @@ def test_planted_view_of_the_future_is_caught(choice, monkeypatch):
 
     attend = transformer_layer.F.scaled_dot_product_attention
     monkeypatch.setattr(transformer_layer.F, "scaled_dot_product_attention", open_eyed)
-    breaks(laws.forward_equals_steps, make(choice), BATCH)
+    breaks(properties.forward_equals_steps, make(choice), BATCH)
 
 
 @FOUR
@@ -177,7 +177,7 @@ def test_planted_mask_off_by_one_is_caught(choice, by, monkeypatch):
     monkeypatch.setattr(transformer, "mask_from_lengths", wrong)
     model = make(choice)
     if by == 1:
-        breaks(laws.padding_has_no_effect, model, make_batch())
+        breaks(properties.padding_has_no_effect, model, make_batch())
     else:  # what reads too little is no leak, but it is not the model
         breaks(encoder_reads_every_token, model)
 
@@ -196,7 +196,7 @@ def test_planted_position_off_by_one_in_a_step_is_caught(choice, monkeypatch):
         whole = model(BATCH.source, BATCH.source_lengths, BATCH.target_input)
     monkeypatch.undo()
     with pytest.raises(AssertionError):
-        assert_equal(whole, laws.by_steps(model, BATCH)[0])
+        assert_equal(whole, properties.by_steps(model, BATCH)[0])
 
 
 def test_planted_rotation_off_by_one_in_a_step_is_caught(monkeypatch):
@@ -206,7 +206,7 @@ def test_planted_rotation_off_by_one_in_a_step_is_caught(monkeypatch):
         "rotate",
         lambda self, heads, start: rotate(self, heads, start - 1 if start > 1 else start),
     )
-    breaks(laws.forward_equals_steps, make(ROTARY), BATCH)
+    breaks(properties.forward_equals_steps, make(ROTARY), BATCH)
 
 
 @FOUR
@@ -245,7 +245,7 @@ def test_planted_wrong_grouping_of_the_hypotheses_is_caught(choice, monkeypatch)
 def test_planted_mean_over_the_padding_is_caught(monkeypatch):
     choice = next(c for c in transformer_choices() if "linear" in str(c) and "_rnn" in c.name)
     monkeypatch.setattr(transformer, "masked_mean", lambda states, mask: states.mean(dim=1))
-    breaks(laws.padding_has_no_effect, make(choice), make_batch())
+    breaks(properties.padding_has_no_effect, make(choice), make_batch())
 
 
 @FOUR
@@ -259,10 +259,10 @@ def test_planted_dropout_in_one_road_only_is_caught(choice, monkeypatch):
     assert issubclass(kind, Norm)
     after = kind.after
     monkeypatch.setattr(kind, "after", undropped_steps)
-    breaks(laws.sequential_equals_parallel, make(choice, dropout=0.4).train(), make_batch())
+    breaks(properties.sequential_equals_parallel, make(choice, dropout=0.4).train(), make_batch())
 
 
 def test_planted_untrained_parameter_is_caught():
     model = make(SINUSOIDAL)
     model.decoder.layers[0].source.key.weight.requires_grad_(False)
-    breaks(laws.every_parameter_is_trained, model, make_batch())
+    breaks(properties.every_parameter_is_trained, model, make_batch())

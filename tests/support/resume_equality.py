@@ -1,4 +1,4 @@
-"""O19 as a law: a run that is killed and resumed ends bit-equal to one that was left alone."""
+"""O19: a run that is killed and resumed ends bit-equal to one that was left alone."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -14,7 +14,7 @@ from seq2seq_lab.training.scheduled_sampling.sequential import (
     sequential_logits,
     teacher_forced_logits,
 )
-from support import model_properties as laws
+from support import model_properties as properties
 
 SMALL = {"EMBEDDING": 6, "DIM": 8, "SOURCE_VOCAB": 23, "TARGET_VOCAB": 19, "DROPOUT": 0.0}
 
@@ -36,13 +36,13 @@ def tutorial_logits(model, one, coins=None):
 def with_gradients(model, one, logits):
     found = logits(model, one)
     targets = one.target_output[one.target_mask]
-    return found.detach(), laws.gradients(model, negative_log_likelihood(found, targets))
+    return found.detach(), properties.gradients(model, negative_log_likelihood(found, targets))
 
 
 def loop_equals_the_fast_road(name: str) -> None:
     model, one = work.make_model(name).double(), batch()
     slow = with_gradients(model, one, tutorial_logits)
-    laws.assert_equal(slow, with_gradients(model, one, teacher_forced_logits))
+    properties.assert_equal(slow, with_gradients(model, one, teacher_forced_logits))
 
 
 @pytest.mark.parametrize("name", [*work.NAMES, work.TUTORIAL])
@@ -62,7 +62,7 @@ def test_the_tutorial_loop_feeds_what_the_coins_say(name):
     coins = torch.arange(one.target_input.shape[1]) % 2 == 0
     model.decoder.output.bias.data[:2] = -torch.inf  # it knows no rule against PAD and BOS
     expected = sequential_logits(model, one, coins.expand(len(one), -1))
-    laws.assert_equal(tutorial_logits(model, one, coins), expected)
+    properties.assert_equal(tutorial_logits(model, one, coins), expected)
 
 
 def test_planted_look_at_the_wrong_memory_is_caught(monkeypatch):

@@ -22,7 +22,7 @@ from seq2seq_lab.training.scheduled_sampling.sequential import (
     teacher_forced_logits,
 )
 from seq2seq_lab.training.scheduled_sampling.unit import Sequence, Token, WholeBatch
-from support import model_properties as laws
+from support import model_properties as properties
 from support.tiny_models import covering_choices, every_choice, make_batch, make_model
 from support.tiny_transformers import make_any, transformer_choices
 
@@ -53,17 +53,17 @@ def steps_by(change, model, monkeypatch) -> None:
 
 @EVERY
 def test_all_coins_true_equals_the_parallel_road_in_logits_and_gradients(choice):
-    laws.sequential_equals_parallel(make_model(choice), make_batch())
+    properties.sequential_equals_parallel(make_model(choice), make_batch())
 
 
 @EVERY
 def test_all_coins_true_equals_the_parallel_road_with_shared_dropout_masks(choice):
-    laws.sequential_equals_parallel(make_model(choice, dropout=0.4).train(), make_batch())
+    properties.sequential_equals_parallel(make_model(choice, dropout=0.4).train(), make_batch())
 
 
 def test_the_shared_masks_do_drop():
     model, batch = make_model(FEEDING, dropout=0.4), make_batch()
-    with laws.shared_dropout(model):
+    with properties.shared_dropout(model):
         dropped = teacher_forced_logits(model.train(), batch)
     assert not torch.allclose(dropped, teacher_forced_logits(model.eval(), batch))
 
@@ -76,7 +76,7 @@ def test_planted_token_one_step_late_is_caught(monkeypatch, dropout):
 
     monkeypatch.setattr(teacher_forcing, "sequential_logits", late)
     with pytest.raises(AssertionError):
-        laws.sequential_equals_parallel(make_model(FEEDING, dropout=dropout), make_batch())
+        properties.sequential_equals_parallel(make_model(FEEDING, dropout=dropout), make_batch())
 
 
 def test_planted_cut_gradient_is_caught(monkeypatch):
@@ -88,7 +88,7 @@ def test_planted_cut_gradient_is_caught(monkeypatch):
 
     steps_by(cut, model, monkeypatch)
     with pytest.raises(AssertionError):
-        laws.sequential_equals_parallel(model, make_batch())
+        properties.sequential_equals_parallel(model, make_batch())
 
 
 def test_planted_other_mask_at_one_layer_is_caught(monkeypatch):
@@ -102,7 +102,7 @@ def test_planted_other_mask_at_one_layer_is_caught(monkeypatch):
 
     steps_by(undropped, model, monkeypatch)
     with pytest.raises(AssertionError):
-        laws.sequential_equals_parallel(model, make_batch())
+        properties.sequential_equals_parallel(model, make_batch())
 
 
 # O7, one more time through the configurable class (200 models: tests/decoding/test_greedy.py)
@@ -113,10 +113,10 @@ def sequential_at_zero(model, batch):
 
 
 def ratio_zero_equals_greedy(choices) -> None:
-    batch = laws.full_batch(make_batch())
+    batch = properties.full_batch(make_batch())
     for seed, choice in enumerate(choices):
         model = make_model(choice, seed)
-        laws.ratio_zero_equals_greedy(model, batch, sequential_at_zero)
+        properties.ratio_zero_equals_greedy(model, batch, sequential_at_zero)
 
 
 def test_sequential_at_ratio_zero_equals_greedy_decoding():
@@ -136,7 +136,9 @@ def test_planted_inverted_ratio_breaks_the_law_of_ratio_zero(monkeypatch):
 
 def test_ratio_one_takes_the_parallel_road_and_draws_no_coin():
     coins, model, batch = generator(), make_model(FEEDING), make_batch()
-    laws.assert_equal(Sequential()(model, batch, 1.0, coins), teacher_forced_logits(model, batch))
+    properties.assert_equal(
+        Sequential()(model, batch, 1.0, coins), teacher_forced_logits(model, batch)
+    )
     assert torch.equal(coins.get_state(), generator().get_state())
 
 
@@ -155,16 +157,16 @@ def fed_inputs(model, run, monkeypatch) -> list[torch.Tensor]:
 
 
 def test_a_false_coin_feeds_the_own_choice_and_a_true_one_the_data(monkeypatch):
-    model, batch = make_model(FEEDING), laws.full_batch(make_batch())
+    model, batch = make_model(FEEDING), properties.full_batch(make_batch())
     coins = torch.rand(batch.target_input.shape, generator=generator()) < 0.5
     fed = fed_inputs(model, lambda: sequential_logits(model, batch, coins), monkeypatch)
     data = model.decoder.embed(batch.target_input)
     for position in range(1, len(fed)):
         own = model.decoder.embed(most_likely(fed[position - 1][1]).unsqueeze(1))[:, 0]
-        laws.assert_equal(
+        properties.assert_equal(
             fed[position][0], torch.where(coins[:, position, None], data[:, position], own)
         )
-    laws.assert_equal(fed[0][0], data[:, 0])
+    properties.assert_equal(fed[0][0], data[:, 0])
 
 
 # the parallel road
@@ -176,7 +178,7 @@ def with_gradients(model, batch, feed, ratio: float):
     """Return logits and gradients under the same coins."""
     logits = feed(model, batch, ratio, generator())
     loss = negative_log_likelihood(logits, batch.target_output[batch.target_mask])
-    return logits.detach(), laws.gradients(model, loss)
+    return logits.detach(), properties.gradients(model, loss)
 
 
 def as_many_passes_as_steps_equal_sequential(ratio: float) -> None:
@@ -185,7 +187,7 @@ def as_many_passes_as_steps_equal_sequential(ratio: float) -> None:
     for seed, choice in enumerate(SEVERAL):
         model = make_any(choice, seed)
         one = with_gradients(model, batch, parallel, ratio)
-        laws.assert_equal(one, with_gradients(model, batch, Sequential(), ratio))
+        properties.assert_equal(one, with_gradients(model, batch, Sequential(), ratio))
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.5])
@@ -203,13 +205,13 @@ def test_two_passes_feed_what_the_teacher_forced_run_predicted():
         own[:, 0] = batch.target_input[:, 0]
         own = torch.where(batch.target_mask, own, batch.target_input)
         expected = model(batch.source, batch.source_lengths, own)[batch.target_mask]
-        laws.assert_equal(Parallel()(model, batch, 0.0, generator()), expected)
+        properties.assert_equal(Parallel()(model, batch, 0.0, generator()), expected)
 
 
 @pytest.mark.parametrize("road", [Sequential(), Parallel()], ids=["sequential", "parallel"])
 def test_ratio_one_is_teacher_forcing_and_draws_nothing(road):
     coins, model, batch = generator(), make_model(FEEDING), make_batch()
-    laws.assert_equal(road(model, batch, 1.0, coins), teacher_forced_logits(model, batch))
+    properties.assert_equal(road(model, batch, 1.0, coins), teacher_forced_logits(model, batch))
     assert torch.equal(coins.get_state(), generator().get_state())
 
 
@@ -226,7 +228,7 @@ def test_every_road_unit_and_fed_token_gives_finite_gradients_and_the_same_again
     logits, found = with_gradients(model, batch, feed, 0.4)
     assert logits.shape == (int(batch.target_mask.sum()), 13)
     assert all(g is not None and bool(torch.isfinite(g).all()) for g in found.values())
-    laws.assert_equal(with_gradients(model, batch, feed, 0.4), (logits, found))
+    properties.assert_equal(with_gradients(model, batch, feed, 0.4), (logits, found))
     other = feed(model, batch, 0.4, generator(8))
     assert not torch.allclose(other, logits) or unit is WholeBatch
 
@@ -238,12 +240,12 @@ def test_every_road_unit_and_fed_token_gives_finite_gradients_and_the_same_again
 def test_padding_has_no_effect_at_any_ratio(road, fed):
     """O5, for a deterministic choice of coins: every place its own choice."""
     batch = make_batch()
-    wide = laws.widened(batch, source=2, target=0)
+    wide = properties.widened(batch, source=2, target=0)
     feed = road(sampled_token=fed)
     for choice in SEVERAL[::4]:
         model = make_any(choice)
         expected = with_gradients(model, batch, feed, 0.0)
-        laws.assert_equal(with_gradients(model, wide, feed, 0.0), expected)
+        properties.assert_equal(with_gradients(model, wide, feed, 0.0), expected)
 
 
 def test_one_pass_is_refused():
@@ -269,4 +271,4 @@ def test_planted_gradient_that_stops_at_the_own_tokens_is_caught(monkeypatch):
     cut = with_gradients(make_model(FEEDING), batch, Parallel(passes=8), 0.0)
     monkeypatch.setattr(Argmax, "embed", embed)
     with pytest.raises(AssertionError):
-        laws.assert_equal(with_gradients(make_model(FEEDING), batch, Sequential(), 0.0), cut)
+        properties.assert_equal(with_gradients(make_model(FEEDING), batch, Sequential(), 0.0), cut)
