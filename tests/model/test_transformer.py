@@ -1,4 +1,4 @@
-"""Transformers and mixed pairs keep the properties; encoder and decoder equal torch's own on unpadded sentences (O11)."""
+"""Transformers and mixed pairs keep the properties; both sides equal torch's own on unpadded sentences (O11)."""
 
 from dataclasses import replace
 
