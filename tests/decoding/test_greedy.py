@@ -230,13 +230,13 @@ def test_planted_state_that_is_not_reordered_is_caught(monkeypatch):
 
 def test_planted_batch_statistics_are_caught(monkeypatch):
     model = make_model(ATTENDING)
-    original = model.decoder.readout.forward
+    original = model.decoder.readout.activate
 
-    def centred(state, context, embedded, product=None):
-        vector = original(state, context, embedded, product)
+    def centred(projected):
+        vector = original(projected)
         return vector - vector.mean(dim=0, keepdim=True)
 
-    model.decoder.readout.forward = centred
+    model.decoder.readout.activate = centred
     with pytest.raises(AssertionError):
         properties.batch_mates_have_no_effect(model, batch_of_five())
 

@@ -69,7 +69,7 @@ def test_reversal_stays_within_the_real_tokens():
 
 
 def test_a_cell_without_memory_gives_a_memory_of_width_zero():
-    assert make("gru", "forward")(BATCH.source, BATCH.source_lengths).cell.shape == (4, 1, 0)
+    assert make("gru", "forward")(BATCH.source, BATCH.source_lengths).cell_state.shape == (4, 1, 0)
 
 
 def test_an_odd_width_in_two_directions_is_refused():

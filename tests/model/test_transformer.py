@@ -112,7 +112,10 @@ def torch_layer(kind: type, ours: nn.Module, dim: int, heads: int) -> nn.Module:
 def entered(side: nn.Module, tokens: Tensor) -> Tensor:
     """Return what enters the first layer, from the lookup table: sinusoids or learned vectors by place."""
     words = side.embedding.lookup.weight[tokens] * side.embedding.dim**0.5
-    place, angle = side.entrance.position, torch.arange(len(tokens), dtype=torch.float64)[:, None]
+    place, angle = (
+        side.input_embedding.position,
+        torch.arange(len(tokens), dtype=torch.float64)[:, None],
+    )
     if hasattr(place, "vectors"):
         return words + torch.stack([place.vectors[min(i, 3)] for i in range(len(tokens))])
     angle = angle / 10000 ** (torch.arange(0, side.dim, 2, dtype=torch.float64) / side.dim)
@@ -194,7 +197,7 @@ def test_planted_missing_last_norm_is_caught(monkeypatch):
 
 def test_planted_unscaled_embedding_is_caught(monkeypatch):
     model = make(SAME)
-    model.decoder.entrance.scale = 1.0
+    model.decoder.input_embedding.scale = 1.0
     monkeypatch.setitem(globals(), "make", lambda _: model)
     with pytest.raises(AssertionError):
         equals_torch_on_each_sentence(SAME)
@@ -202,7 +205,7 @@ def test_planted_unscaled_embedding_is_caught(monkeypatch):
 
 def test_planted_positions_from_one_are_caught(monkeypatch):
     model = make(SAME)
-    place = model.encoder.entrance.position
+    place = model.encoder.input_embedding.position
     embed = place.embed
     monkeypatch.setattr(place, "embed", lambda vectors, start: embed(vectors, start + 1))
     monkeypatch.setitem(globals(), "make", lambda _: model)

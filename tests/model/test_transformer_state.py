@@ -99,7 +99,8 @@ def test_states_under_the_padding_are_never_read(choice):
     model = make(choice)
     memory = model.encode(BATCH.source, BATCH.source_lengths)
     dirty = replace(memory, states=memory.states.masked_fill(~memory.mask.unsqueeze(-1), torch.nan))
-    clean, found = (model.decoder(BATCH.target_input, m) for m in (memory, dirty))
+    embedded = model.decoder.embed(BATCH.target_input)
+    clean, found = (model.decoder(embedded, m) for m in (memory, dirty))
     assert_equal(found, clean)
 
 
@@ -116,7 +117,7 @@ def test_a_row_without_a_real_token_is_refused():
 
 def test_sentences_longer_than_the_learned_positions_are_read():
     encoder = make(LEARNED).encoder
-    assert BATCH.source.shape[1] > len(encoder.entrance.position.vectors)
+    assert BATCH.source.shape[1] > len(encoder.input_embedding.position.vectors)
     assert encoder(BATCH.source, BATCH.source_lengths).states.isfinite().all()
 
 
