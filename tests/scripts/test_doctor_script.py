@@ -65,6 +65,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, named, capsys):
 
 def test_a_file_that_cannot_be_written_is_reported_in_one_line(capsys, tmp_path):
     assert (
-        examined("model=gru", "--properties", "O11", "--json", tmp_path / "none" / "verdicts.json") == 5
+        examined("model=gru", "--properties", "O11", "--json", tmp_path / "none" / "verdicts.json")
+        == 5
     )
     assert capsys.readouterr().err.startswith("error: cannot write ")
