@@ -95,7 +95,7 @@ def test_cells_are_square(tmp_path):
 
 
 def test_a_heavy_weight_is_drawn_in_its_row_and_column(tmp_path):
-    """Planted bug of this property: the transposed matrix puts the dark cell elsewhere."""
+    """Planted bug: the transposed matrix puts the dark cell elsewhere."""
 
     def centre(weights):
         picture = draw(tmp_path, list("abcde"), list("vwxyz"), weights=weights)
