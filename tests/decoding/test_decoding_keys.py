@@ -15,7 +15,17 @@ from support.tiny_models import covering_choices, make_batch, make_model, nodes
 
 ATTENDING = [c for c in covering_choices() if c.attention in ("additive", "general")][:6]
 CLASSES = [name for name in nodes("../decoding") if "/" not in name]
-READ = nodes("../decoding")
+FILES = nodes("../decoding")
+READ = {
+    name: {
+        k: v
+        for base in node.get("defaults", [])
+        if isinstance(base, str) and base in FILES
+        for k, v in FILES[base].items()
+    }
+    | node
+    for name, node in FILES.items()
+}
 ELSEWHERE = {"replace_unknown"}
 """Read by the translator, not by the search: tests/training/test_translator*.py."""
 

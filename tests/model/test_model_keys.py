@@ -36,7 +36,7 @@ def base_of(file: Path) -> tuple[str, ...]:
     name = file.relative_to(CONF).with_suffix("").as_posix()
     group, _, option = name.rpartition("/")
     if not group:
-        whole = ("model=lstm_attn", *TWO_LAYERS) if name == "recurrent" else (f"model={name}",)
+        whole = ("model=lstm_attn", *TWO_LAYERS) if name == "_recurrent" else (f"model={name}",)
         return (*whole, *VOCABULARY)
     extra = PARTNERS.get(name, PARTNERS.get(group, ()))
     return (*extra, f"model/{group}={option}", *SIZES, *VOCABULARY)

@@ -232,7 +232,7 @@ def test_an_experiment_declares_a_whole_study(tmp_path, monkeypatch, capsys):
 )
 def test_the_declared_studies_have_arms_that_differ(name, arms, seeds):
     with session(str(conf_dir())) as opened:
-        opened.ask_config([f"experiment={name}"])
+        opened.read_sweep([f"experiment={name}"])
         factor, seed = opened.sweep_parameters
         key, _, values = factor.partition("=")
         runs = [opened.compose([f"experiment={name}", f"{key}={v}"]) for v in values.split(",")]

@@ -144,7 +144,11 @@ BUGS = {
     "Adam moments lost": (Strategy, "load_optimizer_state_dict", lambda self, checkpoint: None),
     "best score forgotten": (SavesAt, "load_state_dict", lambda self, state: None),
     "early stopping forgotten": (EarlyStopping, "load_state_dict", lambda self, state: None),
-    "coins not restored": (Seq2SeqModule, "restore_progress", _without("coins")),
+    "sampling generator not restored": (
+        Seq2SeqModule,
+        "restore_progress",
+        _without("sampling_generator"),
+    ),
     "sums of the epoch lost": (Seq2SeqModule, "restore_progress", _without("sums")),
     "rows written twice": (CsvMetrics, "cut", lambda self, num_rows: None),
 }

@@ -13,6 +13,7 @@ CONFIG = {
     "seed": 1,
     "logger": {"mode": "offline"},
     "model": {"dim": 7},
+    "training": {"logger": None},
 }
 DATA = {
     "splits": {"train": {"sha256": "aa", "pairs": 3}},
@@ -93,7 +94,7 @@ def test_a_name_that_leaves_the_outputs_is_refused(name):
 
 
 def test_the_hash_names_the_settings_and_not_the_place():
-    moved = {**CONFIG, "run_dir": "elsewhere", "logger": {"mode": "online"}}
+    moved = {**CONFIG, "run_dir": "elsewhere", "training": {"logger": {"mode": "online"}}}
     assert config_hash(moved) == config_hash(CONFIG)
     assert config_hash({**CONFIG, "seed": 2}) != config_hash(CONFIG)
     assert config_hash(dict(reversed(CONFIG.items()))) == config_hash(CONFIG)

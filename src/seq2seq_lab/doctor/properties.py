@@ -217,7 +217,7 @@ _ALL = (
         "tokenizers are lossless and safe",
         "Text of a user never becomes a special token, known words survive encoding and decoding, and the vocabulary "
         "does not depend on the hash seed or on the order of the text.",
-        ("tests/data/tokenizer/test_plain.py",),
+        ("tests/data/tokenizer/test_tokenizers_contract.py",),
     ),
 )
 

@@ -42,9 +42,9 @@ def test_a_program_is_stopped_after_its_lines():
     assert 60 < found.peak_memory < 1000
 
 
-def test_a_program_that_ends_too_soon_is_told_with_its_last_words():
+def test_a_program_that_ends_too_soon_is_reported_with_its_last_words():
     dying = talker("import sys; sys.exit('no such file')")
-    with pytest.raises(ResourceError, match="talker: told 0 speeds, then: no such file"):
+    with pytest.raises(ResourceError, match="talker: printed 0 speeds, then: no such file"):
         processes.run(dying, lines=3, every=1, threads=1)
 
 
