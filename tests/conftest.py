@@ -12,6 +12,7 @@ pytest.register_assert_rewrite("support")
 from support import shape_check  # noqa: E402
 
 # before anything of the package is imported
+jaxtyping.jaxtyped = shape_check.with_shapes
 install_import_hook(["seq2seq_lab", "benchmark"], f"{shape_check.__name__}.checked")
 
 import torch  # noqa: E402

@@ -16,8 +16,8 @@ from support.tiny_models import covering_choices, make_batch, make_model
 from support.tiny_transformers import make_any, transformer_choices
 
 TOLERANCE = {torch.float64: {"atol": 1e-10, "rtol": 0}, torch.float32: {"atol": 1e-4, "rtol": 1e-4}}
-CHOICES = (*covering_choices(), *transformer_choices())
 FEW = (*covering_choices(1), *transformer_choices()[::2])
+CHOICES = tuple(dict.fromkeys((*FEW, *covering_choices(), *transformer_choices())))
 TURNS = [
     pytest.param(
         choice, dtype, marks=[] if choice in FEW and (i + j) % 2 == 0 else pytest.mark.slow
