@@ -1,4 +1,4 @@
-"""What attention does as a whole: how sharp it is, how monotone, how complete, and how far from uniform.
+"""Attention diagnostics of a corpus: entropy, monotonicity, coverage and distance from uniform.
 
 Weights are those of one head, (batch, target, source), with masks that are True on real tokens. A step's weights are
 divided by their sum where a distribution is meant (those of local attention sum to less than 1); a step without any
@@ -34,30 +34,30 @@ class Mean:
 def distributions(
     weights: Float[Tensor, "batch target source"], source_mask: Bool[Tensor, "batch source"]
 ) -> Float[Tensor, "batch target source"]:
-    """Return each step's weights as a distribution over the real positions; all 0 where nothing was looked at."""
+    """Return each step's weights as a distribution over the real positions; all 0 where there is no weight."""
     real = weights.double() * source_mask.unsqueeze(1)
     total = real.sum(dim=-1, keepdim=True)
     return torch.where(total > 0, real / total, 0.0)
 
 
-def entropy(attention: Float[Tensor, "batch target source"]) -> Float[Tensor, "batch target"]:
+def entropy(weights: Float[Tensor, "batch target source"]) -> Float[Tensor, "batch target"]:
     """Return the entropy of each step in nats: 0 for one position alone, ln(length) for all alike."""
-    return torch.special.entr(attention).sum(dim=-1)
+    return torch.special.entr(weights).sum(dim=-1)
 
 
 def divergence_from_uniform(
-    attention: Float[Tensor, "batch target source"], source_mask: Bool[Tensor, "batch source"]
+    weights: Float[Tensor, "batch target source"], source_mask: Bool[Tensor, "batch source"]
 ) -> Float[Tensor, "batch target"]:
-    """Return KL(attention || uniform over the real positions) of each step in nats: 0 for the null model."""
-    return source_mask.sum(dim=-1, keepdim=True).double().log() - entropy(attention)
+    """Return KL(weights || uniform over the real positions) of each step in nats: 0 for the null model."""
+    return source_mask.sum(dim=-1, keepdim=True).double().log() - entropy(weights)
 
 
 def expected_positions(
-    attention: Float[Tensor, "batch target source"],
+    weights: Float[Tensor, "batch target source"],
 ) -> Float[Tensor, "batch target"]:
     """Return the mean source position of each step, counted from 0."""
-    positions = torch.arange(attention.shape[-1], dtype=attention.dtype, device=attention.device)
-    return (attention * positions).sum(dim=-1)
+    positions = torch.arange(weights.shape[-1], dtype=weights.dtype, device=weights.device)
+    return (weights * positions).sum(dim=-1)
 
 
 def forward_steps(
@@ -106,9 +106,9 @@ def diagnose(
     that received more than `threshold` in all, and `coverage_deviation` the mean of |received x source length / target
     length - 1| over them (0: all equally much).
     """
-    attention = distributions(weights, source_mask)
-    steps = target_mask & (attention.sum(dim=-1) > 0)
-    nats, expected = entropy(attention), expected_positions(attention)
+    normalized = distributions(weights, source_mask)
+    steps = target_mask & (normalized.sum(dim=-1) > 0)
+    nats, expected = entropy(normalized), expected_positions(normalized)
     sizes = source_mask.sum(dim=-1, keepdim=True).double()
     longer = steps & (sizes > 1)
     goes_on, moves = forward_steps(expected, steps)
@@ -118,7 +118,7 @@ def diagnose(
     return {
         "entropy": _mean(nats, steps),
         "normalized_entropy": _mean(nats / sizes.log(), longer),
-        "kl_to_uniform": _mean(divergence_from_uniform(attention, source_mask), steps),
+        "kl_to_uniform": _mean(divergence_from_uniform(normalized, source_mask), steps),
         "monotonicity": _mean(goes_on, moves),
         "kendall_tau": _mean(tau, counted),
         "coverage": _mean(got > threshold, source_mask),

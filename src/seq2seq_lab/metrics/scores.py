@@ -1,4 +1,4 @@
-"""All corpus metrics of one decoded split, and the rows that are stored of it."""
+"""Corpus scores of one decoded split by every row of METRICS, and the rows of its hypotheses file."""
 
 from dataclasses import dataclass
 from typing import Any

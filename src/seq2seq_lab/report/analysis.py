@@ -1,4 +1,4 @@
-"""The numbers of a report: arms, their differences to the baseline, and the same by source length."""
+"""All numbers of a report: scores of the arms, differences to the baseline, and both by source length."""
 
 import math
 from collections.abc import Iterable, Sequence

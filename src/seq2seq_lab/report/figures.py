@@ -1,4 +1,4 @@
-"""The figures of a report: which points each one shows. Drawn by svg.py."""
+"""The figures of a report as series of points; svg.py draws them."""
 
 import contextlib
 import math

@@ -72,9 +72,9 @@ def approximate_randomization(
     """Return the p-value of swapping the two runs' outputs sentence by sentence at random."""
     generator = np.random.default_rng(SEED)
     swap = generator.integers(2, size=(trials, len(baseline)), dtype=bool)
-    kept, swapped = swap.astype(np.float64), (~swap).astype(np.float64)
-    one = metric.score(kept @ baseline + swapped @ system)
-    other = metric.score(swapped @ baseline + kept @ system)
+    one_way, other_way = swap.astype(np.float64), (~swap).astype(np.float64)
+    one = metric.score(one_way @ baseline + other_way @ system)
+    other = metric.score(other_way @ baseline + one_way @ system)
     found = metric.score(np.stack([baseline.sum(0), system.sum(0)]))
     return _p_value(np.abs(one - other), abs(float(found[0] - found[1])))
 

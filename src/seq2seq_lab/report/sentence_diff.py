@@ -1,4 +1,4 @@
-"""Which sentences an arm gained and lost most against the baseline, and which of their words are right."""
+"""The sentences that gained and lost most against the baseline, with each right and wrong word."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ BLEU). The half-width is
 
 each piece with the t quantile of its own degrees of freedom. Resampling three seeds (hierarchical bootstrap) and
 Welch-Satterthwaite degrees of freedom for A + B both reject a true null too often with few seeds; this form does not
-(measured in tests/report/test_coverage.py, described in docs/log.md). Its p-value is the level at which the interval
+(measured in tests/report/test_coverage.py, reported in docs/log.md). Its p-value is the level at which the interval
 touches 0.
 """
 
@@ -26,7 +26,7 @@ from seq2seq_lab.report.t_distribution import detectable_shift, two_sided_quanti
 
 LEVEL = 0.05
 _LOWEST_P = 1e-100
-"""No smaller p-value is computed."""
+"""Where the search for a p-value ends."""
 ONE_SEED = "1 seed: says nothing about the seed"
 NO_SENTENCES = "over seeds only"
 
@@ -43,8 +43,8 @@ class Scores:
     def of_seeds(self, seeds: Sequence[int]) -> "Scores":
         """Return the runs with these seeds, in this order."""
         rows = [self.seeds.index(seed) for seed in seeds]
-        kept = None if self.statistics is None else self.statistics[rows]
-        return Scores(tuple(seeds), self.values[rows], self.metric, kept)
+        statistics = None if self.statistics is None else self.statistics[rows]
+        return Scores(tuple(seeds), self.values[rows], self.metric, statistics)
 
 
 def scores_of(metric: Metric, seeds: Sequence[int], statistics: Array) -> Scores:
