@@ -43,7 +43,9 @@ def test_surplus_lines_are_located_on_either_side():
 
 
 def test_planted_zip_to_the_shorter_file_is_caught(tmp_path, monkeypatch):
-    monkeypatch.setattr("seq2seq_lab.data.parallel.len", lambda _: 0, raising=False)
+    # the shape check of the tests counts pairs by the same name; only texts lose their length
+    none = lambda items: 0 if items and isinstance(items[0], str) else len(items)  # noqa: E731
+    monkeypatch.setattr("seq2seq_lab.data.parallel.len", none, raising=False)
     monkeypatch.setattr(
         "seq2seq_lab.data.parallel.zip", lambda a, b, strict: zip(a, b, strict=False), raising=False
     )

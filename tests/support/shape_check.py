@@ -1,4 +1,4 @@
-"""beartype as the tests use it: everything but `Self` and structural protocols, which it cannot check alone.
+"""beartype as the tests use it: everything but `Self`, names in quotes and structural protocols, which it cannot check.
 
 `with_shapes` stands in for what jaxtyping's import hook puts before each function. The original checks every argument
 twice and binds the arguments of functions without tensors too, which makes decoding five times as slow.
@@ -19,7 +19,7 @@ def checked(function: Callable) -> Callable:
     """Return the function with its arguments and result checked at each call."""
     hints = getattr(function, "__annotations__", {})
     for name, hint in hints.items():
-        if hint is Self or getattr(hint, "_is_protocol", False):
+        if hint is Self or isinstance(hint, str) or getattr(hint, "_is_protocol", False):
             hints[name] = Any
     return beartype(function)
 
