@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -15,6 +16,9 @@ from typing import Any
 import filelock
 
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
+"""The name of a temporary file of `write_atomically`."""
 
 
 def sha256_of(path: Path) -> str:
@@ -59,6 +63,13 @@ def write_atomically(
                 temporary.unlink(missing_ok=True)
 
 
+def remove_temporaries(folder: Path) -> None:
+    """Delete the temporary files of killed writes in a folder that nobody else is writing to."""
+    for path in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -96,11 +107,11 @@ def write_sidecar(path: Path, **facts: Any) -> None:
 def verify(path: Path) -> None:
     """Compare a file with its checksum file before it is parsed; a file without one passes."""
     sidecar = sidecar_of(path)
-    if not sidecar.exists():
+    if not os.path.lexists(sidecar):
         return
     try:
         expected = json.loads(sidecar.read_text(encoding="utf-8"))["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{sidecar}: not a checksum file; delete it to load anyway"
         ) from error

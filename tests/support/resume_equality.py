@@ -6,11 +6,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
 
 from seq2seq_lab.inference.checkpoint_file import newest_whole, read_checkpoint
 from seq2seq_lab.training import session
 from seq2seq_lab.training.callback.checkpoint import Checkpoint
+from seq2seq_lab.training.callback.early_stopping import EarlyStopping
 from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 from seq2seq_lab.training.resume import ResumeState
 from support.small_runs import small, trainer
@@ -85,8 +85,8 @@ def session_of_run(
     parts, consumed = small(*SHORT, *LIVELY, *overrides), Consumed()
     engine_parts: list[Any] = [
         FallingBleu(),
-        EarlyStopping(monitor="val/loss", mode="max", patience=50),
-        SavesAt(monitor="val/loss", mode="max"),  # the first stays the best
+        EarlyStopping(monitor="val/bleu", patience=50),
+        SavesAt(monitor="val/bleu"),  # it falls: the first stays the best
         consumed,
         ResumeState(),
         *([kill] if kill else []),

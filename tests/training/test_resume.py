@@ -2,10 +2,10 @@ import shutil
 
 import pytest
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.strategies import Strategy
 
 from seq2seq_lab.training import resume
+from seq2seq_lab.training.callback.early_stopping import EarlyStopping
 from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 from seq2seq_lab.training.module import Seq2SeqModule
 from support.resume_equality import (
@@ -80,7 +80,7 @@ SETTINGS = {
     "many validations": ([], {"val_check_interval": 2}),
     "few validations": ([], {"check_val_every_n_epoch": 2}),
     "steps as the limit": ([], {"max_steps": 11, "max_epochs": -1}),
-    "part of the batches": ([], {"limit_train_batches": 3}),
+    "part of the batches": ([], {"limit_train_batches": 2}),
     "workers": (["data.num_workers=2"], {}),
     "inverse square root": (["training/lr_schedule=inverse_sqrt"], {}),
     "plateau": (["training/lr_schedule=plateau"], {"check_val_every_n_epoch": 2}),

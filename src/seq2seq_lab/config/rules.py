@@ -67,8 +67,8 @@ _SCHEDULES = (
     "OneCycleLR PolynomialLR ReduceLROnPlateau StepLR"
 )
 _CALLBACKS = (
-    "EarlyStopping LearningRateMonitor ModelCheckpoint ModelSummary RichModelSummary RichProgressBar "
-    "StochasticWeightAveraging Timer TQDMProgressBar"
+    "LearningRateMonitor ModelSummary RichModelSummary RichProgressBar StochasticWeightAveraging Timer "
+    "TQDMProgressBar"
 )
 _TRAINER = "pytorch_lightning.Trainer"
 _LOGGERS = "CSVLogger TensorBoardLogger WandbLogger"
@@ -138,8 +138,6 @@ RULES = Rules(
         f"{_TRAINER}.max_epochs": (-1, inf),
         f"{_TRAINER}.max_steps": (-1, inf),
         f"{_TRAINER}.num_sanity_val_steps": (-1, inf),
-        "pytorch_lightning.callbacks.EarlyStopping.patience": (0, inf),
-        "pytorch_lightning.callbacks.ModelCheckpoint.save_top_k": (-1, inf),
     },
     # {(key, other key that must be true with it): the reason}.
     needs={

@@ -180,9 +180,9 @@ def _coverage(beam: BeamState, state: Any, rules: Rules) -> Tensor:
 
 def _stop_done(score: Tensor, beam: BeamState, ended: EndedHypotheses, longest: Tensor) -> Tensor:
     """Return the scores with -inf for the groups that are done."""
-    best = score.amax(dim=-1).tolist()
+    best, now = score.amax(dim=-1).tolist(), beam.history.shape[1] + 1
     done = [
-        [ended.is_done(sentence, g, one, limit) for g, one in enumerate(groups)]
+        [ended.is_done(sentence, g, one, now, limit) for g, one in enumerate(groups)]
         for sentence, groups, limit in zip(
             beam.sentences.tolist(), best, longest.tolist(), strict=True
         )
@@ -195,8 +195,9 @@ class Beam(SearchSettings):
     """Beam search over `beam_size` hypotheses; `n_best` of them are returned.
 
     Hypotheses of different lengths compete by their log-probability over the length penalty, plus `coverage_penalty` x
-    the sum over the source tokens of log min(attention received, 1) (Wu et al. 2016). A sentence is done when
-    `patience` x `beam_size` hypotheses have ended (Kasai et al. 2022) or no live one can still win.
+    the sum over the source tokens of log min(attention received, 1) (Wu et al. 2016). A sentence is done when no live
+    hypothesis can still win, or when `patience` x `beam_size` have ended (Kasai et al. 2022) and no live one is ahead
+    of them.
     """
 
     beam_size: int = 5

@@ -85,15 +85,19 @@ class EndedHypotheses:
         cost = coverage.clamp(LEAST_COVERAGE, 1.0).log().masked_fill(~real, 0.0)
         return self.rules.coverage * cost.sum(dim=-1)
 
-    def is_done(self, sentence: int, group: int, best_score: float, longest: int) -> bool:
-        """Return whether enough hypotheses ended, or no live one can still be among the n best."""
+    def is_done(self, sentence: int, group: int, best_score: float, now: int, longest: int) -> bool:
+        """Return whether no live hypothesis can still be among the n best.
+
+        `best_score` is that of the best live one, which has `now` tokens. Once patience x width hypotheses have ended,
+        it is enough that none is among the n best as it stands: a leader is never dropped for what ended earlier.
+        """
         ended = [one.rank for one in self.ended[sentence][group] if one.finished]
-        if best_score == -inf or len(ended) >= self.rules.patience * self.rules.width:
-            return True
         wanted = min(self.rules.n_best, self.rules.width)
-        if len(ended) < wanted:
-            return False
-        return sorted(ended)[-wanted] >= best_score / self.rules.divisor(longest)
+        if best_score == -inf or len(ended) < wanted:
+            return best_score == -inf
+        is_enough = len(ended) >= self.rules.patience * self.rules.width
+        length = now if is_enough else longest
+        return sorted(ended)[-wanted] >= best_score / self.rules.divisor(length)
 
     def finalize(self, trace: Trace) -> list[list[Hypothesis]]:
         """Return the n best of each sentence, no string twice."""

@@ -35,6 +35,12 @@ def score(pairs: list[Pair], hypotheses: list[str], target_language: str) -> Spl
     return SplitScores(numbers, signatures, counts)
 
 
+def too_short_for_bleu(references: list[str], target_language: str) -> bool:
+    """Tell whether no reference has the four tokens of BLEU's longest n-gram: the score is 0 whatever the output."""
+    row = METRICS["bleu"].made_as(f"tok:{bleu_tokenizer(target_language)}")
+    return bool(row.statistics([references], references)[0].sum(axis=0)[-1] == 0)
+
+
 def hypothesis_rows(
     pairs: list[Pair], hypotheses: list[str], scores: list[float]
 ) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
-"""The checkpoint plugin: writes each checkpoint atomically, self-contained, with a checksum file."""
+"""The checkpoint plugin: writes each checkpoint atomically, self-contained, sealed, with a checksum file."""
 
-import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,13 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from seq2seq_lab.files import sha256_of, sidecar_of, verify, write_atomically, write_json
+from seq2seq_lab.files import sha256_of, sidecar_of, write_atomically, write_json
+from seq2seq_lab.inference.checkpoint_file import read_checkpoint
+from seq2seq_lab.inference.checkpoint_seal import seal
 
 
 class AtomicCheckpointIO(CheckpointIO):
-    """Adds what a checkpoint needs to stand alone (config and tokenizers) and saves it atomically."""
+    """Adds what a checkpoint needs to stand alone (config, tokenizers, seal) and saves it atomically."""
 
     def __init__(self, contents: dict[str, Any]):
         self.contents = contents
@@ -30,8 +31,9 @@ class AtomicCheckpointIO(CheckpointIO):
         path = Path(path)
         buffer = io.BytesIO()
         torch.save({**checkpoint, "seq2seq_lab": self.contents}, buffer)
+        facts = {"step": checkpoint["global_step"], "epoch": checkpoint["epoch"]}
+        checksum = seal(buffer, **facts)
         whole = buffer.getbuffer()
-        checksum = hashlib.sha256(whole).hexdigest()
 
         def write(temporary: Path) -> None:
             temporary.write_bytes(whole)
@@ -39,23 +41,21 @@ class AtomicCheckpointIO(CheckpointIO):
                 raise OSError(f"the disk did not keep what was written to {temporary.name}")
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A kill between rename and checksum leaves a whole file without one, never one with a wrong one.
+        # A kill between rename and checksum leaves a sealed file without one, never one with a wrong one.
         forget = sidecar_of(path)
         write_atomically(
             path, write, just_before=lambda: forget.unlink(missing_ok=True), size=len(whole)
         )
-        facts = {"step": checkpoint["global_step"], "epoch": checkpoint["epoch"]}
         write_json(forget, {"sha256": checksum, "bytes": len(whole), **facts})
 
     def load_checkpoint(
         self,
         path: str | Path,
-        map_location: Any = "cpu",
+        map_location: Any = "cpu",  # noqa: ARG002
         weights_only: bool | None = True,  # noqa: ARG002, FBT001, FBT002
     ) -> dict[str, Any]:
         """Verify, then load tensors and plain values only."""
-        verify(Path(path))
-        return torch.load(path, map_location=map_location, weights_only=True)
+        return read_checkpoint(Path(path))
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint and its checksum."""

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from seq2seq_lab.metrics.table import mode_of
 from seq2seq_lab.training.decay import linear_decay
 
 
@@ -71,18 +72,24 @@ class Linear:
 
 
 class Plateau:
-    """Multiply the rate by `factor` when validation BLEU has not risen for more than `patience` validations."""
+    """Multiply the rate by `factor` when `monitor` has not improved for more than `patience` validations."""
 
-    def __init__(self, factor: float = 0.5, patience: int = 0):
+    def __init__(self, factor: float = 0.5, patience: int = 0, monitor: str = "val/bleu"):
         if not 0.0 < factor < 1.0:
             raise ValueError(f"factor={factor}: must be in (0, 1)")
         if patience < 0:
             raise ValueError(f"patience={patience}: must be >= 0")
-        self.factor, self.patience = factor, patience
+        self.factor, self.patience, self.monitor = factor, patience, monitor
 
     def attach(self, optimizer: Optimizer) -> dict[str, Any]:
         """Return Lightning's schedule entry."""
+        mode = mode_of(self.monitor)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, mode="max", factor=self.factor, patience=self.patience
+            optimizer, mode=mode, factor=self.factor, patience=self.patience
         )
-        return {"scheduler": schedule, "interval": "epoch", "monitor": "val/bleu", "strict": False}
+        return {
+            "scheduler": schedule,
+            "interval": "epoch",
+            "monitor": self.monitor,
+            "strict": False,
+        }

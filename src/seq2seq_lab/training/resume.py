@@ -8,19 +8,24 @@ import pytorch_lightning as pl
 import torch
 
 from seq2seq_lab.config.keys import RECORDING, is_below, leaves
-from seq2seq_lab.errors import CheckpointError, ConfigError, UserError
-from seq2seq_lab.inference.checkpoint_file import newest_whole, read_checkpoint
+from seq2seq_lab.errors import CheckpointError, ConfigError, one_line
+from seq2seq_lab.inference.checkpoint_file import newest_whole, read_checkpoint, repair_sidecars
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
+from seq2seq_lab.training.run_folder import is_first_process
 
 FREE = (*RECORDING, "training.trainer.max_epochs")
 """The keys that may differ between a run and its continuation."""
+_TRAINING_STATE = (
+    "state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "resume", "global_step", "epoch",
+)  # fmt: skip
 _EPOCHS, _FOLLOWS = "training.trainer.max_epochs", "training.lr_schedule.total_epochs"
 
 
 def resume_point(run_dir: Path, io: AtomicCheckpointIO) -> Path | None:
     """Return the checkpoint that a run starts from: None for its beginning.
 
-    `resume=auto` takes the newest checkpoint of the run folder that verifies. Raises `ConfigError` if the config
+    `resume=auto` takes the newest checkpoint of the run folder that verifies; checksum files that a kill left out are
+    written. Raises `ConfigError` if the config
     differs in more than the keys of `FREE`, `CheckpointError` for damage or other data.
     """
     resume = io.contents["config"]["resume"]
@@ -28,13 +33,20 @@ def resume_point(run_dir: Path, io: AtomicCheckpointIO) -> Path | None:
         return None
     if resume == "auto":
         path, wrong = newest_whole(run_dir / "checkpoints")
-        for message in wrong:
-            sys.stderr.write(f"skipped: {message}\n")
+        if is_first_process():
+            repair_sidecars(run_dir / "checkpoints")
+            _tell_skipped(wrong, is_new=path is None and not wrong, run_dir=run_dir)
     else:
         path = Path(resume)
-        _refuse_damaged(path)
     if path is not None:
-        _refuse_another_run(path, read_checkpoint(path)["seq2seq_lab"], io.contents)
+        stored = read_checkpoint(path, "the newest whole one is resume={}")
+        missing = [key for key in _TRAINING_STATE if key not in stored]
+        if missing:
+            raise CheckpointError(
+                f"{path}: holds no state of training ({', '.join(missing)} missing; is it an average?); resume from "
+                "another checkpoint of the run, such as last.ckpt"
+            )
+        _refuse_another_run(path, stored["seq2seq_lab"], io.contents)
     elif wrong:
         raise CheckpointError(
             f"{run_dir}: no checkpoint is whole; start again in another run_dir=PATH"
@@ -42,18 +54,15 @@ def resume_point(run_dir: Path, io: AtomicCheckpointIO) -> Path | None:
     return path
 
 
-def _refuse_damaged(path: Path) -> None:
-    """Refuse a damaged checkpoint and name the newest good one in its folder."""
-    try:
-        read_checkpoint(path)
-    except UserError as error:
-        good, _ = newest_whole(path.parent)
-        way_out = "no other is whole" if good is None else f"the newest whole one is resume={good}"
-        raise type(error)(f"{error}; {way_out}") from error
+def _tell_skipped(wrong: list[str], *, is_new: bool, run_dir: Path) -> None:
+    for message in wrong:
+        sys.stderr.write(f"skipped: {one_line(message)}\n")
+    if is_new and (run_dir / "config.yaml").exists():
+        sys.stderr.write(f"note: {one_line(run_dir)} holds no checkpoint: the run begins again\n")
 
 
 def _refuse_another_run(path: Path, stored: dict[str, Any], ours: dict[str, Any]) -> None:
-    found = differences(stored["config"], ours["config"])
+    found = differences(stored.get("config") or {}, ours["config"])
     if found:
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise ConfigError(
@@ -126,7 +135,12 @@ class ResumeState(pl.Callback):
         pl_module.restore_progress(self._loaded["processes"][trainer.global_rank]["progress"])
         trainer.callback_metrics.update(self._loaded["metrics"])
         for name, log in _logs_with_rows(trainer).items():
-            log.cut(self._loaded["rows"].get(name, 0))
+            rows = self._loaded["rows"].get(name, 0)
+            log.cut(rows)
+            if log.num_rows < rows and trainer.is_global_zero:
+                sys.stderr.write(
+                    f"lost: {rows - log.num_rows} of the {rows} rows that {log.path.name} had; the run goes on\n"
+                )
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         """Restore the generators where they were saved: just before a step."""
@@ -193,4 +207,5 @@ def _move(state: dict[str, Any], folder: str) -> None:
     state["dirpath"] = folder
     for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
         state[key] = here(state[key])
-    state["best_k_models"] = {here(path): score for path, score in state["best_k_models"].items()}
+    for key in ("best_k_models", "losses"):
+        state[key] = {here(path): value for path, value in state[key].items()}

@@ -17,13 +17,14 @@ from typing import Any
 
 from seq2seq_lab.config.keys import computing
 from seq2seq_lab.errors import ConfigError, ResourceError
-from seq2seq_lab.files import locked, write_json, write_text
+from seq2seq_lab.files import locked, remove_temporaries, write_json, write_text
 
 PACKAGES = (
     "seq2seq-lab", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "sacrebleu",
     "tokenizers", "sentencepiece", "wandb", "unicode-rbnf", "babel", "spacy", "numpy",
 )  # fmt: skip
 
+_FOLDERS = ("hypotheses", "attention", "checkpoints")
 _LONGEST_NAME = 200
 """In bytes; file systems take 255, and the files inside have names too."""
 
@@ -52,6 +53,8 @@ def open_run_folder(config: dict[str, Any]) -> Iterator[Path]:
     with locked(folder / ".lock", "wait for it, or choose another run_dir=PATH"):
         if config["resume"] is None:
             _refuse_a_run_in(folder)  # another process was faster
+        for place in (folder, *(folder / name for name in _FOLDERS)):
+            remove_temporaries(place)
         os.environ[_FIRST_PROCESS_FOLDER] = str(folder.resolve())
         try:
             yield folder
@@ -230,18 +233,36 @@ def write_start(
         return
     if resumed_from is None:
         (run_dir / "metrics.csv").unlink(missing_ok=True)  # of a run that saved nothing
-    for name in ("hypotheses", "attention", "checkpoints"):
+    for name in _FOLDERS:
         (run_dir / name).mkdir(exist_ok=True)
     write_text(run_dir / "config.yaml", config_text)
     write_json(run_dir / "data_report.json", data)
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    manifest = None if resumed_from is None else _read_manifest(run_dir / "manifest.json")
+    if manifest is None:
+        manifest = _new_manifest(config, data, now)
     if resumed_from is not None:
-        manifest = json.loads((run_dir / "manifest.json").read_text(encoding="utf-8"))
         this = {"time": now, "from": resumed_from.name, "command": sys.argv[1:]}
         manifest["resumed"] = [*manifest.get("resumed", []), {**this, "code": code_version()}]
-        write_json(run_dir / "manifest.json", manifest)
-        return
-    manifest = {
+    write_json(run_dir / "manifest.json", manifest)
+
+
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    """Return the manifest of a run to be resumed; None, and a line that says so, if it cannot be read."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(manifest, dict) and isinstance(manifest.get("resumed", []), list):
+            return manifest
+    except (OSError, ValueError, RecursionError):
+        pass
+    sys.stderr.write(
+        "lost: manifest.json, which cannot be read; a new one begins at this resumption\n"
+    )
+    return None
+
+
+def _new_manifest(config: dict[str, Any], data: dict[str, Any], now: str) -> dict[str, Any]:
+    return {
         "name": config["name"],
         "config_hash": config_hash(config),
         "started": now,
@@ -254,7 +275,6 @@ def write_start(
         "tokenizers": data["tokenizers"],
         "hardware": hardware(),
     }
-    write_json(run_dir / "manifest.json", manifest)
 
 
 def write_result(run_dir: Path, numbers: dict[str, float]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training import summary
@@ -134,8 +136,12 @@ def evaluate_best(
     """Load the best checkpoint, score validation and test with it, and return all final numbers."""
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     if best:
-        state = trainer.strategy.checkpoint_io.load_checkpoint(best)["state_dict"]
-        module.load_state_dict(state)
+        stored = read_checkpoint(Path(best), "resume=auto ends the run with {}")
+        module.load_state_dict(stored["state_dict"])
+    elif trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        sys.stderr.write(
+            "note: there is no best checkpoint; the results are those of the last step\n"
+        )
     numbers = {
         "train/epochs": float(trainer.current_epoch),
         "train/steps": float(trainer.global_step),

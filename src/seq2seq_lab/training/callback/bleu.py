@@ -1,12 +1,13 @@
 """Scores free-running translations of validation and test by every row of METRICS, and stores them."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
 from seq2seq_lab.files import write_json, write_json_lines
-from seq2seq_lab.metrics.scores import hypothesis_rows, score
+from seq2seq_lab.metrics.scores import hypothesis_rows, score, too_short_for_bleu
 
 
 class Bleu(pl.Callback):
@@ -19,6 +20,17 @@ class Bleu(pl.Callback):
 
     def __init__(self) -> None:
         self.numbers: dict[str, float] = {}  # in full precision, where Lightning logs 32 bits
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        """Say that BLEU cannot choose a checkpoint where every reference is too short for it."""
+        data, references = trainer.datamodule, [p.target for p in trainer.datamodule.pairs["val"]]
+        if not (data.monitor.startswith("val/bleu") and references and trainer.is_global_zero):
+            return
+        if too_short_for_bleu(references, data.corpus.target_language):
+            sys.stderr.write(
+                f"note: no reference of the validation split has 4 tokens, so BLEU is 0 whatever the output; "
+                f"{data.monitor} cannot tell checkpoints apart: use data.monitor=val/exact_match\n"
+            )
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """Score the validation split."""
