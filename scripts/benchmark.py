@@ -3,6 +3,7 @@
 python scripts/benchmark.py train               # training: our models against the tutorial loop and the matrix product
 python scripts/benchmark.py scheduled_sampling  # scheduled sampling: parallel and sequential against teacher forcing
 python scripts/benchmark.py overhead            # what Lightning, callbacks and loggers cost
+python scripts/benchmark.py checkpoints         # what one save costs, and its share of training
 python scripts/benchmark.py peers --joeynmt PYTHON --opennmt PYTHON   # whole commands, with start-up and memory
 python scripts/benchmark.py peer_decoding --joeynmt PYTHON --opennmt PYTHON
 python scripts/benchmark.py decode              # greedy and beam 5, rows per second
@@ -23,6 +24,7 @@ MEASURES = {
     "decode": "measure",
     "agreement": "measure",
     "overhead": "framework",
+    "checkpoints": "framework",
     "peers": "peers",
     "peer_decoding": "peer_decoding",
 }

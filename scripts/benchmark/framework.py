@@ -19,6 +19,21 @@ from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_lo
 PAIRS = 8192
 
 
+class Saving:
+    """Counts the saves of a run and their seconds, digest, fsync and rename included."""
+
+    def __init__(self, io: Any):
+        self.io, self.count, self.seconds, self.bytes = io, 0, 0.0, 0
+        self._save = io.save_checkpoint
+        io.save_checkpoint = self._timed
+
+    def _timed(self, checkpoint: dict[str, Any], path: str, storage_options: Any = None) -> None:
+        begin = time.perf_counter()
+        self._save(checkpoint, path, storage_options)
+        self.seconds += time.perf_counter() - begin
+        self.count, self.bytes = self.count + 1, Path(path).stat().st_size
+
+
 class Framework:
     """The composed run on the work's text, as train.py puts it together, for a few batches at a time."""
 
@@ -44,8 +59,8 @@ class Framework:
         """Return the batches of every block."""
         return list(islice(iter(self.data.train_dataloader()), self.steps))
 
-    def block(self, number: int) -> float:
-        """Train one block with all callbacks and loggers; return target tokens per second."""
+    def block(self, number: int) -> tuple[float, Saving]:
+        """Train one block with all callbacks and loggers; return target tokens per second, and what saves took."""
         run, session = self.config, self.session
         training = {name: build(run["training"][name]) for name in session.PARTS}
         translator = session.make_translator(self.model, self.data, build(run["decoding"]))
@@ -53,17 +68,19 @@ class Framework:
         run_dir = self.folder / f"run{number}"
         run_dir.mkdir()
         parts = [build(node) for node in run["training"]["callback"].values()]
+        saving = Saving(session.checkpoint_io(run, self.data))
         with session.loggers(build(run["training"]["logger"]), run, run_dir) as loggers:
             callbacks = session.callbacks(parts, run_dir)
             trainer = build(
                 run["training"]["trainer"],
                 callbacks=callbacks,
                 logger=loggers,
-                plugins=[session.checkpoint_io(run, self.data)],
+                plugins=[saving.io],
                 default_root_dir=str(run_dir),
             )
             session.fit(trainer, module, self.data)
-        return next(one.epoch_speed for one in callbacks if hasattr(one, "epoch_speed"))
+        speed = next(one.epoch_speed for one in callbacks if hasattr(one, "epoch_speed"))
+        return speed, saving
 
 
 def bare_block(trainer: Trainer, batches: list[Batch]) -> float:
@@ -97,8 +114,23 @@ def overhead(
             for one in list(speeds) if turn % 2 == 0 else list(speeds)[::-1]:
                 framework = frameworks.get(one)
                 speeds[one].append(
-                    framework.block(turn) if framework else bare_block(bare, batches)
+                    framework.block(turn)[0] if framework else bare_block(bare, batches)
                 )
     rates = {one: Rate.of(found) for one, found in speeds.items()}
     ratios = report("The framework's price", rates, "bare loop", "target tokens/s")
     return {"framework_share_of_a_step": {one: 1 - ratios[one] for one in frameworks}}
+
+
+def checkpoints(arguments: Any, report: Callable[..., Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Measure one save of the work's model with its optimizer, and its share of training at the default interval."""
+    with tempfile.TemporaryDirectory() as name:
+        framework = Framework(Path(name) / "run", max(arguments.steps, 20), ["training/logger=csv"])
+        interval = 60 * framework.config["training"]["callback"]["checkpoint"]["every_n_minutes"]
+        found = [framework.block(turn)[1] for turn in range(arguments.rounds)]
+    each = Rate.of([one.seconds / one.count for one in found])
+    share = each.median / interval
+    says = (
+        f"one save of {found[0].bytes / 1e6:.1f} MB takes {each.median:.3f} s (quartiles {each.low:.3f} to "
+        f"{each.high:.3f}): {share:.2%} of training with a save every {interval:.0f} s"
+    )
+    return {"seconds_per_save": each.median, "share_at_the_default_interval": share, "says": [says]}

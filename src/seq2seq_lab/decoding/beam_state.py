@@ -96,6 +96,8 @@ class EndedHypotheses:
         if best_score == -inf or len(ended) < wanted:
             return best_score == -inf
         is_enough = len(ended) >= self.rules.patience * self.rules.width
+        if is_enough and self.rules.width == 1:
+            return True  # one path: it ends where its best token is the end
         length = now if is_enough else longest
         return sorted(ended)[-wanted] >= best_score / self.rules.divisor(length)
 
