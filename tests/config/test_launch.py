@@ -17,7 +17,6 @@ def conf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("launch")
     patch = pytest.MonkeyPatch()
     patch.syspath_prepend(folder)
-    patch.setenv("MINI_OUT", str(folder / "out"))
     patch.chdir(folder)
     yield write(folder)
     patch.undo()

@@ -124,8 +124,8 @@ FILES = {
         run_dir: outputs
         traceback: false
         hydra:
-          run: {dir: "${oc.env:MINI_OUT}/run"}
-          sweep: {dir: "${oc.env:MINI_OUT}/sweep"}
+          run: {dir: out/run}
+          sweep: {dir: out/sweep}
           output_subdir: null
     """,
     "conf/model/tanh.yaml": """

@@ -12,6 +12,7 @@ from seq2seq_lab.config.command_line import no_such_option, translate
 from seq2seq_lab.config.keys import walk
 from seq2seq_lab.config.problems import Problem, closest, raise_problems
 from seq2seq_lab.config.resolve import all_keys
+from seq2seq_lab.config.resolvers import resolver_problem
 from seq2seq_lab.errors import UnsafeError, UserError, one_line
 
 _HYDRA_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
@@ -22,15 +23,13 @@ def check_overrides(session: Any, texts: list[str]) -> None:
     """Raise one error with all mistakes of the overrides: syntax, groups, options and keys."""
     found = _Overrides(session)
     parsed = [override for text in texts for override in found.parse(text)]
-    is_group = [
-        session.options(o.key_or_group) is not None and not isinstance(o.value(), dict)
-        for o in parsed
-    ]
+    is_group = [found.chooses_option(o) for o in parsed]
     groups = [o for o, chooses in zip(parsed, is_group, strict=True) if chooses]
-    paths = [o.input_line for o in parsed if o.key_or_group == "hydra.searchpath"]
+    values = [o for o, chooses in zip(parsed, is_group, strict=True) if not chooses]
+    paths = [o.input_line for o in values if o.key_or_group == "hydra.searchpath"]
     cfg = found.compose(paths, [found.single(o) for o in groups if found.has_options(o)])
     if cfg is not None:
-        for override in (o for o, chooses in zip(parsed, is_group, strict=True) if not chooses):
+        for override in values:
             for line in found.single(override):
                 for single in found.parse(line):
                     found.apply(cfg, single)
@@ -38,11 +37,12 @@ def check_overrides(session: Any, texts: list[str]) -> None:
         if found.problems:  # all at once: what the other overrides got wrong as well
             found.problems += session.problems(cfg)
     raise_problems(found.problems)
+    session.keep(texts, parsed, cfg)
 
 
 def _translated(error: Exception) -> UserError:
     """Return the one-line error for one of Hydra's; raise any other."""
-    translation = translate(error)
+    translation = error if isinstance(error, UserError) else translate(error)
     if translation is None:
         raise error
     return translation
@@ -58,8 +58,17 @@ class _Overrides:
     def add(self, path: str, text: str, *, is_unsafe: bool = False) -> None:
         self.problems.append(Problem(path, text, is_unsafe))
 
+    def chooses_option(self, override: Any) -> bool:
+        """Tell whether the override names a group, and not a key of the config."""
+        is_group = self.session.options(override.key_or_group) is not None
+        return is_group and not isinstance(override.value(), dict)
+
     def parse(self, text: str) -> list[Any]:
-        """Return the parsed override, or nothing if it cannot be read."""
+        """Return the parsed override, or nothing if it cannot be read or calls a function that may not be called."""
+        refused = resolver_problem(text)
+        if refused is not None:
+            self.add(text.partition("=")[0], refused, is_unsafe=True)
+            return []
         try:
             return self.session.parser.parse_overrides([text])
         except Exception as error:
@@ -124,15 +133,21 @@ class _Overrides:
                 lines = [*lines, *choice[:1]]
         return cfg
 
+    def is_option_as_key(self, override: Any) -> bool:
+        """Tell whether the override gives a key the name of an option of the group that the key comes from."""
+        if override.is_add() or override.is_force_add() or override.is_delete():
+            return False
+        key = override.key_or_group
+        options = self.session.options(key.replace(".", "/")) if "." in key else None
+        return options is not None and override.value() in options
+
     def apply(self, cfg: Any, override: Any) -> None:
         """Apply one value override in place."""
         key, line = override.key_or_group, override.input_line
-        if not (override.is_add() or override.is_force_add() or override.is_delete()):
+        if self.is_option_as_key(override):
             group = key.replace(".", "/")
-            options = self.session.options(group) if "." in key else None
-            if options and override.value() in options:
-                self.add(line, f"{key} is a group; write {group}={override.value()}")
-                return
+            self.add(line, f"{key} is a group; write {group}={override.value()}")
+            return
         try:
             self.session.loader._apply_overrides_to_config([override], cfg)
         except Exception as error:
