@@ -1,7 +1,6 @@
 """Hydra's config loader with our reader of YAML files; it composes each command line once."""
 
 from pathlib import Path
-from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.config_repository import ConfigRepository

@@ -78,7 +78,7 @@ def _parsed(path: str, *_changes: int) -> Any:
     try:
         text = data.decode("utf-8-sig")
         _count(text)
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
+        value = yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         advice = "write it as UTF-8"
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start}); {advice}") from error
@@ -101,26 +101,24 @@ def _error_of(path: str, error: Exception) -> ConfigError | UnsafeError:
 
 def _count(text: str) -> None:
     """Refuse nesting and aliases that no config needs; nothing is built while they are counted."""
-    sizes: dict[str, int] = {}  # of the node behind each anchor, its aliases written out
+    sizes: dict[str | None, int] = {}  # of the node behind each anchor, its aliases written out
     open_nodes: list[tuple[str | None, int]] = []
     total = 0
     for event in yaml.parse(text, Loader=_FAST):
         match event:
             case yaml.AliasEvent(anchor=name):
-                if any(anchor == name for anchor, _ in open_nodes):
+                if name in dict(open_nodes):
                     raise _broken(event, f"*{name} contains itself")
                 total += sizes.get(name, 1)
             case yaml.ScalarEvent(anchor=name):
                 total += 1
-                if name is not None:
-                    sizes[name] = 1
+                sizes[name] = 1
             case yaml.CollectionStartEvent(anchor=name):
                 open_nodes.append((name, total))
                 total += 1
             case yaml.CollectionEndEvent():
-                anchor, before = open_nodes.pop()
-                if anchor is not None:
-                    sizes[anchor] = total - before
+                name, before = open_nodes.pop()
+                sizes[name] = total - before
         if len(open_nodes) > _DEEPEST:
             raise _broken(event, f"nested more than {_DEEPEST} levels deep")
         if total > _MOST_VALUES:
