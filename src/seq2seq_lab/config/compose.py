@@ -19,7 +19,7 @@ from seq2seq_lab.config import command_line
 from seq2seq_lab.config.check import all_problems
 from seq2seq_lab.config.keys import join
 from seq2seq_lab.config.loader import Loader
-from seq2seq_lab.config.overrides import check_overrides
+from seq2seq_lab.config.overrides import check_overrides, refused_override
 from seq2seq_lab.config.problems import Problem
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.config.rules import RULES
@@ -60,7 +60,9 @@ class Session:
     def read_sweep(self, overrides: list[str]) -> None:
         """Set mode and parameters of the sweep that an experiment declares."""
         with suppress(Exception):  # mistakes are reported later
-            if any(text.startswith(("experiment=", "hydra.mode=")) for text in overrides):
+            if any(map(refused_override, overrides)):
+                return
+            if any(text.startswith("experiment=") or "hydra" in text for text in overrides):
                 sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
                 cfg = load(self.config_name, overrides, sweep, validate_sweep_overrides=False)
                 self.mode = cfg.hydra.mode or self.mode
@@ -85,6 +87,12 @@ class Session:
     def compose(self, overrides: list[str]) -> DictConfig:
         """Compose with some overrides, Hydra's own settings included."""
         return self.loader.load_configuration(self.config_name, overrides, self.mode)
+
+    def primary(self) -> dict[str, Any]:
+        """Return what the primary config itself says of Hydra's settings."""
+        found = self.repository.load_config(self.config_name)
+        settings = found.config.get("hydra") if found is not None else None
+        return OmegaConf.to_container(settings, resolve=False) if settings else {}  # type: ignore[return-value]
 
     def keep(self, texts: list[str], parsed: list[Any], cfg: DictConfig) -> None:
         """Let Hydra have the config to which these overrides were applied one by one: it composes no second time."""

@@ -12,8 +12,9 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from seq2seq_lab.config.keys import child
 from seq2seq_lab.config.yaml_file import read_yaml
-from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.errors import ConfigError, UnsafeError
 
 _HEADER_BYTES = 512
 
@@ -27,6 +28,11 @@ class YamlSource(FileConfigSource):
         value = read_yaml(file)
         if not isinstance(value, dict | None):
             raise ConfigError(f"{file}: must be a mapping of keys, not a {type(value).__name__}")
+        if child(value, "hydra.searchpath"):
+            raise UnsafeError(
+                f"{file}: hydra.searchpath adds folders and packages to import from, so it was refused; "
+                "use --config-dir FOLDER"
+            )
         head = file.read_bytes()[:_HEADER_BYTES].decode("utf-8", errors="replace")
         return ConfigResult(
             config=OmegaConf.create(value or {}),
