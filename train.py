@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.seq2seq_lab_study import in_study
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
+from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.compose import conf_dir
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.resolve import resolve
@@ -18,7 +19,8 @@ def main(cfg: DictConfig) -> None:
     """Carry out one run."""
     check(cfg)
 
-    from seq2seq_lab.training import session  # torch and Lightning: not needed for --help
+    with no_collection():
+        from seq2seq_lab.training import session  # torch and Lightning: not needed for --help
 
     session.start(cfg.seed, cfg.torch_threads)
     check(cfg, with_lightning=True)

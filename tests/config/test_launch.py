@@ -17,7 +17,6 @@ def conf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("launch")
     patch = pytest.MonkeyPatch()
     patch.syspath_prepend(folder)
-    patch.setenv("MINI_OUT", str(folder / "out"))
     patch.chdir(folder)
     yield write(folder)
     patch.undo()
@@ -38,6 +37,25 @@ def command(conf, monkeypatch, capsys):
     return run
 
 
+# Hydra's own settings would run or write these before any check of ours
+REFUSED_SETTINGS = [
+    ("hydra.run.dir=EVIL", "hydra.run.dir: EVIL would write elsewhere; use run_dir=PATH"),
+    ("hydra.run.dir=${nope}", "hydra.run.dir: ${nope} would write elsewhere"),
+    ("hydra={run:{dir:EVIL}}", "hydra.run.dir: EVIL would write elsewhere"),
+    ("hydra.sweep.dir=/EVIL", "hydra.sweep.dir: /EVIL would write elsewhere"),
+    ("hydra.output_subdir=EVIL", "hydra.output_subdir: EVIL would write elsewhere"),
+    ("+hydra.job.env_set.LD_PRELOAD=x", "hydra.job.env_set: must stay empty"),
+    ("hydra.job.env_copy=[HOME]", "hydra.job.env_copy: must stay empty"),
+    ("hydra.job.chdir=true", "hydra.job.chdir: must stay empty"),
+    ("hydra/job_logging=default", "would be written"),
+    ("+hydra.job_logging.handlers.x.class=logging.FileHandler", "logging.FileHandler may not be run"),
+    ("+hydra.job_logging.handlers.x={class: logging.StreamHandler, stream: 'ext://os.x'}", "ext://os.x is no stream"),
+    ("hydra.searchpath=[pkg://antigravity]", "hydra.searchpath: adds folders and packages"),
+    ("hydra.sweeper._target_=subprocess.Popen", "subprocess.Popen may not be run"),
+    ("hydra.launcher._target_=os.system", "os.system may not be run"),
+    ("experiment=search", "search.yaml: hydra.searchpath adds folders"),
+    ("experiment=folder", "hydra.run.dir: EVIL would write elsewhere"),
+]  # fmt: skip
 BAD = [
     ("model=lsmt", 2, "model=lsmt: no such option; available: tanh, wide"),
     ("model=wied", 2, "model=wied: no such option; did you mean wide? available: tanh, wide"),
@@ -66,7 +84,9 @@ BAD = [
     ("experiment=tag", 7, "tag.yaml:2: broken YAML"),
     ("experiment=evil", 7, "hydra.callbacks.x._target_: builtins.open may not be run"),
     ("+hydra.callbacks.x._target_=os.system", 7, "os.system may not be run"),
-    ("hydra.run.dir=${nope}", 2, "nope"),
+    ("hydra.verbose=${nope}", 2, "nope"),
+    ("--config-path=.", 2, "add a folder of your own by --config-dir"),
+    *((line, 7, text) for line, text in REFUSED_SETTINGS),
     ("model.dim=x", 2, "model.dim: expected int, got 'x'"),
     ("+model.cell.dmi=3", 2, "did you mean model.cell.dim?"),
     ("model.cell._target_=os.system", 7, "os.system is not on the list"),
@@ -81,6 +101,7 @@ def test_a_mistake_ends_with_one_line(command, conf, argument, code, text):
     assert text in err
     assert not (conf.parent / "EVIL").exists()
     assert not (conf.parent / "TAG").exists()
+    assert "antigravity" not in sys.modules
 
 
 def test_all_mistakes_of_a_command_line_come_together(command):

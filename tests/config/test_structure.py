@@ -15,7 +15,6 @@ def conf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mini")
     patch = pytest.MonkeyPatch()
     patch.syspath_prepend(folder)
-    patch.setenv("MINI_OUT", str(folder / "out"))
     yield write(folder)
     patch.undo()
     for name in [n for n in sys.modules if n.split(".")[0] == "minilab"]:
@@ -107,7 +106,7 @@ BAD = [
         "model.dim: ${model.dimm}: no such key; did you mean model.dim?",
     ),
     ("model.dim=${model.cell.dim}", 2, "model.dim: Recursive interpolation"),
-    ("name=${oc.env:NOT_SET_AT_ALL}", 2, "name: cannot resolve: "),
+    ("name=${oc.env:HOME}", 7, "name: ${oc.env:...} is not"),
     # targets
     (
         "model.cell._target_=builtins.open",

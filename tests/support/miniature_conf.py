@@ -124,8 +124,8 @@ FILES = {
         run_dir: outputs
         traceback: false
         hydra:
-          run: {dir: "${oc.env:MINI_OUT}/run"}
-          sweep: {dir: "${oc.env:MINI_OUT}/sweep"}
+          run: {dir: out/run}
+          sweep: {dir: out/sweep}
           output_subdir: null
     """,
     "conf/model/tanh.yaml": """
@@ -174,6 +174,8 @@ FILES = {
     "conf/experiment/lost.yaml": "# @package _global_\ndefaults: [override /model: lsmt]",
     "conf/experiment/broken.yaml": "# @package _global_\nmodel:\n  dim: [1, 2\nseed: 3",
     "conf/experiment/tag.yaml": "# @package _global_\nname: !!python/object/apply:os.system ['touch TAG']",
+    "conf/experiment/search.yaml": "# @package _global_\nhydra: {searchpath: ['pkg://antigravity']}",
+    "conf/experiment/folder.yaml": "# @package _global_\nhydra: {run: {dir: EVIL}}",
     "conf/experiment/evil.yaml": (
         "# @package _global_\nhydra:\n  callbacks:\n    x: {_target_: builtins.open, file: EVIL, mode: w}"
     ),

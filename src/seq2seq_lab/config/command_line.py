@@ -89,6 +89,10 @@ def read_flags(parser: ArgumentParser, argv: list[str]) -> Namespace:
     given = [f"--{name}" for name in _COMMANDS if getattr(arguments, name)]
     if len(given) > 1:
         raise ConfigError(f"only one of the flags {', '.join(given)} can be given")
+    if arguments.config_path is not None:
+        raise ConfigError(
+            f"--config-path={one_line(arguments.config_path)}: conf/ is fixed; add a folder of your own by --config-dir"
+        )
     if arguments.experimental_rerun is not None:
         raise UnsafeError(
             "--experimental-rerun would unpickle a file, which can run foreign code; run by overrides"

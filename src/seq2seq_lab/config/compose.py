@@ -1,23 +1,25 @@
 """Composition of the YAML files under conf/ with the overrides of a command line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.core.config_search_path import SearchPathQuery
+from hydra import version
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.initialize import get_gh_backup, restore_gh_from_backup
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from seq2seq_lab.config import command_line
 from seq2seq_lab.config.check import all_problems
 from seq2seq_lab.config.keys import join
-from seq2seq_lab.config.overrides import check_overrides
+from seq2seq_lab.config.loader import Loader
+from seq2seq_lab.config.overrides import check_overrides, refused_override
 from seq2seq_lab.config.problems import Problem
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.config.rules import RULES
@@ -46,17 +48,21 @@ def job_of(cfg: DictConfig) -> Iterator[DictConfig]:
 class Session:
     """Hydra's view of a conf folder, for checking a command line before Hydra runs it."""
 
-    def __init__(self, loader: Any, config_name: str, *, is_sweep: bool, is_ours: bool) -> None:
-        self.loader, self.config_name, self.is_ours = loader, config_name, is_ours
+    def __init__(self, app: Hydra, config_name: str, *, is_sweep: bool, is_ours: bool) -> None:
+        self.app, self.config_name, self.is_ours = app, config_name, is_ours
+        loader: Any = app.config_loader
+        self.loader = loader
         self.mode = RunMode.MULTIRUN if is_sweep else RunMode.RUN
         self.repository = loader.repository
-        self.parser = OverridesParser.create(config_loader=loader)
+        self.parser = OverridesParser.create(config_loader=self.loader)
         self.sweep_parameters: list[str] = []
 
     def read_sweep(self, overrides: list[str]) -> None:
         """Set mode and parameters of the sweep that an experiment declares."""
         with suppress(Exception):  # mistakes are reported later
-            if any(text.startswith(("experiment=", "hydra.mode=")) for text in overrides):
+            if any(map(refused_override, overrides)):
+                return
+            if any(text.startswith("experiment=") or "hydra" in text for text in overrides):
                 sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
                 cfg = load(self.config_name, overrides, sweep, validate_sweep_overrides=False)
                 self.mode = cfg.hydra.mode or self.mode
@@ -74,12 +80,32 @@ class Session:
 
     def groups(self, parent: str = "") -> list[str]:
         """Return the paths of all groups."""
-        names = [join(parent, n).replace(".", "/") for n in self.loader.list_groups(parent)]
+        found = self.repository.get_group_options(parent, ObjectType.GROUP)
+        names = [join(parent, name).replace(".", "/") for name in found]
         return names + [inner for name in names for inner in self.groups(name)]
 
     def compose(self, overrides: list[str]) -> DictConfig:
         """Compose with some overrides, Hydra's own settings included."""
         return self.loader.load_configuration(self.config_name, overrides, self.mode)
+
+    def primary(self) -> dict[str, Any]:
+        """Return what the primary config itself says of Hydra's settings."""
+        found = self.repository.load_config(self.config_name)
+        settings = found.config.get("hydra") if found is not None else None
+        return OmegaConf.to_container(settings, resolve=False) if settings else {}  # type: ignore[return-value]
+
+    def keep(self, texts: list[str], parsed: list[Any], cfg: DictConfig) -> None:
+        """Let Hydra have the config to which these overrides were applied one by one: it composes no second time."""
+        if self.mode == RunMode.RUN:
+            self.loader.keep(self.config_name, texts, parsed, cfg)
+
+    def carry_out(self, task: Callable[[DictConfig], object], overrides: list[str]) -> None:
+        """Let Hydra run the task once, or once for each job of the sweep."""
+        mode = self.mode.name
+        if all(not text.startswith("hydra.mode=") for text in overrides) and mode == "MULTIRUN":
+            overrides = [*overrides, "hydra.mode=MULTIRUN"]
+        start = self.app.multirun if mode == "MULTIRUN" else self.app.run
+        start(self.config_name, task, overrides)
 
     def problems(self, cfg: DictConfig) -> list[Problem]:
         """Return what `check` would find in what was composed from the overrides without a mistake.
@@ -96,18 +122,18 @@ class Session:
 def session(folder: str, arguments: Any = None) -> Iterator[Session]:
     """Open a conf folder with the command line's flags `--config-name` and `--config-dir`."""
     name = getattr(arguments, "config_name", None) or "train"
-    extra = getattr(arguments, "config_dir", None)
-    with hydra.initialize_config_dir(folder, job_name="train", version_base="1.3"):
-        loader: Any = GlobalHydra.instance().config_loader()
-        if extra is not None:
-            search = loader.get_search_path()
-            anchor = SearchPathQuery(provider="schema")
-            search.prepend("command-line", f"file://{Path(extra).absolute()}", anchor)
-            loader.repository.initialize_sources(search)
+    before = get_gh_backup()
+    version.setbase("1.3")
+    loader = Loader(folder, getattr(arguments, "config_dir", None))
+    app = Hydra(task_name="train", config_loader=loader)
+    GlobalHydra.instance().initialize(app)
+    try:
         is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
-        opened = Session(loader, name, is_sweep=is_sweep, is_ours=is_ours)
+        opened = Session(app, name, is_sweep=is_sweep, is_ours=is_ours)
         opened.read_sweep(getattr(arguments, "overrides", []))
         yield opened
+    finally:
+        restore_gh_from_backup(before)
 
 
 def _composed(overrides: list[str], conf: Path | None) -> DictConfig:

@@ -12,6 +12,7 @@ from typing import Any
 
 from seq2seq_lab.config.annotation import fits
 from seq2seq_lab.config.build import target_class
+from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.keys import MISSING, is_below, is_node, items, join
 from seq2seq_lab.config.problems import Problem
 from seq2seq_lab.config.rules import Rules
@@ -29,10 +30,11 @@ def find_problems(
     raw: dict, plain: dict, rules: Rules, *, with_lightning: bool = False
 ) -> list[Problem]:
     """Return all problems of a config: names, types and targets, then ranges; Lightning's only on demand."""
-    import torch
+    with no_collection():
+        import torch
 
-    tree = Tree(raw, plain)
-    found = structure_problems(tree, rules)
+        tree = Tree(raw, plain)
+        found = structure_problems(tree, rules)
     trial = _Trial(tree, rules, {p.path for p in found}, with_lightning=with_lightning)
     fork = torch.random.fork_rng(devices=[])
     with warnings.catch_warnings(), fork, torch.device("meta"), without_normal_draws():

@@ -19,11 +19,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from seq2seq_lab import errors
+from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.command_line import read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.overrides import check_overrides
 from seq2seq_lab.errors import StoppedError, SweepError, UserError, one_line
 
+_SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
+"""The flags that only show something."""
 TRACEBACK_VARIABLE = "SEQ2SEQ_LAB_TRACEBACK"
 _PRIVATE_OPTION = re.compile(r"(?<=[ ,])_\w+(, |$)", re.MULTILINE)
 Task = Callable[[DictConfig], object]
@@ -66,9 +69,14 @@ def launch(
 def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
     arguments = read_flags(get_args_parser(), sys.argv[1:])
+    is_plain = not any(getattr(arguments, flag) for flag in _SHOWING)
     if not (arguments.hydra_help or arguments.shell_completion):
         with session(folder, arguments) as opened:
-            check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])
+            with no_collection():
+                check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])
+            if is_plain:
+                opened.carry_out(job, arguments.overrides)
+                return
     command = hydra.main(version_base="1.3", config_path=folder, config_name="train")(job)
     if arguments.help:
         _print_help(command)

@@ -9,40 +9,49 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from seq2seq_lab.config.command_line import no_such_option, translate
-from seq2seq_lab.config.keys import walk
+from seq2seq_lab.config.hydra_settings import setting_problems
 from seq2seq_lab.config.problems import Problem, closest, raise_problems
 from seq2seq_lab.config.resolve import all_keys
+from seq2seq_lab.config.resolvers import resolver_problem
 from seq2seq_lab.errors import UnsafeError, UserError, one_line
 
-_HYDRA_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
-_LOG_CLASSES = ("logging.", "colorlog.", "rich.logging.")
+_SEARCH_PATH = (
+    "adds folders and packages to import from, so it was refused; use --config-dir FOLDER"
+)
 
 
 def check_overrides(session: Any, texts: list[str]) -> None:
     """Raise one error with all mistakes of the overrides: syntax, groups, options and keys."""
     found = _Overrides(session)
     parsed = [override for text in texts for override in found.parse(text)]
-    is_group = [
-        session.options(o.key_or_group) is not None and not isinstance(o.value(), dict)
-        for o in parsed
-    ]
+    is_group = [found.chooses_option(o) for o in parsed]
     groups = [o for o, chooses in zip(parsed, is_group, strict=True) if chooses]
-    paths = [o.input_line for o in parsed if o.key_or_group == "hydra.searchpath"]
-    cfg = found.compose(paths, [found.single(o) for o in groups if found.has_options(o)])
+    values = [o for o, chooses in zip(parsed, is_group, strict=True) if not chooses]
+    cfg = found.compose([found.single(o) for o in groups if found.has_options(o)])
     if cfg is not None:
-        for override in (o for o, chooses in zip(parsed, is_group, strict=True) if not chooses):
+        for override in values:
             for line in found.single(override):
                 for single in found.parse(line):
                     found.apply(cfg, single)
-        found.refuse_foreign_targets(cfg)
+        found.refuse_settings(cfg)
         if found.problems:  # all at once: what the other overrides got wrong as well
             found.problems += session.problems(cfg)
     raise_problems(found.problems)
+    session.keep(texts, parsed, cfg)
+
+
+def refused_override(text: str) -> Problem | None:
+    """Return why an override may not even be composed: that alone would run code or read the environment."""
+    key = text.partition("=")[0].lstrip("+~")
+    if key.startswith("hydra.searchpath"):
+        return Problem("hydra.searchpath", _SEARCH_PATH, is_unsafe=True)
+    problem = resolver_problem(text)
+    return None if problem is None else Problem(key, problem, is_unsafe=True)
 
 
 def _translated(error: Exception) -> UserError:
     """Return the one-line error for one of Hydra's; raise any other."""
-    translation = translate(error)
+    translation = error if isinstance(error, UserError) else translate(error)
     if translation is None:
         raise error
     return translation
@@ -58,8 +67,17 @@ class _Overrides:
     def add(self, path: str, text: str, *, is_unsafe: bool = False) -> None:
         self.problems.append(Problem(path, text, is_unsafe))
 
+    def chooses_option(self, override: Any) -> bool:
+        """Tell whether the override names a group, and not a key of the config."""
+        is_group = self.session.options(override.key_or_group) is not None
+        return is_group and not isinstance(override.value(), dict)
+
     def parse(self, text: str) -> list[Any]:
-        """Return the parsed override, or nothing if it cannot be read."""
+        """Return the parsed override, or nothing if it cannot be read or calls a function that may not be called."""
+        refused = refused_override(text)
+        if refused is not None:
+            self.problems.append(refused)
+            return []
         try:
             return self.session.parser.parse_overrides([text])
         except Exception as error:
@@ -102,12 +120,13 @@ class _Overrides:
                 self.add(f"{key}={name}", no_such_option(name, options or ["none"]))
         return len(self.problems) == before
 
-    def compose(self, lines: list[str], choices: list[list[str]]) -> Any:
+    def compose(self, choices: list[list[str]]) -> Any:
         """Compose with the group overrides; those that Hydra refuses are reported and left out."""
+        lines: list[str] = []
         try:
             for alternative in _alternatives(choices):
-                self.refuse_foreign_targets(self.session.compose([*lines, *alternative]))
-            return self.session.compose([*lines, *(choice[0] for choice in choices)])
+                self.refuse_settings(self.session.compose(alternative))
+            return self.session.compose([choice[0] for choice in choices])
         except Exception as error:
             _translated(error)
         cfg = None
@@ -124,15 +143,21 @@ class _Overrides:
                 lines = [*lines, *choice[:1]]
         return cfg
 
+    def is_option_as_key(self, override: Any) -> bool:
+        """Tell whether the override gives a key the name of an option of the group that the key comes from."""
+        if override.is_add() or override.is_force_add() or override.is_delete():
+            return False
+        key = override.key_or_group
+        options = self.session.options(key.replace(".", "/")) if "." in key else None
+        return options is not None and override.value() in options
+
     def apply(self, cfg: Any, override: Any) -> None:
         """Apply one value override in place."""
         key, line = override.key_or_group, override.input_line
-        if not (override.is_add() or override.is_force_add() or override.is_delete()):
+        if self.is_option_as_key(override):
             group = key.replace(".", "/")
-            options = self.session.options(group) if "." in key else None
-            if options and override.value() in options:
-                self.add(line, f"{key} is a group; write {group}={override.value()}")
-                return
+            self.add(line, f"{key} is a group; write {group}={override.value()}")
+            return
         try:
             self.session.loader._apply_overrides_to_config([override], cfg)
         except Exception as error:
@@ -170,16 +195,12 @@ class _Overrides:
         wrong = next((head for head in heads if head not in keys), None)
         return "; `--cfg job` shows all keys" if wrong is None else closest(wrong, keys)
 
-    def refuse_foreign_targets(self, cfg: Any) -> None:
-        """Report every class in Hydra's own settings that is not Hydra's: they would run first."""
-        for path, item in walk(OmegaConf.to_container(cfg.hydra, resolve=False), "hydra"):
-            parent, _, key = path.rpartition(".")
-            allowed = {"_target_": _HYDRA_TARGETS, "()": _LOG_CLASSES}
-            if "logging" in parent:
-                allowed["class"] = _LOG_CLASSES
-            if key in allowed and not str(item).startswith(allowed[key]):
-                text = f"{one_line(item)} may not be run by Hydra's settings, so it was refused"
-                self.add(path, text, is_unsafe=True)
+    def refuse_settings(self, cfg: Any) -> None:
+        """Report what Hydra's own settings would run or write: they act first."""
+        settings = OmegaConf.to_container(cfg.hydra, resolve=False)
+        assert isinstance(settings, dict)
+        found = setting_problems(settings, self.session.primary())
+        self.problems += [problem for problem in found if problem not in self.problems]
 
 
 def _alternatives(choices: list[list[str]]) -> Iterator[list[str]]:

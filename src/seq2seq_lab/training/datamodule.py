@@ -16,6 +16,7 @@ from seq2seq_lab.data.length_filter import LengthFilter
 from seq2seq_lab.data.report import fingerprint, overlap, side_report
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.errors import DataError
+from seq2seq_lab.metrics.monitor import check_monitor
 
 SPLITS = ("train", "val", "test")
 
@@ -50,6 +51,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             raise ValueError(f"max_pairs={max_pairs}: must be >= 1, or null for all pairs")
         if num_workers < 0:
             raise ValueError(f"num_workers={num_workers}: must be >= 0")
+        check_monitor(monitor)
         self.corpus, self.batching, self.length_filter = corpus, batching, length_filter
         sides = [source_tokenizer, target_tokenizer]
         if joint and sides != [None, None]:

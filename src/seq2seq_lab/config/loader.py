@@ -1,0 +1,97 @@
+"""Hydra's config loader with our reader of YAML files; it composes each command line once."""
+
+from pathlib import Path
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.override_parser.types import Override
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from seq2seq_lab.config.keys import child
+from seq2seq_lab.config.yaml_file import read_yaml
+from seq2seq_lab.errors import ConfigError, UnsafeError
+
+_HEADER_BYTES = 512
+
+
+class YamlSource(FileConfigSource):
+    """A folder of YAML files."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Return one file and the package that its first comment names."""
+        file = Path(self.path, self._normalize_file_name(config_path))
+        value = read_yaml(file)
+        if not isinstance(value, dict | None):
+            raise ConfigError(f"{file}: must be a mapping of keys, not a {type(value).__name__}")
+        if child(value, "hydra.searchpath"):
+            raise UnsafeError(
+                f"{file}: hydra.searchpath adds folders and packages to import from, so it was refused; "
+                "use --config-dir FOLDER"
+            )
+        head = file.read_bytes()[:_HEADER_BYTES].decode("utf-8", errors="replace")
+        return ConfigResult(
+            config=OmegaConf.create(value or {}),
+            path=f"{self.scheme()}://{self.path}",
+            provider=self.provider,
+            header=ConfigSource._get_header_dict(head),
+        )
+
+
+class _Repository(ConfigRepository):
+    def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
+        super().initialize_sources(config_search_path)
+        self.sources = [
+            YamlSource(s.provider, s.path) if s.scheme() == "file" else s for s in self.sources
+        ]
+
+
+class Loader(ConfigLoaderImpl):
+    """Composes from a conf folder and, before it, the folder of `--config-dir`."""
+
+    def __init__(self, folder: str, extra: str | None = None) -> None:
+        search = create_config_search_path(folder)
+        if extra is not None:
+            place = Path(extra).absolute()
+            if not place.is_dir():
+                raise ConfigError(f"--config-dir {extra}: no such folder")
+            anchor = SearchPathQuery(provider="schema")
+            search.prepend("command-line", f"file://{place}", anchor)
+        super().__init__(search)
+        self.repository = _Repository(search)
+        self.kept: dict[tuple[str | None, ...], DictConfig] = {}
+
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,  # noqa: FBT001, FBT002
+        validate_sweep_overrides: bool = True,  # noqa: FBT001, FBT002
+    ) -> DictConfig:
+        """Compose, or hand out what was kept for this command line."""
+        kept = self.kept.pop((config_name, *overrides), None)
+        if kept is not None and run_mode == RunMode.RUN:
+            return kept
+        return super().load_configuration(
+            config_name, overrides, run_mode, from_shell, validate_sweep_overrides
+        )
+
+    def keep(
+        self, config_name: str, texts: list[str], parsed: list[Override], cfg: DictConfig
+    ) -> None:
+        """Keep for the next call what was composed of the groups of a command line and had its values applied."""
+        hydra = cfg.hydra
+        tasks = [one for one in parsed if not one.is_hydra_override()]
+        with open_dict(hydra):
+            hydra.overrides.hydra = [o.input_line for o in parsed if o.is_hydra_override()]
+            hydra.overrides.task = [one.input_line for one in tasks]
+            given = hydra.job.config.override_dirname
+            hydra.job.override_dirname = get_overrides_dirname(
+                tasks, list(given.exclude_keys), given.item_sep, given.kv_sep
+            )
+        self.kept = {(config_name, *texts): cfg}
