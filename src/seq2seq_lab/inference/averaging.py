@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seq2seq_lab.config.keys import leaves
-from seq2seq_lab.errors import CheckpointError
+from seq2seq_lab.errors import CheckpointError, ConfigError, UserError
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint, step_of
 
 SAME = ("model", "data", "seed")
@@ -63,6 +63,25 @@ def average(paths: Sequence[Path]) -> dict[str, Any]:
         "averaged_steps": sorted(checkpoint["global_step"] for checkpoint in checkpoints),
         "seq2seq_lab": last["seq2seq_lab"],
     }
+
+
+def check_output(path: Path, shown: str) -> None:
+    """Refuse to replace what is no average, and a place among the checkpoints of a run, which would be read as one."""
+    if path.parent.name == "checkpoints" and (path.parent.parent / "config.yaml").exists():
+        raise ConfigError(
+            f"{shown}: lies among the checkpoints of a run, where resume=auto and --last take it for one of training; "
+            "choose another folder"
+        )
+    if not path.exists():
+        return
+    try:
+        is_average = path.is_file() and "averaged_steps" in read_checkpoint(path)
+    except UserError:
+        is_average = False
+    if not is_average:
+        raise ConfigError(
+            f"{shown}: exists and is no average of checkpoints; choose another file, or delete it first"
+        )
 
 
 def _difference(first: dict[str, Any], other: dict[str, Any]) -> str | None:

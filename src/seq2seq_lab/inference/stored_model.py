@@ -4,7 +4,9 @@ An export is meant for other people and programs: no pickle, no optimizer, every
 which is written last, so that a folder without it is not an export.
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,22 @@ class StoredModel:
 def is_export(path: Path) -> bool:
     """Return whether this is an exported folder."""
     return (path / MANIFEST).is_file()
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make an empty folder to write into; refuse one that has content. After an error it is as it was."""
+    was_there = folder.is_dir()
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for path in folder.iterdir():  # it was empty
+                path.unlink()
+            if not was_there:
+                folder.rmdir()
+        raise
 
 
 def make_folder(folder: Path) -> None:

@@ -10,10 +10,24 @@ import torch
 from seq2seq_lab.config.build import build
 from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
 from seq2seq_lab.errors import CheckpointError, ConfigError
+from seq2seq_lab.files import sidecar_of
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
-from seq2seq_lab.inference.stored_model import StoredModel, is_export, read_export
+from seq2seq_lab.inference.stored_model import (
+    FILES,
+    MANIFEST,
+    StoredModel,
+    is_export,
+    read_export,
+)
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.ensemble import Ensemble
+
+EXPORT_FILES = (MANIFEST, *FILES, "encoder.onnx", "step.onnx")
+RUN_FILES = (
+    "best.ckpt", "last.ckpt", "config.yaml", "manifest.json", "result.json", "data_report.json", "metrics.csv",
+    "done.json", "log.txt",
+)  # fmt: skip
+RUN_FOLDERS = ("checkpoints", "hypotheses", "attention", "wandb", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,20 @@ def find_checkpoint(path: Path) -> Path:
             if (folder / name).is_file():
                 return folder / name
     raise CheckpointError(f"{path}: no checkpoints/best.ckpt or last.ckpt in this folder")
+
+
+def input_files(path: str | Path) -> list[Path]:
+    """Return the files that belong to a checkpoint and its run, or an exported folder: no output may replace them.
+
+    They are named here, so that an output of one's own may lie in such a folder and be written again.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        is_in_run = path.parent.name == "checkpoints" and path.exists()
+        return [path, sidecar_of(path), *(input_files(path.parent) if is_in_run else [])]
+    run = path.parent if path.name == "checkpoints" else path
+    known = [place / name for place in (path, run) for name in (*EXPORT_FILES, *RUN_FILES)]
+    return [*known, *(file for part in RUN_FOLDERS for file in run.glob(f"{part}/**/*"))]
 
 
 def check_device(device: str) -> None:
