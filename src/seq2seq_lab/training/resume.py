@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from seq2seq_lab.config.keys import RECORDING, is_below, leaves
-from seq2seq_lab.errors import CheckpointError, ConfigError, UserError
+from seq2seq_lab.errors import CheckpointError, ConfigError, UserError, one_line
 from seq2seq_lab.inference.checkpoint_file import newest_whole, read_checkpoint
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 
@@ -29,7 +29,7 @@ def resume_point(run_dir: Path, io: AtomicCheckpointIO) -> Path | None:
     if resume == "auto":
         path, wrong = newest_whole(run_dir / "checkpoints")
         for message in wrong:
-            sys.stderr.write(f"skipped: {message}\n")
+            sys.stderr.write(f"skipped: {one_line(message)}\n")
     else:
         path = Path(resume)
         _refuse_damaged(path)

@@ -9,15 +9,15 @@ import os
 import platform
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.config.keys import computing
-from seq2seq_lab.errors import ConfigError, ResourceError
+from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError, printable
 from seq2seq_lab.files import locked, write_json, write_text
+from seq2seq_lab.stored_text import read_json
 
 PACKAGES = (
     "seq2seq-lab", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "sacrebleu",
@@ -94,7 +94,7 @@ def check_run_folder(run_dir: str | None, name: str | None, resume: str | None =
     parts = Path(text).parts
     if not parts:
         raise ConfigError(f"{shown}: empty, so no folder can be named after it; give run_dir=PATH")
-    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
+    if printable(text) != text or "\n" in text or "\t" in text:
         raise ConfigError(
             f"{shown}: control characters are not allowed in a folder name; leave them out"
         )
@@ -236,9 +236,11 @@ def write_start(
     write_json(run_dir / "data_report.json", data)
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     if resumed_from is not None:
-        manifest = json.loads((run_dir / "manifest.json").read_text(encoding="utf-8"))
+        manifest = read_json(
+            run_dir / "manifest.json", CheckpointError, "restore it to resume the run"
+        )
         this = {"time": now, "from": resumed_from.name, "command": sys.argv[1:]}
-        manifest["resumed"] = [*manifest.get("resumed", []), {**this, "code": code_version()}]
+        manifest["resumed"] = [*(manifest.get("resumed") or []), {**this, "code": code_version()}]
         write_json(run_dir / "manifest.json", manifest)
         return
     manifest = {
