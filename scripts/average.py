@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.output import refuse_same_file
 
 
 def parse() -> argparse.Namespace:
@@ -34,26 +35,32 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     given = [Path(name) for name in arguments.checkpoints]
-    output = Path(arguments.output)
+    output = Path(arguments.output).expanduser().resolve()  # a link stays a link
     for path in given:
         if not path.exists():
             raise errors.CheckpointError(f"{path}: no such checkpoint or run folder")
         if path.is_dir() and arguments.last is None:
             raise errors.ConfigError(f"{path}: a folder; add --last N for its last checkpoints")
-    from seq2seq_lab.inference.averaging import average, last_checkpoints
+    from seq2seq_lab.inference.averaging import average, check_output, last_checkpoints
+    from seq2seq_lab.inference.trained import input_files
 
     paths = given if arguments.last is None else last_checkpoints(given[0], arguments.last)
+    shown = f"--output {arguments.output}"
     if any(output.exists() and path.samefile(output) for path in paths):
-        raise errors.ConfigError(
-            f"--output {output}: is one of the checkpoints; choose another file"
-        )
+        raise errors.ConfigError(f"{shown}: is one of the checkpoints; choose another file")
+    refuse_same_file(
+        output, [file for path in [*given, *paths] for file in input_files(path)], shown
+    )
+    check_output(output, shown)
     checkpoint = average(paths)
     from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 
     contents = checkpoint.pop("seq2seq_lab")
     AtomicCheckpointIO(contents).save_checkpoint(checkpoint, output)
     steps = ", ".join(map(str, checkpoint["averaged_steps"]))
-    print(f"mean of {len(paths)} checkpoints (steps {steps}) in {output}")
+    print(
+        errors.one_line(f"mean of {len(paths)} checkpoints (steps {steps}) in {arguments.output}")
+    )
 
 
 if __name__ == "__main__":

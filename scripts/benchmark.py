@@ -11,12 +11,13 @@ python scripts/benchmark.py agreement RUN FILE FILE   # how often parallel sampl
 """
 
 import argparse
+import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.output import output_file
 
 MEASURES = {
     "train": "measure",
@@ -99,20 +100,29 @@ def main() -> None:
         )
     import torch
 
-    from benchmark import measure
-    from seq2seq_lab.files import write_json
-    from seq2seq_lab.inference.trained import check_device
+    from seq2seq_lab.files import json_text
+    from seq2seq_lab.inference.trained import check_device, input_files
 
     check_device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    inputs = [file for file in (arguments.source, arguments.target) if file]
+    inputs += input_files(arguments.run) if arguments.run else []
+    with output_file(
+        arguments.json or os.devnull, inputs, shown=f"--json {arguments.json}"
+    ) as file:
+        file.write(json_text(measured(arguments)))
+
+
+def measured(arguments: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import measure
+
     found = run_measure(arguments.what, arguments)
     if arguments.what == "train" and (arguments.joeynmt or arguments.opennmt):
         found |= run_measure("peers", arguments)
     found["machine"] = measure.machine(arguments.device)
     print("; ".join(f"{name}: {value}" for name, value in found["machine"].items()))
-    if arguments.json:
-        write_json(Path(arguments.json), found)
+    return found
 
 
 if __name__ == "__main__":

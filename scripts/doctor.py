@@ -9,6 +9,7 @@ overrides.
 """
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from typing import Any
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.output import output_file
 
 
 def parse() -> argparse.Namespace:
@@ -38,7 +40,7 @@ def parse() -> argparse.Namespace:
 def line(verdict: Any) -> str:
     error = "" if verdict.error is None else f"{verdict.error:.1e}"
     text = f"{verdict.id:4}{verdict.outcome:15}{verdict.name:50}{error:>8}{verdict.seconds:7.2f} s"
-    return f"{text}  {verdict.reason}".rstrip()
+    return errors.printable(f"{text}  {verdict.reason}".rstrip())
 
 
 def chosen(names: str | None, checks: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def main() -> None:
 
     from seq2seq_lab.doctor.examination import CHECKS, FAIL, examine
     from seq2seq_lab.doctor.patient import admit
-    from seq2seq_lab.files import write_json
+    from seq2seq_lab.files import json_text
 
     torch.set_num_threads(1)  # tiny tensors
     checks = chosen(arguments.properties, CHECKS)
@@ -69,13 +71,14 @@ def main() -> None:
     widths = ", ".join(f"{old} -> {new}" for old, new in patient.sizes.items())
     print(f"{arguments.models} random models, float64; widths {widths or 'as composed'}")
     print(f"{'':4}{'verdict':15}{'property':50}{'error':>8}{'time':>9}")
-    verdicts = []
-    for verdict in examine(patient, checks):
-        verdicts.append(verdict)
-        print(line(verdict), flush=True)
-    broken = [verdict.id for verdict in verdicts if verdict.outcome == FAIL]
-    seconds = time.perf_counter() - start
-    if arguments.json is not None:
+    # opened first: a name that cannot be written is told before half a minute of checks
+    with output_file(arguments.json or os.devnull, shown=f"--json {arguments.json}") as file:
+        verdicts = []
+        for verdict in examine(patient, checks):
+            verdicts.append(verdict)
+            print(line(verdict), flush=True)
+        broken = [verdict.id for verdict in verdicts if verdict.outcome == FAIL]
+        seconds = time.perf_counter() - start
         found = {
             "overrides": arguments.overrides,
             "widths": {str(old): new for old, new in patient.sizes.items()},
@@ -84,7 +87,7 @@ def main() -> None:
             "seconds": seconds,
             "properties": [asdict(verdict) for verdict in verdicts],
         }
-        write_json(arguments.json, found)
+        file.write(json_text(found))
     if broken:
         raise errors.UserError(
             f"{len(broken)} of {len(verdicts)} properties broken: {', '.join(broken)}"

@@ -7,10 +7,14 @@ python scripts/evaluate.py outputs/<name>/<run> test.de test.en --beam 5 decodin
 import argparse
 import sys
 from pathlib import Path
+from typing import Any, TextIO
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.inference import decoding_choice
+from seq2seq_lab.output import output_file
+
+ROWS, NUMBERS = "hypotheses.jsonl", "metrics.json"
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
@@ -31,8 +35,6 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
 def main() -> None:
     arguments, overrides = parse()
     from seq2seq_lab.data.parallel import read_parallel
-    from seq2seq_lab.files import write_json, write_json_lines
-    from seq2seq_lab.metrics.scores import hypothesis_rows, score
 
     source = Path(arguments.source)
     pairs, _ = read_parallel(source, Path(arguments.reference))
@@ -45,26 +47,35 @@ def main() -> None:
     except OSError as error:
         text = f"--output {folder}: cannot be made ({error.strerror}); choose another folder"
         raise errors.ResourceError(text) from error
+    inputs = decoding_choice.inputs_of(arguments, arguments.source, arguments.reference)
+    # one file beside the other: both appear, or none
+    with output_file(folder / ROWS, inputs) as rows, output_file(folder / NUMBERS, inputs) as file:
+        evaluate(trained, pairs, rows, file)
+    print(errors.one_line(f"{len(pairs)} sentences; stored in {folder}/"))
+
+
+def evaluate(trained: Any, pairs: list[Any], rows: TextIO, file: TextIO) -> None:
+    """Translate and score; write the hypotheses and the numbers, and print these."""
+    from seq2seq_lab.files import json_lines, json_text
+    from seq2seq_lab.inference.unknown_tokens import UnknownTokens
+    from seq2seq_lab.metrics.scores import hypothesis_rows, score
+
     found = trained.translator.translate([pair.source for pair in pairs])
-    texts = [t.text for t in found]
+    texts, unknown = [t.text for t in found], UnknownTokens()
+    for one in found:
+        missing = one.unknown_source_tokens
+        unknown.add(max(len(one.source_tokens) - 1, 0), len(missing), missing)
     scores = score(pairs, texts, trained.target_language)
-    write_json_lines(
-        folder / "hypotheses.jsonl", hypothesis_rows(pairs, texts, [t.score for t in found])
-    )
-    facts = {"sentences": len(pairs), "decoding": trained.config["decoding"]}
-    write_json(
-        folder / "metrics.json", {**scores.numbers, "signatures": scores.signatures, **facts}
-    )
+    rows.write(json_lines(hypothesis_rows(pairs, texts, [t.score for t in found])))
+    facts = {"sentences": len(pairs), "decoding": trained.config["decoding"], **unknown.numbers}
+    file.write(json_text({**scores.numbers, "signatures": scores.signatures, **facts}))
     for name, value in scores.numbers.items():
         print(f"{name:24s} {value:8.2f}")
-    print(f"{len(pairs)} sentences; stored in {folder}/")
     print("; ".join(f"{name}: {text}" for name, text in scores.signatures.items()))
-    cut = sum(t.truncated for t in found)
+    cut, limit, notes = sum(t.truncated for t in found), trained.translator.max_source_tokens, []
     if cut:
-        limit = trained.translator.max_source_tokens
-        print(
-            f"note: {cut} of {len(pairs)} lines were over {limit} tokens and cut", file=sys.stderr
-        )
+        notes = [f"note: {cut} of {len(pairs)} lines were over {limit} tokens and cut"]
+    print("".join(f"{note}\n" for note in [*notes, *unknown.notes]), end="", file=sys.stderr)
 
 
 if __name__ == "__main__":

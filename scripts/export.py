@@ -4,7 +4,7 @@ python scripts/export.py outputs/<name>/<run> my_model
 python scripts/translate.py my_model --text "..."
 python scripts/export.py outputs/<name>/<run> my_model --onnx
 
-Graphs that differ from the model are deleted. Recurrent decoders can be expressed, with most kinds of
+Where a graph differs from the model, nothing is exported. Recurrent decoders can be expressed, with most kinds of
 attention; Transformer decoders, location-aware and uniform attention are refused.
 """
 
@@ -32,23 +32,23 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the exporter warns on stderr of its own
-    from seq2seq_lab.inference.stored_model import FILES, make_folder, write_export, write_manifest
+    from seq2seq_lab.inference.stored_model import FILES, new_folder, write_export, write_manifest
     from seq2seq_lab.inference.trained import build_model, read_model
 
     stored = read_model(arguments.checkpoint)
     model = build_model(stored, arguments.checkpoint)
     folder, names = Path(arguments.folder), FILES
-    make_folder(folder)
-    write_export(folder, stored)
-    if arguments.onnx:
-        from seq2seq_lab.inference import onnx_export
+    with new_folder(folder):
+        write_export(folder, stored)
+        if arguments.onnx:
+            from seq2seq_lab.inference import onnx_export
 
-        vocabulary = stored.config["model"]["source_vocab_size"]
-        for name, gap in onnx_export.export_onnx(model, vocabulary, folder).items():
-            print(f"{name}: at most {gap:.2g} from the model, in onnxruntime")
-        names = (*FILES, *onnx_export.FILES)
-        write_manifest(folder, names)
-    print(f"exported to {folder}/: {', '.join(names)}, export.json")
+            vocabulary = stored.config["model"]["source_vocab_size"]
+            for name, gap in onnx_export.export_onnx(model, vocabulary, folder).items():
+                print(f"{name}: at most {gap:.2g} from the model, in onnxruntime")
+            names = (*FILES, *onnx_export.FILES)
+            write_manifest(folder, names)
+    print(errors.one_line(f"exported to {folder}/: {', '.join(names)}, export.json"))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def main() -> None:
     from seq2seq_lab.study.matrix import find_study
 
     path = write_report(find_study(arguments.study), arguments.metric)
-    print((path.parent / "report.md").read_text(encoding="utf-8"))
-    print(f"Report: {path}")
+    print(errors.printable((path.parent / "report.md").read_text(encoding="utf-8")))
+    print(errors.one_line(f"Report: {path}"))
 
 
 if __name__ == "__main__":

@@ -58,17 +58,21 @@ def main() -> None:
     manifest = reproduction.read_run(run)
     reproduction.interval(run, arguments.metric)  # refuse a wrong metric before hours of training
     folder = new_folder(run, arguments.output)
+    if folder.is_relative_to(run.resolve()):
+        raise errors.ConfigError(
+            f"--output {folder}: lies in the stored run {run}; choose another folder"
+        )
     with tempfile.TemporaryDirectory(prefix="seq2seq-lab-job-") as job:
         flags = reproduction.write_job(run, Path(job), folder)
-        threads = manifest.get("hardware", {}).get("torch_threads", 1)
+        threads = reproduction.stored_threads(manifest)
         code = train(flags, threads)
     if code:
         raise errors.UserError(f"the run could not be made again: train.py ended with code {code}")
     for line in reproduction.differences(manifest, reproduction.read_run(folder)):
-        print(f"warning: {line}", file=sys.stderr)
+        print(errors.one_line(f"warning: {line}"), file=sys.stderr)
     verdict = reproduction.compare(run, folder, arguments.metric)
-    print(f"stored: {run}\nnew:    {folder}")
-    print("\n".join(verdict.lines))
+    for line in (f"stored: {run}", f"new:    {folder}", *verdict.lines):
+        print(errors.one_line(line))
     print(verdict.outcome)
     if verdict.outcome == reproduction.DIFFERENT:
         sys.exit(1)

@@ -17,13 +17,16 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.inference import decoding_choice
+from seq2seq_lab.inference.unknown_tokens import UnknownTokens, unknown_pieces
+from seq2seq_lab.output import refuse_same_file
+from seq2seq_lab.special_tokens import EOS, UNK
 
 
 def parse() -> argparse.Namespace:
@@ -47,12 +50,13 @@ def parse() -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Asked:
-    """One translation to score: the number of its line (from 0), the source, and the output as ids."""
+    """One translation to score: the number of its line (from 0), the source, the output as ids, its text if known."""
 
     number: int
     source: str
     ids: list[int]
     finished: bool
+    target: str = ""
 
 
 def from_texts(arguments: argparse.Namespace, translator: Any) -> Iterator[Asked]:
@@ -61,7 +65,7 @@ def from_texts(arguments: argparse.Namespace, translator: Any) -> Iterator[Asked
 
     for number, pair in enumerate(iter_parallel(arguments.source, arguments.target)):
         ids = translator.target_tokenizer.encode_batch([pair.target])[0]
-        yield Asked(number, pair.source, ids, finished=True)
+        yield Asked(number, pair.source, ids, finished=True, target=pair.target)
 
 
 def from_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
@@ -100,8 +104,6 @@ def checked_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
 
 
 def rows(asked: list[Asked], scores: list[list[float]], translator: Any) -> Iterator[dict]:
-    from seq2seq_lab.special_tokens import EOS
-
     for one, found in zip(asked, scores, strict=True):
         tokens = [*map(translator.target_tokenizer.token, one.ids)]
         if len(found) > len(tokens):
@@ -124,10 +126,15 @@ class Sums:
     tokens: int = 0
     translations: int = 0
     cut: int = 0
+    unknown: tuple[UnknownTokens, UnknownTokens] = field(
+        default_factory=lambda: (UnknownTokens("source"), UnknownTokens("target"))
+    )
 
 
 def main() -> None:
     arguments = parse()
+    files = (arguments.source, arguments.target, arguments.hypotheses)
+    refuse_same_file(sys.stdout, decoding_choice.inputs_of(arguments, *files))
     translator = decoding_choice.open_model(arguments).translator
     if arguments.hypotheses is None:
         asked = from_texts(arguments, translator)
@@ -153,12 +160,17 @@ def write_scores(asked: list[Asked], translator: Any, sums: Sums, *, as_json: bo
     wanted = [Wanted(source[:limit], one.ids, one.finished) for one, source in both]
     scores = Scorer(translator.model, translator.batching)(wanted)
     for row in rows(asked, scores, translator):
-        print(json.dumps(row, ensure_ascii=False) if as_json else f"{row['score']:.6f}")
+        line = json.dumps(row, ensure_ascii=False) if as_json else f"{row['score']:.6f}"
+        print(errors.for_stream(line, sys.stdout))
     sys.stdout.flush()
     sums.score += math.fsum(sum(one) for one in scores)
     sums.tokens += sum(map(len, scores))
     sums.translations += len(scores)
     sums.cut += sum(len(source) > limit for source in sources)
+    for one, ids in zip(asked, sources, strict=True):
+        sums.unknown[0].add_text(translator.source_tokenizer, one.source, ids[:limit])
+        missing = unknown_pieces(translator.target_tokenizer, one.target, one.ids)
+        sums.unknown[1].add(len(one.ids), one.ids.count(UNK), missing)
 
 
 def summarize(sums: Sums, limit: int) -> None:
@@ -168,11 +180,11 @@ def summarize(sums: Sums, limit: int) -> None:
         f"{sums.translations:,} translations",
         file=sys.stderr,
     )
+    notes = [note for side in sums.unknown for note in side.notes]
     if sums.cut:
-        print(
-            f"note: {sums.cut} of {sums.translations} sources were over {limit} tokens and cut",
-            file=sys.stderr,
-        )
+        text = f"note: {sums.cut} of {sums.translations} sources were over {limit} tokens and cut"
+        notes = [text, *notes]
+    print("".join(f"{note}\n" for note in notes), end="", file=sys.stderr)
 
 
 if __name__ == "__main__":

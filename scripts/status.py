@@ -29,13 +29,14 @@ def main() -> None:
     arguments = parser.parse_args()
     study = Study.load(find_study(arguments.study))
     now = states(study)
-    print("\n".join(lines(study, now)))
+    for line in lines(study, now):
+        print(errors.one_line(line))
     left = seconds_left(now, arguments.workers or sum(s.kind == "running" for s in now) or 1)
     if any(state.kind != "done" for state in now):
         text = "unknown until a run is done" if left is None else f"{left / 60:.1f} minutes"
         print(f"time left: {text}")
     if (Path(study.place) / "report" / "index.html").exists():
-        print(f"report: {study.place / 'report' / 'index.html'}")
+        print(errors.one_line(f"report: {study.place / 'report' / 'index.html'}"))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def main() -> None:
         raise errors.UserError(
             f"wandb sync ended with code {done.returncode}; wandb login gives it an account"
         )
-    print(f"{len(runs)} runs of {folder}", file=sys.stderr)
+    print(errors.one_line(f"{len(runs)} runs of {folder}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,15 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.inference import decoding_choice
+from seq2seq_lab.output import output_file, refuse_same_file
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
@@ -69,16 +70,25 @@ def refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise errors.ConfigError(f"--n-best {arguments.n_best}: must be >= 1")
 
 
-def read(arguments: argparse.Namespace, stdin: BinaryIO) -> Iterator[str]:
+@contextmanager
+def open_inputs(
+    arguments: argparse.Namespace,
+) -> Iterator[tuple[Iterator[str], Iterator[str] | None]]:
+    """Give the lines to translate and those of the prefix file; a name that cannot be read is reported now."""
     from seq2seq_lab.data.text import iter_lines, open_text
 
-    if arguments.text is not None:
-        yield from checked(arguments.text, "--text").split("\n")
-    elif arguments.file in (None, "-"):
-        yield from iter_lines(stdin, "standard input")
-    else:
-        with open_text(Path(arguments.file)) as stream:
-            yield from iter_lines(stream, arguments.file)
+    text, name, prefixes = arguments.text, arguments.file, arguments.prefix_file
+    with ExitStack() as stack:
+        if text is not None:
+            lines = iter(checked(text, "--text").split("\n"))
+        elif name in (None, "-"):
+            lines = iter_lines(sys.stdin.buffer, "standard input")
+        else:
+            lines = iter_lines(stack.enter_context(open_text(Path(name))), name)
+        if prefixes is None:
+            yield lines, None
+        else:
+            yield lines, iter_lines(stack.enter_context(open_text(Path(prefixes))), prefixes)
 
 
 def checked(text: str, flag: str) -> str:
@@ -89,23 +99,21 @@ def checked(text: str, flag: str) -> str:
     return text
 
 
-def with_prefixes(lines: Iterator[str], arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
+def with_prefixes(
+    lines: Iterator[str], prefixes: Iterator[str] | None, arguments: argparse.Namespace
+) -> Iterator[tuple[str, str]]:
     """Yield (line, what its output starts with)."""
-    from seq2seq_lab.data.text import iter_lines, open_text
-
-    if arguments.prefix_file is None:
+    if prefixes is None:
         prefix = checked(arguments.prefix or "", "--prefix")
         yield from ((line, prefix) for line in lines)
         return
-    with open_text(Path(arguments.prefix_file)) as stream:
-        prefixes = iter_lines(stream, arguments.prefix_file)
-        for number, (line, prefix) in enumerate(zip_longest(lines, prefixes), start=1):
-            if line is None or prefix is None:
-                raise errors.DataError(
-                    f"--prefix-file {arguments.prefix_file}: has not as many lines as the input, one of them ends "
-                    f"before line {number}; give a line, which may be empty, for each input line"
-                )
-            yield line, prefix
+    for number, (line, prefix) in enumerate(zip_longest(lines, prefixes), start=1):
+        if line is None or prefix is None:
+            raise errors.DataError(
+                f"--prefix-file {arguments.prefix_file}: has not as many lines as the input, one of them ends "
+                f"before line {number}; give a line, which may be empty, for each input line"
+            )
+        yield line, prefix
 
 
 def chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
@@ -126,17 +134,19 @@ def chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
             raise failure
 
 
-def open_output(arguments: argparse.Namespace) -> TextIO:
-    """Open the output file; never the input, which would be empty before it is read."""
-    path = Path(arguments.output)
-    source = None if arguments.file in (None, "-") else Path(arguments.file)
-    if source is not None and source.exists() and path.exists() and path.samefile(source):
-        raise errors.ConfigError(f"--output {path}: is the input itself; choose another file")
-    try:
-        return path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        text = f"--output {path}: cannot be written ({error.strerror}); choose another file"
-        raise errors.ResourceError(text) from error
+@contextmanager
+def open_output(arguments: argparse.Namespace) -> Iterator[TextIO]:
+    """Give the stream to write to: a new output file appears when it is complete; never one of the inputs."""
+    reads_stdin = arguments.file in (None, "-") and arguments.text is None
+    given = (sys.stdin if reads_stdin else arguments.file, arguments.prefix_file)
+    inputs = decoding_choice.inputs_of(arguments, *given)
+    if arguments.output:
+        with output_file(arguments.output, inputs, shown=f"--output {arguments.output}") as stream:
+            yield stream
+        return
+    refuse_same_file(sys.stdout, inputs)
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    yield sys.stdout
 
 
 def written(number: int, line: str, found: list[Any], arguments: argparse.Namespace) -> str:
@@ -176,39 +186,43 @@ def count_lines(name: str | None) -> int | None:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def translate(arguments: argparse.Namespace, translator: Any, output: TextIO) -> None:
-    cut = count = 0
+def translate(
+    arguments: argparse.Namespace,
+    translator: Any,
+    pairs: Iterator[tuple[str, str]],
+    output: TextIO,
+) -> None:
+    from seq2seq_lab.inference.unknown_tokens import UnknownTokens
+
+    cut, unknown = 0, UnknownTokens()
     interactive = sys.stdin.isatty() and arguments.file is None and arguments.text is None
     # many batches are read at once, so that lines of like length meet; a terminal gets its answer at once
     chunk = 1 if interactive else 50 * arguments.batch_size
-    pairs = with_prefixes(read(arguments, sys.stdin.buffer), arguments)
     with progress(arguments, interactive=interactive) as advance:
         for some in chunks(pairs, chunk):
             lines, prefixes = [line for line, _ in some], [prefix for _, prefix in some]
             forced = prefixes if any(prefixes) else None
-            for line, found in zip(
-                lines, translator.n_best(lines, first=count, prefixes=forced), strict=True
-            ):
-                output.write(written(count, line, found, arguments))
+            count = unknown.lines
+            translations = translator.n_best(lines, first=count, prefixes=forced)
+            for number, (line, found) in enumerate(zip(lines, translations, strict=True), count):
+                output.write(errors.for_stream(written(number, line, found, arguments), output))
                 cut += found[0].truncated
-                count += 1
+                missing = found[0].unknown_source_tokens
+                unknown.add(max(len(found[0].source_tokens) - 1, 0), len(missing), missing)
             output.flush()
             advance(len(lines))
+    limit, notes = translator.max_source_tokens, unknown.notes
     if cut:
-        limit = translator.max_source_tokens
-        print(f"note: {cut} of {count} lines were over {limit} tokens and cut", file=sys.stderr)
+        notes = [f"note: {cut} of {unknown.lines} lines were over {limit} tokens and cut", *notes]
+    print("".join(f"{note}\n" for note in notes), end="", file=sys.stderr)
 
 
 def main() -> None:
     arguments, overrides = parse()
-    # first: a mistake leaves an older output as it was
-    trained = decoding_choice.open_trained(arguments, overrides, n_best=arguments.n_best)
-    if arguments.output:
-        with open_output(arguments) as output:
-            translate(arguments, trained.translator, output)
-    else:
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        translate(arguments, trained.translator, sys.stdout)
+    with open_output(arguments) as output, open_inputs(arguments) as (lines, prefixes):
+        trained = decoding_choice.open_trained(arguments, overrides, n_best=arguments.n_best)
+        pairs = with_prefixes(lines, prefixes, arguments)
+        translate(arguments, trained.translator, pairs, output)
 
 
 if __name__ == "__main__":

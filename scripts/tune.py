@@ -10,6 +10,7 @@ has the best overrides, ready to paste. Needs the extra `tune`.
 
 import argparse
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_intermixed_args()
     if arguments.trials < 1:
         raise errors.ConfigError(f"--trials {arguments.trials}: must be >= 1")
-    if Path(arguments.name).name != arguments.name or "=" in arguments.name:
+    if not re.fullmatch(r"[\w.-]{1,100}", arguments.name) or arguments.name.strip(".") == "":
         raise errors.ConfigError(
             f"{arguments.name}: the name of the search comes first, a folder name"
         )
@@ -63,10 +64,11 @@ def main() -> None:
         metric = arguments.metric or composed.data.monitor
         search = tuning.Search(folder, space, fixed, metric, arguments.seed)
         while search.count() < arguments.trials:
-            print(search.step(train), file=sys.stderr, flush=True)
+            print(errors.one_line(search.step(train)), file=sys.stderr, flush=True)
         overrides, value = search.best()
-    print(f"best {metric} {value:g} of {search.count()} trials in {folder}", file=sys.stderr)
-    print(" ".join(overrides))
+    text = f"best {metric} {value:g} of {search.count()} trials in {folder}"
+    print(errors.one_line(text), file=sys.stderr)
+    print(errors.for_stream(" ".join(overrides), sys.stdout))
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def _place_of(study: Study, run: PlannedRun) -> list[str]:
 
 
 def _note_broken(study: Study, run: PlannedRun, reason: str) -> None:
-    print(f"error: {run.name}: {reason}", file=sys.stderr)  # noqa: T201
+    print(one_line(f"error: {run.name}: {reason}"), file=sys.stderr)  # noqa: T201
     ledger.append(study.ledger, "failed", run.name, 0, run.content_hash, reason)
 
 
@@ -170,9 +170,8 @@ def _finish(study: Study, reasons: dict[str, str], missing: int) -> list[Any]:
         raise SweepError(
             f"study {study.name}: {done} of {len(now)} runs done; {'; '.join(unfinished)}; run the same command again"
         )
-    print(  # noqa: T201
-        f"\nstudy {study.name}: {done} of {len(now)} runs done ({before} of them before): {study.place}"
-    )
+    text = f"study {study.name}: {done} of {len(now)} runs done ({before} of them before): {study.place}"
+    print(f"\n{one_line(text)}")  # noqa: T201
     return []
 
 

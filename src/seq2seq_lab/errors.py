@@ -7,10 +7,12 @@ bugs, or when the user asked for it.
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 
 class UserError(Exception):
@@ -69,11 +71,41 @@ class StoppedError(UserError):
         self.exit_code = 130 if signal_number == signal.SIGINT else 143
 
 
+_STEERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+"""What could steer a terminal: control characters, escapes, bidirectional marks, halves of UTF-16 pairs."""
+
+
 def one_line(text: object) -> str:
     """Return the text on one line, with control characters made visible."""
     return "".join(
         c if c.isprintable() else " " if c in "\n\t" else repr(c)[1:-1] for c in str(text)
     ).strip()
+
+
+def printable(text: str) -> str:
+    """Return the text with its lines and tabs as they are, and all that could steer a terminal made visible."""
+    return _STEERS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+@runtime_checkable
+class Screen(Protocol):
+    """A text stream that knows whether it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Return whether people read it."""
+        ...
+
+
+def for_stream(text: str, stream: Screen) -> str:
+    """Return the text as it may be written there: as it is to a file or pipe, `printable` to a terminal."""
+    return printable(text) if stream.isatty() else text
+
+
+def print_traceback(error: BaseException) -> None:
+    """Print a traceback on standard error; the error's text cannot steer the terminal."""
+    print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # noqa: T201
 
 
 def report(error: BaseException, *, with_traceback: bool = False) -> int:
@@ -93,7 +125,7 @@ def report(error: BaseException, *, with_traceback: bool = False) -> int:
         )
         with_traceback = True
     if with_traceback:
-        traceback.print_exception(error, file=sys.stderr)
+        print_traceback(error)
     print(message, file=sys.stderr, flush=True)  # noqa: T201
     return code
 

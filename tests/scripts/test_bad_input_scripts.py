@@ -174,11 +174,23 @@ ODD = {
 }
 
 
+UNKNOWN = {
+    "special strings": "7 of 8 source tokens are not in the vocabulary, in 4 of 4 lines: '</s>', '<eos>', '<pad>', "
+    "'<s>', '<unk>' ...",
+    "marks and joiners": "2 of 2 source tokens are not in the vocabulary, in 2 of 2 lines: "
+    "'\u0301\\u202e1\\u200d\\u200b', '\uff11'",
+    "a word of 1 MB": f"1 of 3 source tokens are not in the vocabulary, in 1 of 3 lines: '{'2' * 30}…'",
+    "unknown letters": "3 of 3 source tokens are not in the vocabulary, in 3 of 3 lines: '\u5c0f\U0001f600' (3 times)",
+}
+"""What is said of the odd lines whose words the model cannot know; of the others nothing."""
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_there_are_as_many_lines_out_as_in(command, name):
     text, lines = ODD[name]
     outcome = command("translate", "RUN", stdin=text)
-    assert (outcome.code, outcome.err, len(outcome.lines)) == (0, "", lines)
+    note = f"note: {UNKNOWN[name]}\n" if name in UNKNOWN else ""
+    assert (outcome.code, outcome.err, len(outcome.lines)) == (0, note, lines)
 
 
 def test_a_line_of_100000_tokens_is_cut_and_flagged(command):
@@ -201,8 +213,15 @@ def test_evaluation_scores_every_odd_line(command, tmp_path):
     (tmp_path / "s").write_bytes(b"1 2\r\n\n</s>\xe2\x80\xa83\n" + b"4 " * 300 + b"\n5")
     (tmp_path / "t").write_bytes(b"1 2\n3\n\n4\n5\n")
     outcome = command("evaluate", "RUN", "s", "t", "--output", "scores")
-    assert (outcome.code, outcome.err) == (0, "note: 1 of 5 lines were over 200 tokens and cut\n")
-    assert json.loads((tmp_path / "scores" / "metrics.json").read_text())["sentences"] == 5
+    assert outcome.code == 0
+    assert outcome.err == (
+        "note: 1 of 5 lines were over 200 tokens and cut\n"
+        "note: 1 of 205 source tokens are not in the vocabulary, in 1 of 5 lines: '</s>'\n"
+    )
+    metrics = json.loads((tmp_path / "scores" / "metrics.json").read_text())
+    assert metrics["sentences"] == 5
+    assert (metrics["source_tokens"], metrics["unknown_source_tokens"]) == (205, 1)
+    assert metrics["lines_with_unknown_source_tokens"] == 1
     assert (tmp_path / "scores" / "hypotheses.jsonl").read_text(encoding="utf-8").count("\n") == 5
 
 

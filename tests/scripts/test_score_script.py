@@ -22,7 +22,12 @@ def scores_of_a_decoded_file(command, tmp_path, *search) -> None:
     (tmp_path / "h.jsonl").write_text(out, encoding="utf-8")
     hypotheses = [one for row in rows(tmp_path / "h.jsonl") for one in row["hypotheses"]]
     code, out, err = command("score", learned(), "--hypotheses", tmp_path / "h.jsonl")
-    assert (code, err.count("\n")) == (0, 1)
+    assert code == 0
+    notes = err.removesuffix("\n").split("\n")[1:]  # after the perplexity
+    assert all(" tokens are not in the vocabulary, in " in note for note in notes), err
+    written = rows(tmp_path / "h.jsonl")
+    count = sum(len(row["unknown_source_tokens"]) * len(row["hypotheses"]) for row in written)
+    assert notes[0].startswith(f"note: {count} of ")
     found = [float(line) for line in out.split("\n")[:-1]]
     assert found == pytest.approx([one["score"] for one in hypotheses], abs=1e-4, rel=1e-5)
     assert len(set(found)) > 5

@@ -36,6 +36,8 @@ def translate(error: BaseException) -> UserError | None:
         return UnsafeError(text) if "tag:yaml.org,2002:python" in problem else ConfigError(text)
     if isinstance(error, UnicodeDecodeError):
         return ConfigError(f"a YAML file of the config is not UTF-8: {one_line(error)}")
+    if isinstance(error, RecursionError):
+        return ConfigError("a value of the config or the command line is nested too deeply")
     is_hydras = type(error).__module__.split(".")[0] in {"hydra", "omegaconf"}
     if not is_hydras and type(error) is not ValueError:
         return None

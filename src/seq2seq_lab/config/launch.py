@@ -7,7 +7,6 @@ import io
 import os
 import re
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def launch(
                 _start(job, str(conf or conf_dir()))
         except UserError as error:
             if _wants_traceback() or "traceback=true" in sys.argv:
-                traceback.print_exception(error, file=sys.stderr)
+                errors.print_traceback(error)
             raise
         jobs.raise_failures()
 
@@ -121,7 +120,7 @@ class _Jobs:
             if self.is_sweep:
                 errors.report(error, with_traceback=wants_traceback)
             elif wants_traceback and isinstance(error, UserError):
-                traceback.print_exception(error, file=sys.stderr)
+                errors.print_traceback(error)
             if self.is_sweep and isinstance(error, StoppedError):
                 raise SystemExit(error.exit_code) from None  # asked to stop: no next job
             if (

@@ -1,6 +1,7 @@
 """A corpus of your own pairs in one table: TSV, CSV or JSON lines, plain or gzip, split automatically."""
 
 import csv
+import itertools
 import json
 import re
 from collections import Counter
@@ -10,11 +11,13 @@ from pathlib import Path
 from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.parallel import check_languages, drop_empty
 from seq2seq_lab.data.split import Shares, by_source, split_pairs
+from seq2seq_lab.data.table_header import column_advice, names_not_texts, near, shown_cells
 from seq2seq_lab.data.text import MAX_LINE, read_lines, single_line
 from seq2seq_lab.errors import ConfigError, DataError
 
 _FORMATS = {".tsv": "tsv", ".tab": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 BLANK = "blank line"
+HEADER = "first row looks like a header, kept"
 Row = tuple[int, list[str]]
 
 
@@ -23,8 +26,9 @@ class TableFile:
 
     TSV: columns between tabs, no quoting. CSV: commas and double quotes as Python's `csv` reads them. JSON lines: one
     object per line. A column is a number counted from 1, as by `cut -f` and spreadsheets, or a name; with a name the
-    first row is the header, with two numbers every row is a pair. JSON columns are keys. A line end inside a cell
-    becomes a space. Blank lines and pairs with an empty side are left out and counted.
+    first row is the header, with two numbers every row is a pair. Without columns (null) the table must have two and
+    no header: more columns, or a first row that looks like names, are refused. JSON columns are keys. A line end
+    inside a cell becomes a space. Blank lines and pairs with an empty side are left out and counted.
 
     Splits are made by the texts alone (see `split.py`): no source lies in two splits, each has at least one pair and
     at most 2,000 are held out. A fraction of 0 holds nothing out: that split repeats the training pairs;
@@ -36,8 +40,8 @@ class TableFile:
         path: str | None,
         source_language: str,
         target_language: str,
-        source_column: int | str = 1,
-        target_column: int | str = 2,
+        source_column: int | str | None = None,
+        target_column: int | str | None = None,
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         *,
@@ -49,13 +53,17 @@ class TableFile:
                 raise ValueError(
                     f"{name}={column}: columns are counted from 1; or give the name in the header"
                 )
-        if source_column == target_column:
+        self.columns = (
+            1 if source_column is None else source_column,
+            2 if target_column is None else target_column,
+        )
+        self.is_told = None not in (source_column, target_column)
+        if self.columns[0] == self.columns[1]:
             raise ValueError(
-                f"source_column={source_column}, target_column={target_column}: must differ"
+                f"source_column={self.columns[0]}, target_column={self.columns[1]}: must differ"
             )
         self.path = path
         self.source_language, self.target_language = source_language, target_language
-        self.columns = (source_column, target_column)
         shares = Shares(val_fraction, test_fraction)
         self.shares = Shares(0.0, 0.0) if all_in_training else shares
 
@@ -71,6 +79,7 @@ class TableFile:
             cells = json_cells(text.lines, self.path, self.columns, blank)
         else:
             rows = (tsv_rows if kind == "tsv" else csv_rows)(text.lines, self.path, blank)
+            rows = self._checked(rows, blank)
             cells = table_cells(rows, self.path, self.columns, kind)
         rows_read = [Pair(single_line(source), single_line(target)) for source, target in cells]
         pairs, empty = drop_empty(rows_read)
@@ -80,6 +89,33 @@ class TableFile:
             )
         dropped = text.dropped | empty | dict(blank)
         return split_pairs(pairs, by_source(pairs), self.shares, dropped, self.path)
+
+    def _checked(self, rows: Iterator[Row], counts: Counter[str]) -> Iterator[Row]:
+        """Give the rows again; refuse a table where it is a guess which columns, or which rows, are meant."""
+        some = list(itertools.islice(rows, 50))
+        found = [cells for _, cells in some]
+        has_names = any(isinstance(column, str) for column in self.columns)
+        if found and not has_names:
+            width, place = len(found[0]), f"{self.path}:{some[0][0]}"
+            is_header = names_not_texts(found, (self.source_language, self.target_language))
+            if self.is_told:
+                counts.update({HEADER: 1} if is_header else {})
+            elif width > 2:
+                raise DataError(
+                    f"{place}: {width} columns, which of them are source and target? The first row has "
+                    f"{shown_cells(found[0])}; for the first two e.g. write {column_advice(found[0])}"
+                )
+            elif is_header:
+                raise DataError(
+                    f"{place}: the first row looks like a header: {shown_cells(found[0])}; write "
+                    f"{column_advice(found[0])}"
+                )
+        elif found and not self.is_told and len(found[0]) > 2:
+            raise DataError(
+                f"{self.path}:{some[0][0]}: {len(found[0])} columns and only one of them named; write "
+                f"data.source_column=NAME data.target_column=NAME, the header has {shown_cells(found[0])}"
+            )
+        return itertools.chain(some, rows)
 
 
 def table_format(path: str) -> str:
@@ -162,10 +198,14 @@ def _position(column: int | str, first: Row, path: str, kind: str) -> int:
     if cells.count(column) == 1:
         return cells.index(column)
     names = ", ".join(repr(cell) for cell in cells[:20])
-    what = "several columns" if column in cells else "no column"
+    if column in cells:
+        same = " and ".join(str(i) for i, cell in enumerate(cells, start=1) if cell == column)
+        raise DataError(
+            f"{path}:{number}: several columns named {column!r} ({same}); the header has {names}; rename one of them"
+        )
     raise DataError(
-        f"{path}:{number}: {what} named {column!r}; the header has {names}; columns without a header go by number, "
-        "data.source_column=1"
+        f"{path}:{number}: no column named {column!r}; the header has {names}{near(column, cells)}; columns without a "
+        "header go by number, data.source_column=1"
     )
 
 
@@ -222,7 +262,9 @@ def _json_value(row: dict[str, object], column: int | str, place: str) -> str:
         text = f"{place}: JSON has no column {column}, only keys: {names}; set data.source_column and target_column"
         raise DataError(text)
     if column not in row:
-        raise DataError(f"{place}: no key {column!r}; the keys are {names}")
+        raise DataError(
+            f"{place}: no key {column!r}; the keys are {names}{near(column, list(row))}"
+        )
     value = row[column]
     if not isinstance(value, str):
         raise DataError(f"{place}: {column!r} must be a string, got {json.dumps(value)[:40]}")

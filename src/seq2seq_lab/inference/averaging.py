@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from seq2seq_lab.config.keys import leaves
-from seq2seq_lab.errors import CheckpointError
+from seq2seq_lab.errors import CheckpointError, ConfigError, UserError
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint, step_of
+from seq2seq_lab.inference.stored_model import stored_model
 
 SAME = ("model", "data", "seed")
 """Parts of the config that must be equal; the length of training and the name may differ."""
@@ -42,7 +43,7 @@ def average(paths: Sequence[Path]) -> dict[str, Any]:
 
     Raises `CheckpointError` if they are not of one config with the same tokenizers.
     """
-    checkpoints = [read_checkpoint(path) for path in paths]
+    checkpoints = [_checked(read_checkpoint(path), path) for path in paths]
     contents = [checkpoint["seq2seq_lab"] for checkpoint in checkpoints]
     for path, other in zip(paths, contents, strict=True):
         different = _difference(contents[0], other)
@@ -63,6 +64,37 @@ def average(paths: Sequence[Path]) -> dict[str, Any]:
         "averaged_steps": sorted(checkpoint["global_step"] for checkpoint in checkpoints),
         "seq2seq_lab": last["seq2seq_lab"],
     }
+
+
+def _checked(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Refuse a checkpoint that lacks what an average needs, or whose numbers are not finite."""
+    stored = stored_model(checkpoint["seq2seq_lab"], checkpoint.get("state_dict"), path)
+    for key in ("global_step", "epoch"):
+        if type(checkpoint.get(key)) is not int:
+            raise CheckpointError(f"{path}: its {key} is no whole number; use another checkpoint")
+    for name, tensor in stored.weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{path}: {name} is not finite; leave this checkpoint out")
+    return checkpoint
+
+
+def check_output(path: Path, shown: str) -> None:
+    """Refuse to replace what is no average, and a place among the checkpoints of a run, which would be read as one."""
+    if path.parent.name == "checkpoints" and (path.parent.parent / "config.yaml").exists():
+        raise ConfigError(
+            f"{shown}: lies among the checkpoints of a run, where resume=auto and --last take it for one of training; "
+            "choose another folder"
+        )
+    if not path.exists():
+        return
+    try:
+        is_average = path.is_file() and "averaged_steps" in read_checkpoint(path)
+    except UserError:
+        is_average = False
+    if not is_average:
+        raise ConfigError(
+            f"{shown}: exists and is no average of checkpoints; choose another file, or delete it first"
+        )
 
 
 def _difference(first: dict[str, Any], other: dict[str, Any]) -> str | None:

@@ -18,6 +18,7 @@ from seq2seq_lab.config.compose import compose_config, conf_dir
 from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import CheckpointError, ConfigError
+from seq2seq_lab.output import File
 
 if TYPE_CHECKING:
     from seq2seq_lab.inference.trained import Trained
@@ -154,6 +155,17 @@ def _option(group: str, node: dict[str, Any]) -> str:
     raise CheckpointError(
         f"the checkpoint decodes with {node.get('_target_')}, which conf/{group} does not offer; write {GROUP}=NAME"
     )
+
+
+def inputs_of(arguments: Namespace, *files: File | None) -> list[File]:
+    """Return these files and those of the models that the arguments of `add_model_arguments` name: no output is one."""
+    from seq2seq_lab.inference.trained import input_files
+
+    models = [arguments.checkpoint, *arguments.ensemble]
+    return [
+        *(file for file in files if file is not None),
+        *(f for m in models for f in input_files(m)),
+    ]
 
 
 def open_model(arguments: Namespace) -> "Trained":

@@ -4,7 +4,9 @@ An export is meant for other people and programs: no pickle, no optimizer, every
 which is written last, so that a folder without it is not an export.
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from torch import Tensor
 
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
 from seq2seq_lab.files import sha256_of, write_atomically, write_json, write_text
+from seq2seq_lab.stored_text import parse_json
 
 MANIFEST, WEIGHTS, CONFIG = "export.json", "model.safetensors", "config.json"
 TOKENIZERS = ("source_tokenizer", "target_tokenizer")
+LANGUAGES = ("source_language", "target_language")
 FORMAT = "seq2seq-lab model 1"
 FILES = (WEIGHTS, CONFIG, *(f"{name}.json" for name in TOKENIZERS))
 
@@ -39,9 +43,66 @@ class StoredModel:
         return self.config["data"]["length_filter"]["max_source_tokens"]
 
 
+def stored_model(contents: Any, weights: Any, path: Path) -> StoredModel:
+    """Return what was read as a stored model; `CheckpointError` unless every part of it has the right type.
+
+    `weights` may have names that begin with `model.`, as in a checkpoint.
+    """
+    texts: dict[str, str] = {}
+    for name in (*TOKENIZERS, *LANGUAGES):
+        text = contents.get(name) if isinstance(contents, dict) else None
+        if isinstance(text, str):
+            texts[name] = text
+        else:
+            raise CheckpointError(
+                f"{path}: not a model of this version of seq2seq-lab, its {name} is no text; use another checkpoint"
+            )
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(weight, Tensor) for name, weight in weights.items()
+    ):
+        raise CheckpointError(
+            f"{path}: its weights are not tensors with names; use another checkpoint"
+        )
+    return StoredModel(weights, _checked_config(contents.get("config"), path), **texts)
+
+
+def _checked_config(config: Any, path: Path) -> dict[str, Any]:
+    try:
+        config = parse_json(
+            json.dumps(config, allow_nan=False)
+        )  # plain values, of a depth that can be walked
+        limit = config["data"]["length_filter"]["max_source_tokens"]
+        nodes = [config["model"], config["decoding"], config["data"]]
+        if type(limit) is not int or limit < 1:
+            raise TypeError(f"max_source_tokens {limit!r}")
+        if not all(isinstance(node, dict) for node in nodes):
+            raise TypeError("a part is no mapping")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path}: its config is not that of a run ({error!r:.100}); use another checkpoint"
+        ) from error
+    return config
+
+
 def is_export(path: Path) -> bool:
     """Return whether this is an exported folder."""
     return (path / MANIFEST).is_file()
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make an empty folder to write into; refuse one that has content. After an error it is as it was."""
+    was_there = folder.is_dir()
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for path in folder.iterdir():  # it was empty
+                path.unlink()
+            if not was_there:
+                folder.rmdir()
+        raise
 
 
 def make_folder(folder: Path) -> None:
@@ -87,7 +148,7 @@ def write_manifest(folder: Path, names: tuple[str, ...]) -> None:
 def read_export(folder: Path) -> StoredModel:
     """Verify every checksum of an exported folder, then read it."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
         expected = {name: manifest["files"][name]["sha256"] for name in FILES}
         found_format = manifest["format"]
     except (ValueError, KeyError, TypeError, OSError) as error:
@@ -101,17 +162,13 @@ def read_export(folder: Path) -> StoredModel:
     for name in FILES:
         _check_sum(folder / name, expected[name])
     try:
-        facts = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        facts = parse_json((folder / CONFIG).read_text(encoding="utf-8"))
         texts = {n: (folder / f"{n}.json").read_text(encoding="utf-8") for n in TOKENIZERS}
-        return StoredModel(
-            weights=load_file(folder / WEIGHTS),
-            config=facts["config"],
-            source_language=facts["source_language"],
-            target_language=facts["target_language"],
-            **texts,
-        )
+        weights = load_file(folder / WEIGHTS)
+        contents = {**facts, **texts}
     except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: not an exported model; export it again") from error
+    return stored_model(contents, weights, folder)
 
 
 def _check_sum(path: Path, expected: str) -> None:

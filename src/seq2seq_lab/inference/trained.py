@@ -1,19 +1,33 @@
 """Loads a trained model (checkpoint, run folder or export) as a `Translator`; reads only tensors and text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from seq2seq_lab.config.build import build
-from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
 from seq2seq_lab.errors import CheckpointError, ConfigError
+from seq2seq_lab.files import sidecar_of
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
-from seq2seq_lab.inference.stored_model import StoredModel, is_export, read_export
+from seq2seq_lab.inference.stored_model import (
+    FILES,
+    MANIFEST,
+    StoredModel,
+    is_export,
+    read_export,
+    stored_model,
+)
+from seq2seq_lab.inference.stored_parts import build_model, build_stored, read_tokenizer
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.ensemble import Ensemble
+
+EXPORT_FILES = (MANIFEST, *FILES, "encoder.onnx", "step.onnx")
+RUN_FILES = (
+    "best.ckpt", "last.ckpt", "config.yaml", "manifest.json", "result.json", "data_report.json", "metrics.csv",
+    "done.json", "log.txt",
+)  # fmt: skip
+RUN_FOLDERS = ("checkpoints", "hypotheses", "attention", "wandb", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,20 @@ def find_checkpoint(path: Path) -> Path:
     raise CheckpointError(f"{path}: no checkpoints/best.ckpt or last.ckpt in this folder")
 
 
+def input_files(path: str | Path) -> list[Path]:
+    """Return the files that belong to a checkpoint and its run, or an exported folder: no output may replace them.
+
+    They are named here, so that an output of one's own may lie in such a folder and be written again.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        is_in_run = path.parent.name == "checkpoints" and path.exists()
+        return [path, sidecar_of(path), *(input_files(path.parent) if is_in_run else [])]
+    run = path.parent if path.name == "checkpoints" else path
+    known = [place / name for place in (path, run) for name in (*EXPORT_FILES, *RUN_FILES)]
+    return [*known, *(file for part in RUN_FOLDERS for file in run.glob(f"{part}/**/*"))]
+
+
 def check_device(device: str) -> None:
     """Refuse a device that this machine or PyTorch does not have."""
     try:
@@ -57,29 +85,13 @@ def read_model(path: str | Path) -> StoredModel:
         return read_export(path)
     file = find_checkpoint(path)
     checkpoint = read_checkpoint(file)
+    stored = stored_model(checkpoint["seq2seq_lab"], checkpoint.get("state_dict"), file)
     weights = {
         name.removeprefix("model."): tensor
-        for name, tensor in checkpoint["state_dict"].items()
+        for name, tensor in stored.weights.items()
         if name.startswith("model.")
     }
-    contents = checkpoint["seq2seq_lab"]
-    names = [field.name for field in fields(StoredModel) if field.name != "weights"]
-    try:
-        return StoredModel(weights=weights, **{name: contents[name] for name in names})
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{file}: not a checkpoint of this version of seq2seq-lab ({error!r})"
-        ) from error
-
-
-def build_model(stored: StoredModel, path: str | Path) -> Any:
-    """Build the model of the stored config and give it the stored weights."""
-    model = build(stored.config["model"])
-    try:
-        model.load_state_dict(stored.weights)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: the weights do not fit the stored config") from error
-    return model.eval()
+    return replace(stored, weights=weights)
 
 
 def load(path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path] = ()) -> Trained:
@@ -98,9 +110,9 @@ def load(path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path
         model = Ensemble([model, *(build_model(other, name) for name, other in others)])
     translator = Translator(
         model=model.to(device).eval(),
-        source_tokenizer=tokenizer_from_json(first.source_tokenizer),
-        target_tokenizer=tokenizer_from_json(first.target_tokenizer),
-        decoding=build(first.config["decoding"]),
+        source_tokenizer=read_tokenizer(first, "source", path),
+        target_tokenizer=read_tokenizer(first, "target", path),
+        decoding=build_stored(first.config["decoding"], path),
         max_source_tokens=limit,
     )
     return Trained(translator, first.config, first.source_language, first.target_language)
@@ -111,8 +123,8 @@ def _check_same_vocabulary(
 ) -> None:
     for side in ("source", "target"):
         prints = [
-            tokenizer_from_json(getattr(one, f"{side}_tokenizer")).fingerprint()
-            for one in (first, other)
+            read_tokenizer(one, side, place).fingerprint()
+            for one, place in ((first, path), (other, name))
         ]
         if prints[0] != prints[1]:
             raise CheckpointError(

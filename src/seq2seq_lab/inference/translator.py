@@ -12,6 +12,7 @@ from seq2seq_lab.data.collate import pad_source
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search, Step
 from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.inference.unknown_tokens import unknown_pieces
 from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
 
 
@@ -19,7 +20,8 @@ from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
 class Translation:
     """One output text.
 
-    `truncated` says that the source was over-long and cut. `target_ids` are the tokens without the end token,
+    `truncated` says that the source was over-long and cut, `unknown_source_tokens` which of its pieces are not in the
+    vocabulary. `target_ids` are the tokens without the end token,
     `token_scores` their log-probabilities, that of the end token included where it came; `score` is the sum of these
     and `rank` what the search ordered by. `attention` has a row for each of `target_tokens`, a column for each of
     `source_tokens`.
@@ -31,6 +33,7 @@ class Translation:
     finished: bool
     truncated: bool
     source_tokens: list[str]
+    unknown_source_tokens: list[str]
     target_tokens: list[str]
     target_ids: list[int]
     token_scores: list[float]
@@ -44,6 +47,7 @@ NOTHING = Translation(
     finished=True,
     truncated=False,
     source_tokens=[],
+    unknown_source_tokens=[],
     target_tokens=[],
     target_ids=[],
     token_scores=[],
@@ -73,6 +77,7 @@ def translation_row(
         "source": source,
         "truncated": found[0].truncated,
         "source_tokens": found[0].source_tokens,
+        "unknown_source_tokens": found[0].unknown_source_tokens,
         "hypotheses": hypotheses,
     }
 
@@ -90,12 +95,13 @@ def most_attended_words(
 
 @dataclass(frozen=True)
 class _Asked:
-    """One input: its text and ids, what its output must start with, and whether it was cut."""
+    """One input: its text and ids, what its output must start with, whether it was cut, what is unknown of it."""
 
     source: str
     prefix: str
     ids: list[int]
     truncated: bool
+    unknown: list[str]
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,7 @@ class Translator:
                     prefix="" if prefixes is None else prefixes[i],
                     ids=kept[i],
                     truncated=len(kept[i]) < len(encoded[i]),
+                    unknown=unknown_pieces(self.source_tokenizer, texts[i], kept[i]),
                 )
                 results[i] = [self._translation(asked, one) for one in found]
         self.model.train(training)
@@ -200,6 +207,7 @@ class Translator:
             finished=found.finished,
             truncated=asked.truncated,
             source_tokens=[*map(self.source_tokenizer.token, asked.ids), end],
+            unknown_source_tokens=asked.unknown,
             target_tokens=[
                 *map(self.target_tokenizer.token, tokens),
                 *([end] if found.finished else []),

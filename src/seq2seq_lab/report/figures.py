@@ -4,14 +4,15 @@ import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import yaml
-
+from seq2seq_lab.errors import DataError
 from seq2seq_lab.metrics.table import lower_is_better
 from seq2seq_lab.report.analysis import Analysis, LengthRow
-from seq2seq_lab.report.records import Records, Run
+from seq2seq_lab.report.records import AGAIN, Records, Run
 from seq2seq_lab.report.svg import Axes, Point, Series, line_chart, scatter, ticks
 from seq2seq_lab.report.tables import interval_text, number
+from seq2seq_lab.stored_text import read_yaml
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _number_of(run: Run, key: str) -> float | None:
     config = run.folder / "config.yaml"
     if "/" not in key or not config.is_file():
         return None
-    node = yaml.safe_load(config.read_text(encoding="utf-8"))
+    node: Any = read_yaml(config, DataError, AGAIN)
     for name in key.split("/"):
         node = node.get(name) if isinstance(node, dict) else None
     settings = [v for k, v in node.items() if k != "_target_"] if isinstance(node, dict) else []
@@ -207,28 +208,32 @@ def exposure_by_position(records: Records) -> Figure | None:
     """Draw the free-running minus the teacher-forced loss by target position."""
     series = []
     for arm, runs in records.arms.items():
-        curves = [_gap(run.json(f"exposure_bias/{records.split}.json")) for run in runs]
+        curves = [_gap(run, f"exposure_bias/{records.split}.json") for run in runs]
         series.append(Series(arm, _style(records, arm), over_seeds(curves, arm)))
     axes = Axes("target position", "extra loss when free running (nats)", zero_line=True)
     caption = "Loss at ratio 0 minus loss at ratio 1. Band: smallest and largest seed."
     return _figure("Exposure bias by position", caption, series, axes)
 
 
-def _gap(content: object) -> dict[float, float]:
+def _gap(run: Run, name: str) -> dict[float, float]:
     """Return position -> gap, as far as a fifth of the pairs (20 at most) reach."""
-    if not isinstance(content, dict) or not {"0", "1"} <= set(content.get("loss", {})):
-        return {}
-    counts, loss = content["pairs_at_position"], content["loss"]
-    fewest = max(1, min(20, counts[0] // 5))
-    rows = enumerate(zip(counts, loss["0"], loss["1"], strict=True), 1)
-    return {float(i): free - forced for i, (count, free, forced) in rows if count >= fewest}
+    content = run.json(name)
+    try:
+        if not {"0", "1"} <= set(content.get("loss", {})):
+            return {}
+        counts, loss = content["pairs_at_position"], content["loss"]
+        fewest = max(1, min(20, counts[0] // 5))
+        rows = enumerate(zip(counts, loss["0"], loss["1"], strict=True), 1)
+        return {float(i): free - forced for i, (count, free, forced) in rows if count >= fewest}
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DataError(f"{run.folder / name}: not the losses by position; {AGAIN}") from error
 
 
 def _tokens_seen(run: Run) -> float:
     try:
         tokens = run.data_report["splits"]["train"]["target"]["tokens"]
         return float(tokens) * run.result["train/epochs"]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return math.nan
 
 

@@ -52,7 +52,7 @@ def _block(path: Path, key: str) -> str:
     """Return the lines below a root key of a YAML file, as text."""
     if not path.is_file():
         return "not stored"
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     start = next((i for i, line in enumerate(lines) if line.startswith(f"{key}:")), None)
     if start is None:
         return "not stored"

@@ -4,15 +4,17 @@ Writes nothing; a missing picture or a run that never started is normal. Layout:
 """
 
 import csv
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.errors import ConfigError, DataError
+from seq2seq_lab.stored_text import read_json, read_json_lines
 from seq2seq_lab.study.matrix import PlannedRun, Study
 from seq2seq_lab.study.plan import states
+
+AGAIN = "run the study's command again"
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Run:
     data_report: dict[str, Any]
     seconds: float
 
-    def json(self, name: str) -> Any:
-        """Return an optional JSON file of the run, or None."""
+    def json(self, name: str) -> dict[str, Any]:
+        """Return an optional JSON file of the run; empty if it is not there."""
         return _optional_json(self.folder / name)
 
 
@@ -107,7 +109,13 @@ def read_records(study_dir: Path, metric: str | None = None) -> Records:
 
 
 def _run(planned: PlannedRun, folder: Path, split: str, seconds: float) -> Run:
-    numbers = _json(folder / "result.json")
+    numbers = read_json(folder / "result.json", DataError, AGAIN)
+    wrong = [k for k, v in numbers.items() if v is not None and type(v) not in (int, float)]
+    if wrong:
+        raise DataError(f"{folder / 'result.json'}: {wrong[0]} is no number; {AGAIN}")
+    signatures = _optional_json(folder / "hypotheses" / "signatures.json")
+    if not all(isinstance(text, str) for text in signatures.values()):
+        raise DataError(f"{folder}/hypotheses/signatures.json: a signature is no text; {AGAIN}")
     return Run(
         name=planned.name,
         arm=planned.arm,
@@ -115,59 +123,45 @@ def _run(planned: PlannedRun, folder: Path, split: str, seconds: float) -> Run:
         factors=planned.factors,
         folder=folder,
         result={k: math.nan if v is None else float(v) for k, v in numbers.items()},
-        signatures=_optional_json(folder / "hypotheses" / "signatures.json") or {},
+        signatures=signatures,
         translated=_translated(folder / "hypotheses" / f"{split}.jsonl"),
         history=_history(folder / "metrics.csv"),
-        manifest=_optional_json(folder / "manifest.json") or {},
-        data_report=_optional_json(folder / "data_report.json") or {},
+        manifest=_optional_json(folder / "manifest.json"),
+        data_report=_optional_json(folder / "data_report.json"),
         seconds=seconds,
     )
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}); run the study's command again"
-        ) from error
-
-
-def _optional_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+def _optional_json(path: Path) -> dict[str, Any]:
+    return read_json(path, DataError, AGAIN) if path.is_file() else {}
 
 
 def _translated(path: Path) -> tuple[Translated, ...]:
     if not path.is_file():
         return ()
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], 1):
-        try:
-            row = json.loads(line)
-            rows.append(Translated(row["source"], row["reference"], row["hypothesis"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}:{number}: not a stored hypothesis ({error})") from error
-    return tuple(rows)
+    keys = ("source", "reference", "hypothesis")
+    rows = read_json_lines(path, DataError, AGAIN, keys)
+    return tuple(Translated(*(row[key] for key in keys)) for row in rows)
 
 
 def _history(path: Path) -> tuple[dict[str, float], ...]:
     """Return the rows of metrics.csv without their empty fields."""
     if not path.is_file():
         return ()
-    with path.open(encoding="utf-8", newline="") as file:
-        return tuple(
-            {key: float(text) for key, text in row.items() if key and text and is_number(text)}
-            for row in csv.DictReader(file)
-        )
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return tuple(
+                {key: float(text) for key, text in row.items() if key and is_number(text)}
+                for row in csv.DictReader(file)
+            )
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error}); {AGAIN}") from error
 
 
-def is_number(text: str) -> bool:
+def is_number(text: object) -> bool:
     """Return whether a field of a CSV file is a number."""
     try:
-        float(text)
+        float(str(text))
     except ValueError:
         return False
     return True

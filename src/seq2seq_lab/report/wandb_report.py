@@ -1,14 +1,12 @@
 """The W&B run of a whole study: the table that compares its arms, and the report as an artifact."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.errors import ConfigError, DataError
 from seq2seq_lab.report.records import is_number
+from seq2seq_lab.stored_text import read_json, read_yaml
 from seq2seq_lab.training.logger.wandb_run import WandbRun
 
 REPORT_FILES = ("index.html", "report.md", "table.csv", "table.tex", "runs.csv")
@@ -62,9 +60,10 @@ def log_study(
 def _logger_of(study_dir: Path) -> dict[str, Any]:
     """Return the logger's settings of the first run that has any."""
     for path in sorted(study_dir.glob("runs/*/config.yaml")):
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))["training"].get("logger")
-        if found and "project" in found:
-            return dict(found)
+        training = read_yaml(path, DataError, "run the study's command again").get("training")
+        found = training.get("logger") if isinstance(training, dict) else None
+        if isinstance(found, dict) and "project" in found:
+            return found
     return {}
 
 
@@ -75,17 +74,20 @@ def _plain(name: str) -> str:
 
 def read_plan(study_dir: Path) -> dict[str, Any]:
     """Return study.json. Raises `ConfigError` where there is none."""
-    path = study_dir / "study.json"
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(f"{path}: not the plan of a study; give the folder of a study") from error
+    advice = "not the plan of a study; give the folder of a study"
+    return read_json(study_dir / "study.json", ConfigError, advice)
 
 
 def read_table(path: Path) -> tuple[list[str], list[list[str | float | None]]]:
     """Return the columns and rows of a CSV file; a column of numbers alone is one of floats, empty cells None."""
-    with path.open(encoding="utf-8", newline="") as file:
-        columns, *rows = list(csv.reader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            columns, *rows = list(csv.reader(file))
+        if any(len(row) != len(columns) for row in rows):
+            raise ValueError("rows of other widths than the first")
+    except (OSError, ValueError, csv.Error) as error:
+        text = f"{path}: not the table of a report ({error}); run python scripts/report.py again"
+        raise DataError(text) from error
     numeric = [all(is_number(row[i]) for row in rows if row[i]) for i in range(len(columns))]
     cells: list[list[str | float | None]] = [
         [

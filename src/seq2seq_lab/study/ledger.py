@@ -1,13 +1,13 @@
 """The ledger of a study: one line per event of a run (planned, started, done ...), only ever appended."""
 
 import datetime
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from seq2seq_lab.files import append_line
+from seq2seq_lab.stored_text import parse_json
 
 Kind = Literal["planned", "started", "done", "skipped", "failed", "interrupted"]
 
@@ -48,15 +48,20 @@ def append(
 
 
 def read(path: Path) -> list[Event]:
-    """Return the events in order; a line torn by a crash is left out."""
+    """Return the events in order; a line torn by a crash, or written by others, is left out."""
     if not path.exists():
         return []
     events = []
     for line in path.read_bytes().split(b"\n"):
         try:
-            events.append(Event(**json.loads(line)))
+            event = Event(**parse_json(line.decode()))
         except (ValueError, TypeError):
             continue
+        texts = (event.time, event.event, event.run, event.content_hash, event.reason or "")
+        if all(isinstance(text, str) for text in texts) and isinstance(
+            event.seconds, float | int | None
+        ):
+            events.append(event)
     return events
 
 

@@ -1,14 +1,15 @@
 """The plan of a study: factors x seeds, each combination a run with a folder of its own under <study_dir>/runs/."""
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.files import write_json
+from seq2seq_lab.stored_text import read_json
 
 SEED_KEY = "seed"
 ROOT = Path("outputs") / "studies"
@@ -75,29 +76,57 @@ class Study:
     def load(cls, study_dir: Path) -> "Study":
         """Read study.json; raises `ConfigError` if the folder holds no study."""
         path = Path(study_dir) / "study.json"
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            runs = tuple(
-                PlannedRun(run.pop("run"), **{**run, "overrides": tuple(run["overrides"])})
-                for run in content["runs"]
+        if not path.exists():
+            raise ConfigError(
+                f"{study_dir}: no study there; give the folder that holds study.json, or a name under {ROOT}"
             )
+        wrong = "not the plan of a study; run the study's command again"
+        content = read_json(path, ConfigError, wrong)
+        try:
+            runs = tuple(_planned(run) for run in content["runs"])
             return cls(
-                content["name"],
-                {key: tuple(values) for key, values in content["factors"].items()},
-                tuple(content["seeds"]),
-                tuple(content["fixed"]),
-                content["metric"],
+                _text(content["name"]),
+                {_text(key): _texts(values) for key, values in content["factors"].items()},
+                tuple(map(_whole, content["seeds"])),
+                _texts(content["fixed"]),
+                _text(content["metric"]),
                 runs,
                 Path(study_dir),
             )
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{study_dir}: no study there; give the folder that holds study.json, or a name under {ROOT}"
-            ) from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(
-                f"{path}: not the plan of a study; run the study's command again"
-            ) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"{path}: {wrong}") from error
+
+
+def _planned(run: dict[str, Any]) -> PlannedRun:
+    name = _text(run["run"])
+    if Path(name).name != name:
+        raise ValueError(f"{name}: not the name of a folder")
+    return PlannedRun(
+        name,
+        _text(run["arm"]),
+        {_text(key): _text(value) for key, value in run["factors"].items()},
+        _whole(run["seed"]),
+        _texts(run["overrides"]),
+        _text(run["content_hash"]),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"{values!r} is no list")
+    return tuple(map(_text, values))
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no whole number")
+    return value
 
 
 def lock_of(folder: Path) -> Path:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seq2seq_lab.config.build import without_alias_keys
 from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.files import sha256_of, write_text
 from seq2seq_lab.metrics.bleu import bleu_tokenizer
 from seq2seq_lab.metrics.interval import bootstrap_interval
+from seq2seq_lab.stored_text import read_json, read_json_lines, read_yaml
 
 EQUAL, WITHIN, DIFFERENT = "bit-equal", "within interval", "different"
 FILES = ("config.yaml", "manifest.json", "result.json", "hypotheses/test.jsonl", "data_report.json")
+_EDITED = "was it edited by hand? Give another run"
 _OUTSIDE = ("study", "study_dir")
 """Keys that name the study of a run; they do not decide its numbers."""
 _PARTS = ("code", "python", "versions", "data", "tokenizers", "hardware")
@@ -41,18 +41,18 @@ def read_run(run: Path) -> dict[str, Any]:
     for name in FILES:
         if not (run / name).is_file():
             raise CheckpointError(f"{run}: no {name} in it; give the folder of a finished run")
-    return read_json(run / "manifest.json")
+    return _json(run / "manifest.json")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON; was it edited by hand?") from error
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{path}: not a JSON object; was it edited by hand?")
-    return found
+def _json(path: Path) -> dict[str, Any]:
+    return read_json(path, CheckpointError, _EDITED)
+
+
+def stored_threads(manifest: dict[str, Any]) -> int:
+    """Return the number of threads that the stored run had; 1 if that is not known."""
+    hardware = manifest.get("hardware")
+    threads = hardware.get("torch_threads") if isinstance(hardware, dict) else None
+    return threads if type(threads) is int and 0 < threads < 4096 else 1
 
 
 def write_job(run: Path, folder: Path, run_dir: Path) -> list[str]:
@@ -62,13 +62,13 @@ def write_job(run: Path, folder: Path, run_dir: Path) -> list[str]:
     are dropped; vocabulary sizes come from the data again.
     """
     try:
-        stored = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        stored = read_yaml(run / "config.yaml", CheckpointError, _EDITED)
         alone = {key: None for key in _OUTSIDE if key in stored}
         training = {**stored["training"], "logger": None}
         job = {**stored, **alone, "training": training, "run_dir": str(run_dir)}
         job = without_alias_keys(job)
         model = {side: _with_size(job["model"][side], side) for side in ("encoder", "decoder")}
-    except (yaml.YAMLError, TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{run}/config.yaml: not the config of a run") from error
     sizes = {
         f"{side}_vocab_size": stored["model"].get(f"{side}_vocab_size") for side in _SIDES.values()
@@ -107,7 +107,7 @@ def _short(value: object) -> str:
 
 def numbers_of(run: Path) -> dict[str, Any]:
     """Return the numbers of result.json without the measured times and speeds."""
-    return {k: v for k, v in read_json(run / "result.json").items() if "second" not in k}
+    return {k: v for k, v in _json(run / "result.json").items() if "second" not in k}
 
 
 def compare(stored: Path, new: Path, metric: str) -> Verdict:
@@ -149,8 +149,11 @@ def interval(run: Path, metric: str) -> tuple[float, float]:
     path = run / "hypotheses" / f"{split}.jsonl"
     if not path.is_file():
         raise ConfigError(f"--metric {metric}: the run has no {path.name}; try test/bleu")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-    language = read_json(run / "data_report.json")["languages"][1]
+    rows = list(read_json_lines(path, CheckpointError, _EDITED, ("hypothesis", "reference")))
+    languages = _json(run / "data_report.json").get("languages")
+    if not isinstance(languages, list) or [type(one) for one in languages] != [str, str]:
+        raise CheckpointError(f"{run / 'data_report.json'}: names no two languages; {_EDITED}")
+    language = languages[1]
     texts = [row["hypothesis"] for row in rows], [row["reference"] for row in rows]
     try:
         return bootstrap_interval(name, *texts, tokenize=bleu_tokenizer(language))

@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import json
 import shutil
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 from seq2seq_lab import errors
 from seq2seq_lab.errors import ConfigError, StoppedError, one_line
 from seq2seq_lab.files import held, sha256_of, write_json
+from seq2seq_lab.stored_text import parse_json
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.content_hash import content_hash
 from seq2seq_lab.study.matrix import lock_of
@@ -40,13 +40,23 @@ def write_done(folder: Path, digest: str, seconds: float) -> None:
 def read_done(folder: Path, digest: str) -> dict[str, Any] | None:
     """Return done.json if it has this content hash and every recorded file is as it was written; else None."""
     try:
-        done = json.loads((folder / "done.json").read_text(encoding="utf-8"))
+        done = parse_json((folder / "done.json").read_text(encoding="utf-8"))
         is_whole = {"config.yaml", "result.json"} <= set(done["sha256"]) and all(
-            sha256_of(folder / name) == found for name, found in done["sha256"].items()
+            _is_inside(folder, name) and sha256_of(folder / name) == found
+            for name, found in done["sha256"].items()
         )
+        if not isinstance(done.get("seconds"), float | int | None):
+            return None
         return done if is_whole and done["content_hash"] == digest else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Tell whether a recorded name is a file of the folder: no device, which has no end, and nothing elsewhere."""
+    return (
+        ".." not in Path(name).parts and not Path(name).is_absolute() and (folder / name).is_file()
+    )
 
 
 def run_once(
@@ -116,7 +126,7 @@ class _Attempt:
             self.note("done")
             if with_log:
                 seconds = time.monotonic() - self.began
-                print(f"done: {self.folder.name}, {seconds:.0f} s", file=sys.stderr)  # noqa: T201
+                print(one_line(f"done: {self.folder.name}, {seconds:.0f} s"), file=sys.stderr)  # noqa: T201
         except (KeyboardInterrupt, SystemExit, StoppedError) as error:
             with contextlib.suppress(errors.ResourceError):
                 self.note("interrupted", one_line(error) or type(error).__name__)
@@ -125,7 +135,7 @@ class _Attempt:
                 raise SystemExit(error.exit_code) from None
             raise
         except Exception as error:
-            print(f"run {self.folder.name}:", file=sys.stderr)  # noqa: T201
+            print(one_line(f"run {self.folder.name}:"), file=sys.stderr)  # noqa: T201
             errors.report(error, with_traceback=with_traceback)
             self.note("failed", f"{type(error).__name__}: {one_line(error)}")
 

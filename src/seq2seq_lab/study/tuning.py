@@ -4,15 +4,15 @@ Optuna's journal in the folder of the search holds its state: the same command c
 trial is never run again.
 """
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq_lab.errors import ConfigError, ResourceError
+from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
 from seq2seq_lab.metrics.table import lower_is_better
+from seq2seq_lab.stored_text import read_json
 
 _DIMENSION = re.compile(r"(?P<key>[\w./@]+)=(?P<kind>log|uniform|int|choice)\((?P<inside>.*)\)")
 RunTrial = Callable[[list[str], Path], int]
@@ -100,12 +100,17 @@ class Search:
         check_metric(metric)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.folder, self.space, self.fixed, self.metric = folder, space, fixed, metric
-        self.study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
-            study_name="search",
-            direction="minimize" if lower_is_better(metric) else "maximize",
-            load_if_exists=True,
-        )
+        journal = folder / "journal.log"
+        try:
+            self.study = optuna.create_study(
+                storage=JournalStorage(JournalFileBackend(str(journal))),
+                study_name="search",
+                direction="minimize" if lower_is_better(metric) else "maximize",
+                load_if_exists=True,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            reason = f"{journal}: not the journal of a search ({type(error).__name__})"
+            raise CheckpointError(f"{reason}; choose another NAME") from error
         # a sampler begins anew with each process: the count keeps it from proposing the same again
         count = len(self.study.trials)
         self.study.sampler = optuna.samplers.TPESampler(seed=seed + count)
@@ -161,8 +166,10 @@ class Search:
         return None
 
     def _read(self, run_dir: Path) -> float | None:
-        found = json.loads((run_dir / "result.json").read_text(encoding="utf-8"))
-        return found.get(self.metric)
+        value: Any = read_json(
+            run_dir / "result.json", CheckpointError, "delete the trial's folder"
+        ).get(self.metric)
+        return float(value) if type(value) in (int, float) else None
 
     def best(self) -> tuple[list[str], float]:
         """Return the best overrides and their value. Raises `ResourceError` when no trial finished."""

@@ -9,15 +9,15 @@ import os
 import platform
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.config.keys import computing
-from seq2seq_lab.errors import ConfigError, ResourceError
+from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError, one_line, printable
 from seq2seq_lab.files import locked, remove_temporaries, write_json, write_text
+from seq2seq_lab.stored_text import read_json
 
 PACKAGES = (
     "seq2seq-lab", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "sacrebleu",
@@ -97,7 +97,7 @@ def check_run_folder(run_dir: str | None, name: str | None, resume: str | None =
     parts = Path(text).parts
     if not parts:
         raise ConfigError(f"{shown}: empty, so no folder can be named after it; give run_dir=PATH")
-    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
+    if printable(text) != text or "\n" in text or "\t" in text:
         raise ConfigError(
             f"{shown}: control characters are not allowed in a folder name; leave them out"
         )
@@ -250,15 +250,13 @@ def write_start(
 def _read_manifest(path: Path) -> dict[str, Any] | None:
     """Return the manifest of a run to be resumed; None, and a line that says so, if it cannot be read."""
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(manifest, dict) and isinstance(manifest.get("resumed", []), list):
-            return manifest
-    except (OSError, ValueError, RecursionError):
-        pass
-    sys.stderr.write(
-        "lost: manifest.json, which cannot be read; a new one begins at this resumption\n"
-    )
-    return None
+        manifest = read_json(path, CheckpointError, "a new one begins at this resumption")
+    except CheckpointError as error:
+        sys.stderr.write(f"lost: {one_line(error)}\n")
+        return None
+    if not isinstance(manifest.get("resumed", []), list):
+        manifest["resumed"] = []
+    return manifest
 
 
 def _new_manifest(config: dict[str, Any], data: dict[str, Any], now: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from seq2seq_lab.errors import one_line
 from seq2seq_lab.metrics.table import METRICS
 
 
@@ -64,11 +65,11 @@ def _places(run_dir: Path) -> Text:
         "W&B files": "wandb/",
         "TensorBoard files": "tensorboard/",
     }
-    text = Text(f"Run folder: {run_dir}\n")
+    text = Text(f"Run folder: {one_line(run_dir)}\n")
     for label, name in lines.items():
         place = run_dir / name
         filled = any(place.iterdir()) if place.is_dir() else place.exists()
         if filled:
             text.append(f"  {label + ':':20s}{name}\n")
-    text.append(f'Translate:  python scripts/translate.py {run_dir} --text "..."')
+    text.append(f'Translate:  python scripts/translate.py {one_line(run_dir)} --text "..."')
     return text

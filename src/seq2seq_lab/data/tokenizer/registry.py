@@ -45,6 +45,13 @@ def tokenizer_from_json(text: str) -> Tokenizer:
         tokenizer.language = language
         tokenizer._require_fit()  # a language, unless nothing is learned
         tokenizer._restore(state)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:
         raise CheckpointError(f"the stored {name} is damaged: {error!r}") from error
     return tokenizer

@@ -6,7 +6,7 @@ from typing import Any
 from seq2seq_lab.data.detokenize import UNSPACED, detokenize, primary_language
 from seq2seq_lab.data.text_form import Normalization
 from seq2seq_lab.data.tokenizer.vocabulary import VocabularyTokenizer
-from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.errors import ConfigError, one_line
 
 
 class SpacyTokenizer(VocabularyTokenizer):
@@ -64,7 +64,7 @@ class SpacyTokenizer(VocabularyTokenizer):
         self._spacy_version = self._spacy_version or spacy.__version__
         if self._spacy_version != spacy.__version__:
             warnings.warn(
-                f"this tokenizer was made with spaCy {self._spacy_version}, installed is "
+                f"this tokenizer was made with spaCy {one_line(self._spacy_version)}, installed is "
                 f"{spacy.__version__}: some words may be cut in another way",
                 stacklevel=2,
             )

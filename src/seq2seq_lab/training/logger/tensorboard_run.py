@@ -9,6 +9,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from seq2seq_lab.errors import one_line
 from seq2seq_lab.training.logger.wandb_run import is_installed
 
 
@@ -43,7 +44,9 @@ class TensorBoardRun(Logger):
         try:
             call()
         except Exception as error:  # a lost picture must not lose the run
-            sys.stderr.write(f"TensorBoard: not logged, the run continues without it ({error})\n")
+            sys.stderr.write(
+                f"TensorBoard: not logged, the run continues without it ({one_line(error)})\n"
+            )
             self._writer = None
 
     @rank_zero_only
@@ -60,7 +63,9 @@ class TensorBoardRun(Logger):
         try:
             self._writer = SummaryWriter(folder, flush_secs=self.flush_seconds)
         except OSError as error:
-            sys.stderr.write(f"TensorBoard: cannot write {folder}, so nothing is ({error})\n")
+            sys.stderr.write(
+                f"TensorBoard: cannot write {one_line(folder)}, so nothing is ({one_line(error)})\n"
+            )
         self._text("config", config)
 
     def _text(self, name: str, content: dict[str, Any]) -> None:

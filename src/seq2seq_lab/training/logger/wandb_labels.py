@@ -1,9 +1,10 @@
 """Name, group, job type and tags of a run in Weights & Biases; a run of a study is grouped with its study."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from seq2seq_lab.stored_text import parse_json
 
 _LONGEST, _LONGEST_TAG = 128, 64
 """Characters that W&B takes."""
@@ -40,7 +41,7 @@ def labels(chosen: Labels, run_dir: Path, config: dict[str, Any]) -> Labels:
 def arm_of(run_dir: Path) -> str | None:
     """Return the arm of a run by the study.json two folders above it; None where there is none."""
     try:
-        plan = json.loads((run_dir.parent.parent / "study.json").read_text(encoding="utf-8"))
+        plan = parse_json((run_dir.parent.parent / "study.json").read_text(encoding="utf-8"))
         return next(str(run["arm"]) for run in plan["runs"] if run["run"] == run_dir.name)
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

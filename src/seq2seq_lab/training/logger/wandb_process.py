@@ -13,11 +13,13 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from seq2seq_lab.errors import one_line
+
 
 def say(screen: TextIO, text: str) -> None:
     """Write one line to the user's screen; a screen that went away is no error."""
     try:
-        screen.write(" ".join(f"W&B: {text}".split()) + "\n")
+        screen.write(one_line(" ".join(f"W&B: {text}".split())) + "\n")
         screen.flush()
     except OSError:
         pass

@@ -21,12 +21,13 @@ from typing import Any, Literal
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from seq2seq_lab.errors import one_line
 from seq2seq_lab.metrics.table import lower_is_better
 from seq2seq_lab.training.logger.wandb_labels import Labels, labels
 
 
 def _warn(text: str) -> None:
-    sys.stderr.write(f"W&B: {text}\n")
+    sys.stderr.write(f"W&B: {one_line(text)}\n")
 
 
 class WandbRun(Logger):
