@@ -1,11 +1,15 @@
 """O15: several processes (gloo) train and score as one does."""
 
+import csv
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from seq2seq_lab.data import batching
 from seq2seq_lab.training import session
 from seq2seq_lab.training.callback.bleu import Bleu
+from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 from seq2seq_lab.training.module import Seq2SeqModule
 from support.small_runs import small, trainer
 
@@ -17,12 +21,23 @@ def shared_out(processes: int) -> dict:
     return several if processes > 1 else {}
 
 
-def trained(tmp_path, processes: int, accumulate: int = 1) -> dict[str, torch.Tensor]:
-    """Return the weights after ten steps of four batches or fewer each, in double precision."""
+@dataclass
+class Trained:
+    """What ten steps of four batches or fewer each leave, in double precision."""
+
+    weights: dict[str, torch.Tensor]
+    rows: list[dict[str, float]]
+
+
+def trained(tmp_path, processes: int, accumulate: int = 1) -> Trained:
+    folder = tmp_path / f"{processes}_{accumulate}"
+    folder.mkdir()
     parts = small(*SMALL, "training.optimizer.lr=0.01")
     parts.module.double()  # here too: what a fork returns is loaded into it
     engine = trainer(
-        tmp_path,
+        folder,
+        logger=CsvMetrics(folder),
+        log_every_n_steps=1,
         precision="64-true",
         max_epochs=6,
         max_steps=10,
@@ -33,12 +48,18 @@ def trained(tmp_path, processes: int, accumulate: int = 1) -> dict[str, torch.Te
     )
     session.fit(engine, parts.module, parts.data)
     assert processes > 1 or engine.global_step == 10  # a fork's trainer does not come back
-    return {name: value.clone() for name, value in parts.module.state_dict().items()}
+    weights = {name: value.clone() for name, value in parts.module.state_dict().items()}
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+    return Trained(weights, rows)
 
 
 def processes_train_like_one(tmp_path, processes: int) -> None:
     one = trained(tmp_path, 1, accumulate=processes)
-    torch.testing.assert_close(trained(tmp_path, processes), one, rtol=1e-10, atol=1e-10)
+    several = trained(tmp_path, processes)
+    torch.testing.assert_close(several.weights, one.weights, rtol=1e-10, atol=1e-10)
+    assert sum("train/loss" in row for row in one.rows) == 10
+    assert several.rows == [pytest.approx(row, rel=1e-7) for row in one.rows]  # logs have 32 bits
 
 
 def test_two_processes_train_like_one_with_the_same_global_batch(tmp_path):
