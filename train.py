@@ -2,6 +2,11 @@
 
 import sys
 
+from seq2seq_lab import stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()  # the imports take a second
+
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
@@ -9,6 +14,7 @@ from hydra_plugins.seq2seq_lab_study import in_study
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import conf_dir
+from seq2seq_lab.config.job_command import resume_command
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.resolve import resolve
 
@@ -35,23 +41,26 @@ def main(cfg: DictConfig) -> None:
     module = session.Seq2SeqModule(model, **training, translator=translator, seed=cfg.seed)
 
     io = session.checkpoint_io(run, data)
-    with session.open_run_folder(run) as run_dir:
+    with (
+        session.open_run_folder(run) as run_dir,
+        session.Interruption(resume_command(run_dir, cfg.study)) as interruption,
+    ):
         start = session.resume_point(run_dir, io)
         session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
         chosen = [build(node) for node in run["training"]["callback"].values()]
+        chosen += [session.ResumeState(), interruption]
         with session.loggers(build(run["training"]["logger"]), run, run_dir) as loggers:
-            with session.Interruption() as interruption:
-                chosen += [session.ResumeState(), interruption]
-                trainer = build(
-                    run["training"]["trainer"],
-                    callbacks=session.callbacks(chosen, run_dir),
-                    logger=loggers,
-                    plugins=[io],
-                    default_root_dir=str(run_dir),
-                )
-                session.fit(trainer, module, data, start)
-                numbers = session.evaluate_best(trainer, module, data)
+            trainer = build(
+                run["training"]["trainer"],
+                callbacks=session.callbacks(chosen, run_dir),
+                logger=loggers,
+                plugins=[io],
+                default_root_dir=str(run_dir),
+            )
+            session.fit(trainer, module, data, start)
+            numbers = session.evaluate_best(trainer, module, data)
             session.record(run_dir, numbers, loggers)
+            interruption.recorded()
         session.print_summary(run_dir, numbers)
 
 

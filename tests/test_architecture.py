@@ -24,7 +24,9 @@ ONLY_IN = {
     "random": (),
     "numpy.random": (),
 }
-GROUND_FLOOR = {"__init__.py", "batch.py", "errors.py", "files.py", "special_tokens.py"}
+GROUND_FLOOR = {
+    "__init__.py", "batch.py", "errors.py", "files.py", "special_tokens.py", "stopping.py",
+}  # fmt: skip
 
 
 def python_files(folder: Path) -> list[Path]:

@@ -7,10 +7,16 @@ bugs, or when the user asked for it.
 
 import contextlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
+
+from seq2seq_lab.stopping import StoppedError, listening, say
+
+__all__ = [
+    "CheckpointError", "ConfigError", "DataError", "NotFiniteError", "ResourceError", "StoppedError", "SweepError",
+    "UnsafeError", "UserError", "one_line", "report", "run",
+]  # fmt: skip
 
 
 class UserError(Exception):
@@ -61,14 +67,6 @@ class SweepError(UserError):
     exit_code = 8
 
 
-class StoppedError(UserError):
-    """The run was asked to stop by a signal: 130 for Ctrl-C, 143 for SIGTERM and SIGUSR1; it can be resumed."""
-
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 130 if signal_number == signal.SIGINT else 143
-
-
 def one_line(text: object) -> str:
     """Return the text on one line, with control characters made visible."""
     return "".join(
@@ -78,7 +76,7 @@ def one_line(text: object) -> str:
 
 def report(error: BaseException, *, with_traceback: bool = False) -> int:
     """Print the error by the contract and return its exit code."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | StoppedError):
         code, message = error.exit_code, f"error: {one_line(error)}"
     elif isinstance(error, KeyboardInterrupt):
         code, message = 130, "interrupted"
@@ -94,18 +92,26 @@ def report(error: BaseException, *, with_traceback: bool = False) -> int:
         with_traceback = True
     if with_traceback:
         traceback.print_exception(error, file=sys.stderr)
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    say(message)
     return code
 
 
 def run(main: Callable[[], object]) -> int:
-    """Call `main` and return the exit code; errors are reported by the contract."""
+    """Call `main` and return the exit code; errors, and signals that ask to stop, are reported by the contract."""
+    try:
+        with listening():
+            return _run(main)
+    except StoppedError as error:  # it came when all was done
+        return report(error)
+
+
+def _run(main: Callable[[], object]) -> int:
     try:
         main()
     except BrokenPipeError:  # the reader went away, as with `| head`
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, StoppedError) as error:
         return report(error)
     return 0

@@ -18,9 +18,9 @@ from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_lo
 class Seq2SeqModule(pl.LightningModule):
     """Trains an `EncoderDecoder`.
 
-    The loss, and `train/loss`, is the mean over the real target tokens of all batches that make one optimizer step, those
-    of all processes together: k accumulated batches and k processes log the same. Validation and test report the teacher-forced perplexity, exp of the unsmoothed mean over the whole split. `translator` decodes with the
-    same model for the callbacks.
+    The loss, and `train/loss`, is the mean over the real target tokens of all batches that make one optimizer step,
+    those of all processes together. Validation and test report the teacher-forced perplexity, exp of the unsmoothed
+    mean over the whole split. `translator` decodes with the same model for the callbacks.
     """
 
     def __init__(
