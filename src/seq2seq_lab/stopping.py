@@ -5,10 +5,12 @@ From its first import to its last line a command answers them by one rule: one l
 even while the main thread is deep in a C function.
 """
 
+import atexit
 import contextlib
 import os
 import select
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -67,6 +69,17 @@ def leave(number: int) -> None:
 def unwind(number: int) -> None:
     """Reaction: raise `StoppedError`, so that locks and temporary files go."""
     raise StoppedError(f"stopped by {signal.Signals(number).name}", number)
+
+
+def call(line: list[str], **settings: Any) -> int:
+    """Run a program and return its exit code; when this process is asked to stop, the program is, and waited for."""
+    # a group of its own: Ctrl-C reaches it by us only, for a second signal would make it leave at once
+    with subprocess.Popen(line, process_group=0, **settings) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            raise
 
 
 class _Requests:
@@ -185,3 +198,10 @@ def listen_from_now_on() -> None:
     """Answer signals by `leave` until the process ends; the first thing that a program with long imports does."""
     global _listener
     _listener = _Listener(leave, None)
+    atexit.register(_ignore)  # the first to be registered is the last to be called
+
+
+def _ignore() -> None:
+    """Let the interpreter end: Python would set the default handlers, and all is done."""
+    for number in _listener.before if _listener else ():
+        signal.signal(number, signal.SIG_IGN)
