@@ -14,7 +14,7 @@ from hydra_plugins.seq2seq_lab_study import in_study
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import conf_dir
-from seq2seq_lab.config.job_command import resume_command
+from seq2seq_lab.config.job_command import job_command, resume_command
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.resolve import resolve
 
@@ -57,8 +57,9 @@ def main(cfg: DictConfig) -> None:
                 plugins=[io],
                 default_root_dir=str(run_dir),
             )
-            session.fit(trainer, module, data, start)
-            numbers = session.evaluate_best(trainer, module, data)
+            with session.together(trainer, job_command(), interruption.resume_command):
+                session.fit(trainer, module, data, start)
+                numbers = session.evaluate_best(trainer, module, data)
             session.record(run_dir, numbers, loggers)
             interruption.recorded()
         session.print_summary(run_dir, numbers)

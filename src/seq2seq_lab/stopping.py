@@ -22,6 +22,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 Reaction = Callable[[int], None]
 """Called in the main thread with the number of the first signal; may raise."""
 
+FIRST_PROCESS = "SEQ2SEQ_LAB_FIRST_PROCESS"
+"""The environment variable with the id of the process that started this one and decides for it when to stop."""
+
 _ONE_REQUEST = 0.2
 """Seconds in which the same signal counts once: `timeout` sends it to the process and to its group."""
 
@@ -120,11 +123,13 @@ class _Listener:
                 os._exit(exit_code_of(number))
         elif self.requests.first is None:
             self.requests.is_second(number)
-            self.reaction(number)
+            if FIRST_PROCESS not in os.environ:
+                self.reaction(number)
         elif self.requests.is_second(number):
             os._exit(exit_code_of(number))
 
     def watch(self) -> None:
+        """Leave at a second signal, or when the main thread does not get to the first one."""
         seen = _Requests()
         while numbers := os.read(self.reader, 64):
             for number in numbers:
