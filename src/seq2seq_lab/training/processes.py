@@ -15,12 +15,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import torch
+from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
-from seq2seq_lab.errors import ResourceError, UserError
+from seq2seq_lab.errors import ConfigError, ResourceError, UserError, one_line
 from seq2seq_lab.stopping import FIRST_PROCESS, StoppedError, say
 from seq2seq_lab.training.run_folder import FIRST_PROCESS_FOLDER
 
@@ -115,7 +117,7 @@ class Launcher(_SubprocessScriptLauncher):
         last = lines[-1].removeprefix("error: ") if lines else f"ended with exit code {code}"
         error = ProcessError(f"{place}: {last}", code)
         if "Traceback" in text:
-            error.add_note(text[text.index("Traceback") :])
+            error.add_note(text[text.index("Traceback") :].rsplit("\nerror: ", 1)[0])
         return error
 
     def text_of(self, rank: int) -> str:
@@ -130,7 +132,9 @@ class Launcher(_SubprocessScriptLauncher):
             error = self.failure()
             if error is not None and not self.ending.wait(_PATIENCE):
                 self.end(0.0)
-                tell_with_traceback(error)
+                _tell_traceback(error)
+                say(f"error: {one_line(error)}")
+                Path(os.environ[FIRST_PROCESS_FOLDER], ".lock").unlink(missing_ok=True)
                 os._exit(error.exit_code)
 
     def end(self, seconds: float) -> None:
@@ -144,11 +148,11 @@ class Launcher(_SubprocessScriptLauncher):
             process.wait()
 
 
-def tell_with_traceback(error: UserError) -> None:
-    """Print the error as one line; after the traceback of the process that has it, if that is our bug."""
-    for note in getattr(error, "__notes__", []) if error.exit_code == 1 else []:
-        say(note.rstrip())
-    say(f"error: {error}")
+def _tell_traceback(error: UserError) -> None:
+    """Print the traceback of another process's error, if that is our bug."""
+    if error.exit_code == 1:
+        for note in getattr(error, "__notes__", []):
+            say(note.rstrip())
 
 
 @contextlib.contextmanager
@@ -159,6 +163,10 @@ def together(trainer: Any, command: list[str], resume_command: str) -> Iterator[
     failed in another one.
     """
     launcher = trainer.strategy.launcher
+    if isinstance(launcher, _MultiProcessingLauncher):
+        raise ConfigError(
+            "training.trainer.strategy: forked and spawned processes give no results back; take ddp"
+        )
     if not isinstance(launcher, _SubprocessScriptLauncher):
         yield
     elif FIRST_PROCESS in os.environ:
@@ -189,6 +197,7 @@ def _as_the_first(launcher: Launcher) -> Iterator[None]:
         if not isinstance(error, UserError) and _LOST.search(f"{type(error).__name__} {error}"):
             other = _wait_for_failure(launcher)
             if other is not None:
+                _tell_traceback(other)
                 raise other from None
         raise
     finally:
@@ -196,6 +205,7 @@ def _as_the_first(launcher: Launcher) -> Iterator[None]:
         launcher.end(seconds)
         _forget(before)
     if (failed := launcher.failure()) is not None:
+        _tell_traceback(failed)
         raise failed
 
 
