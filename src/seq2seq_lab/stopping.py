@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -102,14 +102,16 @@ class _Requests:
 class _Listener:
     """The handlers of this process, and a thread that sees a signal although the main thread is busy."""
 
-    def __init__(self, reaction: Reaction, patience: float | None):
+    def __init__(
+        self, reaction: Reaction, patience: float | None, numbers: Sequence[int] = SIGNALS
+    ):
         self.process = os.getpid()
         self.reaction, self.patience = reaction, patience
         self.requests = _Requests()
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.writer, False)
         self.before: dict[int, Any] = {}
-        for number in SIGNALS:
+        for number in numbers:
             handler = signal.getsignal(number)
             if number != signal.SIGHUP or handler is not signal.SIG_IGN:  # nohup
                 self.before[number] = handler
@@ -174,11 +176,13 @@ def received() -> int | None:
 
 
 @contextlib.contextmanager
-def listening(reaction: Reaction = unwind, patience: float | None = 5.0) -> Iterator[None]:
+def listening(
+    reaction: Reaction = unwind, patience: float | None = 5.0, numbers: Sequence[int] = SIGNALS
+) -> Iterator[None]:
     """Answer signals by `reaction` within the block; outside the main thread, do nothing.
 
     After `patience` seconds in which the main thread did not get to it, because it is in a C function, the process
-    leaves; None waits as long as it takes.
+    leaves; None waits as long as it takes. `numbers` are heard by the outermost block.
     """
     global _listener
     if threading.current_thread() is not threading.main_thread():
@@ -186,7 +190,7 @@ def listening(reaction: Reaction = unwind, patience: float | None = 5.0) -> Iter
         return
     outermost = _listener is None or _listener.process != os.getpid()
     if outermost:
-        _listener = _Listener(reaction, patience)
+        _listener = _Listener(reaction, patience, numbers)
     assert _listener is not None
     before = _listener.reaction, _listener.patience
     _listener.reaction, _listener.patience = reaction, patience
