@@ -33,8 +33,11 @@ _RANKS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 _PATIENCE = 10.0
 """Seconds in which the first process may notice by itself that another one failed."""
 
+_TO_STOP = 3.0
+"""Seconds for the others to end by themselves when the first was asked to stop; they may be waiting for it."""
+
 _LOST = re.compile(
-    r"gloo|nccl|connection (was )?(closed|reset|refused)|broken pipe|process ?group|socket|store|rank \d",
+    r"gloo|nccl|connection (was )?(closed|reset|refused)|broken pipe|process ?group|socket|tcpstore|rank \d",
     re.IGNORECASE,
 )
 
@@ -45,6 +48,13 @@ class ProcessError(UserError):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def has_lost_others(error: Exception) -> bool:
+    """Return whether an error looks like that of a process whose connection to the others broke: no cause."""
+    if isinstance(error, UserError) and getattr(error, "exit_code", 1) != 1:
+        return False
+    return bool(_LOST.search(f"{type(error).__name__} {error}"))
 
 
 class Launcher(_SubprocessScriptLauncher):
@@ -93,16 +103,24 @@ class Launcher(_SubprocessScriptLauncher):
         os.close(screen)
 
     def failure(self) -> UserError | None:
-        """Return the error of the process that failed first of itself; None while all live or ended well."""
+        """Return the error of another process, rather a cause than that of one that lost the others; None without."""
         found = []
         for rank, process in enumerate(self.procs, start=1):
             code = process.poll()
             if code not in (None, 0):
                 assert code is not None
                 found.append(self._error_of(rank, code))
-        # one that lost the others is no cause
-        found.sort(key=lambda error: error.exit_code == 1 and bool(_LOST.search(str(error))))
+        found.sort(key=has_lost_others)
         return found[0] if found else None
+
+    def cause(self, seconds: float) -> UserError | None:
+        """Wait so long for an error that is a cause; then take any."""
+        until = time.monotonic() + seconds
+        while (error := self.failure()) is None or has_lost_others(error):
+            if time.monotonic() > until:
+                return error
+            time.sleep(0.05)
+        return error
 
     def _error_of(self, rank: int, code: int) -> UserError:
         place = f"process {rank + 1} of {self.num_processes}"
@@ -191,11 +209,11 @@ def _as_the_first(launcher: Launcher) -> Iterator[None]:
         launcher.ending.set()
         seconds = 30.0
     except StoppedError:
-        seconds = 3.0  # they stop too, unless they wait for this one
+        seconds = _TO_STOP
         raise
     except Exception as error:
-        if not isinstance(error, UserError) and _LOST.search(f"{type(error).__name__} {error}"):
-            other = _wait_for_failure(launcher)
+        if has_lost_others(error):
+            other = launcher.cause(_PATIENCE)
             if other is not None:
                 _tell_traceback(other)
                 raise other from None
@@ -207,14 +225,6 @@ def _as_the_first(launcher: Launcher) -> Iterator[None]:
     if (failed := launcher.failure()) is not None:
         _tell_traceback(failed)
         raise failed
-
-
-def _wait_for_failure(launcher: Launcher) -> UserError | None:
-    """Return why another process failed, which this one noticed by a lost connection."""
-    until = time.monotonic() + _PATIENCE
-    while (error := launcher.failure()) is None and time.monotonic() < until:
-        time.sleep(0.05)
-    return error
 
 
 def _forget(before: dict[str, str | None]) -> None:
