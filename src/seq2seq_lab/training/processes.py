@@ -149,6 +149,7 @@ class Launcher(_SubprocessScriptLauncher):
         while not self.ending.wait(0.2):
             error = self.failure()
             if error is not None and not self.ending.wait(_PATIENCE):
+                error = self.failure() or error
                 self.end(0.0)
                 _tell_traceback(error)
                 say(f"error: {one_line(error)}")
