@@ -2,6 +2,11 @@
 
 import sys
 
+from seq2seq_lab import stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()  # the imports take a second
+
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
@@ -10,6 +15,7 @@ from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.compose import conf_dir
+from seq2seq_lab.config.job_command import job_command, resume_command
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.resolve import resolve
 
@@ -37,23 +43,27 @@ def main(cfg: DictConfig) -> None:
     module = session.Seq2SeqModule(model, **training, translator=translator, seed=cfg.seed)
 
     io = session.checkpoint_io(run, data)
-    with session.open_run_folder(run) as run_dir:
+    with (
+        session.open_run_folder(run) as run_dir,
+        session.Interruption(resume_command(run_dir, cfg.study)) as interruption,
+    ):
         start = session.resume_point(run_dir, io)
         session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
         chosen = [build(node) for node in run["training"]["callback"].values()]
+        chosen += [session.ResumeState(), interruption]
         with session.loggers(build(run["training"]["logger"]), run, run_dir) as loggers:
-            with session.Interruption() as interruption:
-                chosen += [session.ResumeState(), interruption]
-                trainer = build(
-                    run["training"]["trainer"],
-                    callbacks=session.callbacks(chosen, run_dir),
-                    logger=loggers,
-                    plugins=[io],
-                    default_root_dir=str(run_dir),
-                )
+            trainer = build(
+                run["training"]["trainer"],
+                callbacks=session.callbacks(chosen, run_dir),
+                logger=loggers,
+                plugins=[io],
+                default_root_dir=str(run_dir),
+            )
+            with session.together(trainer, job_command(), interruption.resume_command):
                 session.fit(trainer, module, data, start)
                 numbers = session.evaluate_best(trainer, module, data)
             session.record(run_dir, numbers, loggers)
+            interruption.recorded()
         session.print_summary(run_dir, numbers)
 
 

@@ -16,7 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seq2seq_lab import errors
+from seq2seq_lab import errors, stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()
+
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.output import output_file
 

@@ -12,7 +12,11 @@ vocabularies, unless --vocabularies and --lengths give these sizes.
 import argparse
 import sys
 
-from seq2seq_lab import errors
+from seq2seq_lab import errors, stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()
+
 from seq2seq_lab.config.command_line import Parser
 
 

@@ -7,7 +7,11 @@ python scripts/report.py outputs/studies/attention_vs_none --metric test/bleu
 import argparse
 import sys
 
-from seq2seq_lab import errors
+from seq2seq_lab import errors, stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()
+
 from seq2seq_lab.config.command_line import Parser
 
 

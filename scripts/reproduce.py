@@ -15,7 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from seq2seq_lab import errors
+from seq2seq_lab import errors, stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()
+
 from seq2seq_lab.config.command_line import Parser
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
@@ -32,13 +36,8 @@ def parse() -> argparse.Namespace:
 def train(flags: list[str], threads: int) -> int:
     """Run train.py in a process of its own, on as many threads as the stored run had."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        [sys.executable, str(TRAIN), *flags],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        check=False,
-    )
-    return done.returncode
+    line = [sys.executable, str(TRAIN), *flags]
+    return stopping.call(line, env=environment, stdout=subprocess.DEVNULL)
 
 
 def new_folder(run: Path, output: Path | None) -> Path:

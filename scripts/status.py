@@ -10,7 +10,11 @@ import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
 
-from seq2seq_lab import errors
+from seq2seq_lab import errors, stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()
+
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.study.matrix import Study, find_study
 from seq2seq_lab.study.plan import lines, seconds_left, states

@@ -16,7 +16,11 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TextIO
 
-from seq2seq_lab import errors
+from seq2seq_lab import errors, stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()
+
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.inference import decoding_choice
 from seq2seq_lab.output import output_file, refuse_same_file

@@ -15,7 +15,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seq2seq_lab import errors
+from seq2seq_lab import errors, stopping
+
+if __name__ == "__main__":
+    stopping.listen_from_now_on()
+
 from seq2seq_lab.config.command_line import Parser
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
@@ -43,7 +47,7 @@ def parse() -> argparse.Namespace:
 def train(overrides: list[str], run_dir: Path) -> int:  # noqa: ARG001
     """Run train.py in a process of its own; its summary is not shown."""
     line = [sys.executable, str(TRAIN), *overrides]
-    return subprocess.run(line, stdout=subprocess.DEVNULL, check=False).returncode
+    return stopping.call(line, stdout=subprocess.DEVNULL)
 
 
 def main() -> None:

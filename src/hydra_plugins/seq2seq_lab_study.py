@@ -23,7 +23,7 @@ from seq2seq_lab.config.compose import job_of
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import ConfigError, SweepError, one_line
 from seq2seq_lab.report.refresh import refresh_report
-from seq2seq_lab.study import ledger
+from seq2seq_lab.study import ledger, workers
 from seq2seq_lab.study.device_slot import end_with_parent, gpus, take_gpu, take_slot
 from seq2seq_lab.study.matrix import PlannedRun, Study, study_place
 from seq2seq_lab.study.plan import begin, plan, states
@@ -66,6 +66,15 @@ class StudySweeper(BasicSweeper):
         assert self.config is not None
         if any(text.startswith("study=") and "," in text for text in arguments):
             raise ConfigError("study: one name for all runs; give a single value")
+        in_study = self.config.get("study") is not None
+        advice = (
+            "the same command with resume=auto goes on" if in_study else "resume each as it says"
+        )
+        with workers.supervised(advice):
+            return self._sweep(arguments)
+
+    def _sweep(self, arguments: list[str]) -> Any:
+        assert self.config is not None
         if self.config.get("study") is None:
             return super().sweep(arguments)
         if self.config.run_dir is not None:
@@ -181,13 +190,23 @@ def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], obj
     @functools.wraps(task)
     def job(cfg: DictConfig) -> object:
         hydra_cfg = HydraConfig.get()
+        launcher = hydra_cfg.launcher._target_.rpartition(".")[2]
+        is_worker = hydra_cfg.mode == RunMode.MULTIRUN and launcher == "JoblibLauncher"
+        if is_worker:
+            end_with_parent()
+        with (
+            workers.at_work(tells=cfg.get("study") is None)
+            if is_worker
+            else contextlib.nullcontext()
+        ):
+            return in_place(cfg, launcher)
+
+    def in_place(cfg: DictConfig, launcher: str) -> object:
+        hydra_cfg = HydraConfig.get()
         if cfg.get("study") is None or hydra_cfg.mode != RunMode.MULTIRUN:
             return task(cfg)
         if cfg.run_dir is None:
             raise ConfigError(f"study={cfg.study}: needs hydra/sweeper=study, which names the runs")
-        launcher = hydra_cfg.launcher._target_.rpartition(".")[2]
-        if launcher == "JoblibLauncher":
-            end_with_parent()
         if launcher in {"JoblibLauncher", "LocalLauncher"}:
             _take_device(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
         config = resolve(cfg)

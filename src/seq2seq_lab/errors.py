@@ -8,11 +8,17 @@ bugs, or when the user asked for it.
 import contextlib
 import os
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
+
+from seq2seq_lab.stopping import StoppedError, listening, say
+
+__all__ = [
+    "CheckpointError", "ConfigError", "DataError", "NotFiniteError", "ResourceError", "StoppedError", "SweepError",
+    "UnsafeError", "UserError", "one_line", "report", "run",
+]  # fmt: skip
 
 
 class UserError(Exception):
@@ -63,14 +69,6 @@ class SweepError(UserError):
     exit_code = 8
 
 
-class StoppedError(UserError):
-    """The run was asked to stop by a signal: 130 for Ctrl-C, 143 for SIGTERM and SIGUSR1; it can be resumed."""
-
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 130 if signal_number == signal.SIGINT else 143
-
-
 _STEERS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
@@ -110,7 +108,7 @@ def print_traceback(error: BaseException) -> None:
 
 def report(error: BaseException, *, with_traceback: bool = False) -> int:
     """Print the error by the contract and return its exit code."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | StoppedError):
         code, message = error.exit_code, f"error: {one_line(error)}"
     elif isinstance(error, KeyboardInterrupt):
         code, message = 130, "interrupted"
@@ -126,18 +124,26 @@ def report(error: BaseException, *, with_traceback: bool = False) -> int:
         with_traceback = True
     if with_traceback:
         print_traceback(error)
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    say(message)
     return code
 
 
 def run(main: Callable[[], object]) -> int:
-    """Call `main` and return the exit code; errors are reported by the contract."""
+    """Call `main` and return the exit code; errors, and signals that ask to stop, are reported by the contract."""
+    try:
+        with listening():
+            return _run(main)
+    except StoppedError as error:  # it came when all was done
+        return report(error)
+
+
+def _run(main: Callable[[], object]) -> int:
     try:
         main()
     except BrokenPipeError:  # the reader went away, as with `| head`
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, StoppedError) as error:
         return report(error)
     return 0

@@ -21,8 +21,9 @@ from seq2seq_lab import errors
 from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.command_line import read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
+from seq2seq_lab.config.job_command import remembered
 from seq2seq_lab.config.overrides import check_overrides
-from seq2seq_lab.errors import StoppedError, SweepError, UserError, one_line
+from seq2seq_lab.errors import SweepError, UserError, one_line
 
 _SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """The flags that only show something."""
@@ -40,7 +41,8 @@ def launch(
     """Run `main(cfg)` as a Hydra command on conf/train.yaml and return the exit code.
 
     `main` may be plain or already decorated with `hydra.main`; `wrap` goes around it in every job. Errors are one line
-    on stderr; of a sweep, every job runs, a failed one is reported at once, and the exit code is 8.
+    on stderr; of a sweep, every job runs, a failed one is reported at once, and the exit code is 8. A signal that asks
+    to stop is no error of a job: it ends the sweep.
     """
     task, jobs = wrap(inspect.unwrap(main)), _Jobs()
 
@@ -60,7 +62,8 @@ def launch(
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them
     try:
-        return errors.run(run)
+        with remembered():
+            return errors.run(run)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
 
@@ -121,8 +124,6 @@ class _Jobs:
                 errors.report(error, with_traceback=wants_traceback)
             elif wants_traceback and isinstance(error, UserError):
                 errors.print_traceback(error)
-            if self.is_sweep and isinstance(error, StoppedError):
-                raise SystemExit(error.exit_code) from None  # asked to stop: no next job
             if (
                 os.getpid() != self.process
             ):  # in a launcher's worker only an exception reaches the parent

@@ -130,9 +130,6 @@ class _Attempt:
         except (KeyboardInterrupt, SystemExit, StoppedError) as error:
             with contextlib.suppress(errors.ResourceError):
                 self.note("interrupted", one_line(error) or type(error).__name__)
-            if isinstance(error, StoppedError):
-                errors.report(error)
-                raise SystemExit(error.exit_code) from None
             raise
         except Exception as error:
             print(one_line(f"run {self.folder.name}:"), file=sys.stderr)  # noqa: T201

@@ -18,9 +18,9 @@ from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_lo
 class Seq2SeqModule(pl.LightningModule):
     """Trains an `EncoderDecoder`.
 
-    The loss is the mean over the real target tokens of all batches that make one optimizer step. Validation and test
-    report the teacher-forced perplexity, exp of the unsmoothed mean over the whole split. `translator` decodes with the
-    same model for the callbacks.
+    The loss, and `train/loss`, is the mean over the real target tokens of all batches that make one optimizer step,
+    those of all processes together. Validation and test report the teacher-forced perplexity, exp of the unsmoothed
+    mean over the whole split. `translator` decodes with the same model for the callbacks.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Seq2SeqModule(pl.LightningModule):
         self.scheduled_sampling = scheduled_sampling
         self.sampling_generator = torch.Generator().manual_seed(seed)
         self._tokens_in_step = 0
+        self._loss_in_step: Tensor | float = 0.0
         self._pairs_in_step: list[int] = []
         self._sums: dict[str, Tensor] = {}
 
@@ -54,10 +55,14 @@ class Seq2SeqModule(pl.LightningModule):
         if self.trainer.world_size == 1:  # else the others would wait; they all see the gradient
             self._refuse_not_finite(loss, "loss")
         self._add("train", loss.detach(), tokens)
-        self.log(
-            "train/loss", loss.detach() / tokens, batch_size=tokens, on_step=True, on_epoch=False
-        )
-        return loss if self._batches_in_step() > 1 else loss / tokens
+        if self._batches_in_step() > 1:
+            self._loss_in_step = loss.detach().double() + self._loss_in_step
+            return loss
+        self._log_loss(loss.detach() / tokens)
+        return loss / tokens
+
+    def _log_loss(self, mean: Tensor) -> None:
+        self.log("train/loss", mean, batch_size=1, on_step=True, on_epoch=False)
 
     def _batches_in_step(self) -> int:
         """How many batches make one optimizer step, those of all processes together."""
@@ -67,10 +72,20 @@ class Seq2SeqModule(pl.LightningModule):
         """Turn sums into the mean over all tokens of the step (Lightning divided by the number of its batches)."""
         batches = self._batches_in_step()
         if batches > 1:
-            tokens: Any = torch.tensor(self._tokens_in_step, device=self.device)
-            scale = batches / int(self.trainer.strategy.reduce(tokens, reduce_op="sum"))
-            torch._foreach_mul_([p.grad for p in self.parameters() if p.grad is not None], scale)
-        self._tokens_in_step = 0
+            loss, tokens = self._sums_of_step()
+            self._log_loss(loss / tokens)
+            gradients = [p.grad for p in self.parameters() if p.grad is not None]
+            torch._foreach_mul_(gradients, batches / tokens)
+        self._tokens_in_step, self._loss_in_step = 0, 0.0
+
+    def _sums_of_step(self) -> tuple[Tensor, int]:
+        """Return the summed loss and the number of target tokens of the step, those of all processes together."""
+        loss = torch.as_tensor(self._loss_in_step, dtype=torch.float64, device=self.device)
+        if self.trainer.world_size == 1:
+            return loss, self._tokens_in_step
+        sums: Any = torch.stack([loss, loss.new_tensor(self._tokens_in_step)])
+        sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
+        return sums[0], int(sums[1])
 
     def configure_gradient_clipping(
         self,

@@ -28,7 +28,7 @@ _FOLDERS = ("hypotheses", "attention", "checkpoints")
 _LONGEST_NAME = 200
 """In bytes; file systems take 255, and the files inside have names too."""
 
-_FIRST_PROCESS_FOLDER = "SEQ2SEQ_LAB_RUN_FOLDER"
+FIRST_PROCESS_FOLDER = "SEQ2SEQ_LAB_RUN_FOLDER"
 """The environment variable by which the first process of a distributed run gives its folder to the others."""
 
 
@@ -47,7 +47,7 @@ def config_hash(config: dict[str, Any]) -> str:
 def open_run_folder(config: dict[str, Any]) -> Iterator[Path]:
     """Give the folder of a new or resumed run, locked against a second process as long as it is entered."""
     if not is_first_process():
-        yield Path(os.environ.get(_FIRST_PROCESS_FOLDER) or config["run_dir"])
+        yield Path(os.environ.get(FIRST_PROCESS_FOLDER) or config["run_dir"])
         return
     folder = make_run_folder(config)
     with locked(folder / ".lock", "wait for it, or choose another run_dir=PATH"):
@@ -55,11 +55,11 @@ def open_run_folder(config: dict[str, Any]) -> Iterator[Path]:
             _refuse_a_run_in(folder)  # another process was faster
         for place in (folder, *(folder / name for name in _FOLDERS)):
             remove_temporaries(place)
-        os.environ[_FIRST_PROCESS_FOLDER] = str(folder.resolve())
+        os.environ[FIRST_PROCESS_FOLDER] = str(folder.resolve())
         try:
             yield folder
         finally:
-            del os.environ[_FIRST_PROCESS_FOLDER]
+            del os.environ[FIRST_PROCESS_FOLDER]
 
 
 def make_run_folder(config: dict[str, Any]) -> Path:
@@ -117,7 +117,7 @@ def check_run_folder(run_dir: str | None, name: str | None, resume: str | None =
 
 
 def _check_later_process(run_dir: str | None) -> None:
-    if not (run_dir or os.environ.get(_FIRST_PROCESS_FOLDER)):
+    if not (run_dir or os.environ.get(FIRST_PROCESS_FOLDER)):
         raise ConfigError(
             "run_dir: processes that were not started by the run's first one need it; give run_dir=PATH"
         )

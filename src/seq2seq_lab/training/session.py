@@ -24,6 +24,7 @@ from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.interruption import Interruption
 from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 from seq2seq_lab.training.module import Seq2SeqModule
+from seq2seq_lab.training.processes import end_with_the_first, together
 from seq2seq_lab.training.resume import ResumeState, resume_point
 from seq2seq_lab.training.run_folder import (
     check_run_folder,
@@ -38,21 +39,25 @@ PARTS = ("loss", "optimizer", "lr_schedule", "scheduled_sampling")
 __all__ = [
     "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "callbacks", "check_run_folder", "checkpoint_io",
     "evaluate_best", "fit", "loggers", "make_translator", "open_run_folder", "print_summary", "record",
-    "resume_point", "start", "write_start",
+    "resume_point", "start", "together", "write_start",
 ]  # fmt: skip
 
 
 def start(seed: int, torch_threads: int | None = None) -> None:
     """Seed every generator, set the threads and silence the messages that do not help a user."""
+    end_with_the_first()
     if torch_threads is not None:
         torch.set_num_threads(torch_threads)
-    for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch", "pytorch_lightning"):
+    for name in (
+        "pytorch_lightning.utilities.rank_zero", "lightning.pytorch", "pytorch_lightning", "lightning_fabric",
+    ):  # fmt: skip
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*functional.all_gather is deprecated.*")
     # every process logs the number of the whole split: nothing is left to sum
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
     # Lightning asks for `state_dict` of the loader; ours starts at `Seq2SeqDataModule.start_at`
