@@ -6,6 +6,8 @@ or by the signal that it is sent.
 
 import atexit
 import contextlib
+import functools
+import multiprocessing
 import os
 import resource
 import signal
@@ -16,7 +18,10 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
+from seq2seq_lab.config.launch import launch
+from support import composition_memo
 from support.bad_input_files import Outcome
 from support.small_runs import train
 
@@ -94,6 +99,7 @@ def _be_a_process(
     code = 70
     try:
         atexit._clear()
+        multiprocessing.current_process()._config["daemon"] = False  # it may have workers
         os.setsid()
         os.chdir(folder)
         for number in OUR_SIGNALS:
@@ -134,9 +140,28 @@ def _take_streams(streams: Path) -> None:
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
 
 
-def start_train(folder: Path, *overrides: str, memory: int | None = None) -> Child:
-    """Start `python train.py` with these overrides in the folder."""
-    return start(lambda: train(*overrides), folder, memory=memory)
+@functools.cache
+def compose_once(*overrides: str) -> None:
+    """Compose as `train.py` will, so that its forks find the composition, which takes longer than the training."""
+    _install_memo()
+    with mock.patch.object(sys, "argv", ["train.py", *overrides]):
+        launch(_nothing)
+
+
+_install_memo = functools.cache(composition_memo.install)
+
+
+def _nothing(cfg: object) -> None:
+    """Take the place of train.py's main."""
+
+
+_nothing.__module__ = "train"  # Hydra names the job after it
+
+
+def start_train(folder: Path, *overrides: str) -> Child:
+    """Start `python train.py` with these overrides in the folder; its config is composed already."""
+    compose_once(*overrides)
+    return start(lambda: train(*overrides), folder)
 
 
 def run_train(folder: Path, *overrides: str, seconds: float = LIMIT) -> Outcome:
