@@ -25,7 +25,14 @@ from support import composition_memo
 from support.bad_input_files import Outcome
 from support.small_runs import train
 
-OUR_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGXFSZ, signal.SIGPIPE)
+HANDLERS = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGUSR1: signal.SIG_DFL,
+    signal.SIGPIPE: signal.SIG_IGN,
+    signal.SIGXFSZ: signal.SIG_IGN,
+}
+"""As Python starts with."""
 LIMIT = 120.0
 """Seconds after which a child counts as hanging; the battery never waits so long for a healthy one."""
 
@@ -102,9 +109,8 @@ def _be_a_process(
         multiprocessing.current_process()._config["daemon"] = False  # it may have workers
         os.setsid()
         os.chdir(folder)
-        for number in OUR_SIGNALS:
-            default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-            signal.signal(number, signal.SIG_IGN if number == signal.SIGPIPE else default)
+        for number, handler in HANDLERS.items():
+            signal.signal(number, handler)
         _take_streams(streams)
         if memory is not None:
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
