@@ -184,7 +184,8 @@ def locked(path: Path, advice: str) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a free lock file is no harm; an error here would hide the first
+                path.unlink(missing_ok=True)
 
 
 def append_line(path: Path, content: dict[str, Any], lock: Path) -> None:

@@ -18,7 +18,7 @@ class Strike:
     """Counts the calls and acts at one of them; a write comes half-way before it strikes."""
 
     def __init__(
-        self, number: int, act: Callable[[], object], under: str = "", *, last: bool = False
+        self, number: int, act: Callable[[Any], object], under: str = "", *, last: bool = False
     ):
         self.number, self.act, self.under = number, act, under
         self.count, self.is_lasting, self.is_on = 0, last, True
@@ -46,7 +46,7 @@ class Strike:
 
         def checked_open(path: Any, flags: int, *rest: Any, **named: Any) -> int:
             if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and self.comes(path):
-                self.act()
+                self.act(path)
             return plain_open(path, flags, *rest, **named)
 
         os.open = checked_open
@@ -58,7 +58,7 @@ class Strike:
             if arguments and self.comes(arguments[0]):
                 if name == "write":
                     function(arguments[0], arguments[1][: len(arguments[1]) // 2])
-                self.act()
+                self.act(arguments[0])
             return function(*arguments, **named)
 
         return call
@@ -70,7 +70,7 @@ class Strike:
             def write(self, content: Any) -> int | None:
                 if strike.comes(self.fileno()):
                     super().write(bytes(content)[: len(content) // 2])
-                    strike.act()
+                    strike.act(self.fileno())
                 return super().write(content)
 
         def checked_open(
@@ -86,7 +86,7 @@ class Strike:
             if not _WRITING & set(mode):
                 return plain(file, mode, buffering, encoding, errors, newline, closefd, opener)
             if not isinstance(file, int) and self.comes(file):
-                self.act()
+                self.act(file)
             raw = Raw(file, mode.replace("b", "").replace("t", ""), closefd, opener)
             if buffering == 0:
                 return raw
@@ -103,12 +103,13 @@ class Strike:
 def failing(number: int, code: int, under: str = "", *, last: bool = False) -> Strike:
     """Raise this OSError at the n-th call (and all later ones, with `last`) under the folder."""
 
-    def act() -> None:
-        raise OSError(code, os.strerror(code))
+    def act(place: Any) -> None:
+        name = None if isinstance(place, int) else os.fspath(place)  # as the system says it
+        raise OSError(code, os.strerror(code), name)
 
     return Strike(number, act, under, last=last).install()
 
 
 def deadly(number: int, under: str = "") -> Strike:
     """Kill this process for good at the n-th call under the folder."""
-    return Strike(number, lambda: os.kill(os.getpid(), 9), under).install()
+    return Strike(number, lambda _: os.kill(os.getpid(), 9), under).install()

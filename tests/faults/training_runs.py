@@ -68,7 +68,7 @@ def writes_of(folder: Path, *overrides: str) -> int:
     compose_once(*overrides, RUN_DIR)
 
     def counted() -> int:
-        strike = Strike(0, lambda: None, str(folder / "run")).install()
+        strike = Strike(0, lambda _: None, str(folder / "run")).install()
         code = train(*overrides, RUN_DIR)
         strike.is_on = False
         (folder / "writes.json").write_text(json.dumps(strike.count))

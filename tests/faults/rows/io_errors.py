@@ -3,6 +3,7 @@
 import errno
 import itertools
 import json
+import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -88,12 +89,12 @@ def goes_on(folder: Path, outcome: Outcome, alone: dict[str, Any]) -> None:
     ends_like(folder / "run", alone)
 
 
-def training_fails(count: int, folder: Path, attempts: Attempts) -> None:
-    """Let calls all over a training run fail."""
+def training_fails(count: int, part: float, folder: Path, attempts: Attempts) -> None:
+    """Let calls all over a training run fail; `part` in [0, 1) moves them."""
     alone = left_alone(folder / "alone", *LINE)
     writes = writes_of(folder / "counted", *LINE)
     for index in range(count):
-        number = 1 + index * writes // count
+        number = 1 + int((index + part) * writes / count)
         code, last = CODES[index % 3], index % 2 == 1
         place = folder / str(number)
 
@@ -110,7 +111,7 @@ def training_fails(count: int, folder: Path, attempts: Attempts) -> None:
 def files_stop_growing(folder: Path, attempts: Attempts) -> None:
     """The kernel's own limit on the size of a file."""
     alone = left_alone(folder / "alone", *LINE)
-    for size in (50_000, 6_000, 300, 0):
+    for size in (50_000, 6_000, 300):
         with attempts.one(f"at {size} bytes:"):
 
             def run(size: int = size) -> int:
@@ -119,11 +120,34 @@ def files_stop_growing(folder: Path, attempts: Attempts) -> None:
                 )
                 return train(*LINE, RUN_DIR)
 
-            # of a size of 0 even the streams are refused: the exit code is what is left
             outcome = start(run, folder / str(size)).wait()
             assert outcome.code == 5, f"exit {outcome.code}: {outcome.err[-300:]}"
             ended_well(resume(folder / str(size), *LINE).wait())
             ends_like(folder / str(size) / "run", alone)
+
+
+def streams_are_full(folder: Path, attempts: Attempts) -> None:
+    """Output that nobody can take: the exit code is what is left to tell, and the files are whole."""
+    alone = left_alone(folder / "alone", *LINE)
+
+    def on(stream: int, *overrides: str) -> Callable[[], int]:
+        def run() -> int:
+            os.dup2(os.open("/dev/full", os.O_WRONLY), stream)
+            return train(*overrides)
+
+        return run
+
+    for name, stream, code in (("errors", 2, 2), ("output", 1, 2)):
+        with attempts.one(f"standard {name} of a wrong command:"):
+            found = start(on(stream, "debug=tiny", "model.dim=0"), folder / name).wait()
+            assert found.code == code, f"exit {found.code}"
+    for name, stream in (("errors", 2), ("output", 1)):
+        with attempts.one(f"standard {name} of a run:"):
+            found = start(on(stream, *LINE, RUN_DIR), folder / f"run {name}").wait()
+            assert found.code in (0, 5), f"exit {found.code}"
+            if found.code == 5:
+                ended_well(resume(folder / f"run {name}", *LINE).wait())
+            ends_like(folder / f"run {name}" / "run", alone)
 
 
 def _on_a_small_disk(
@@ -224,8 +248,12 @@ def io_errors(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], ob
         )
     if scale.size == "slice":
         return
-    for share in range(scale.pick(6, 1, 0)):
-        yield f"training, part {share + 1}", lambda f, a: training_fails(scale.pick(30, 18, 0), f, a)
+    for share in range(parts := scale.pick(8, 1, 0)):
+        yield (
+            f"training, part {share + 1}",
+            lambda f, a, s=share: training_fails(scale.pick(24, 18, 0), s / parts, f, a),
+        )
     yield "a limit on the size of a file", files_stop_growing
+    yield "streams that are full", streams_are_full
     yield "a full disk", disk_is_full
     yield "places that are taken", places_are_taken
