@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,49 @@ def test_planted_write_in_place_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "write_atomically", in_place)
     with pytest.raises(AssertionError):
         a_failed_write_keeps_the_old_file(tmp_path)
+
+
+def half_written(folder: Path) -> int:
+    """Fork a process that is in the middle of writing old.txt until it is killed; return its number."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+
+        def half(temporary: Path) -> None:
+            temporary.write_text("ha")
+            os.write(writer, b"x")
+            time.sleep(60)
+
+        files.write_atomically(folder / "old.txt", half)
+        os._exit(0)
+    os.read(reader, 1)
+    os.close(reader)
+    os.close(writer)
+    return pid
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_write_in_its_folder(tmp_path):
+    pid = half_written(tmp_path)
+    try:
+        files.write_text(tmp_path / "a.txt", "new")
+        assert len(list(tmp_path.iterdir())) == 2  # the process lives: what it writes stays
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    (tmp_path / ".foreign.abcdefgh.tmp").touch()
+    files.write_text(tmp_path / "a.txt", "newer")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".foreign.abcdefgh.tmp", "a.txt"]
+
+
+def test_an_error_after_the_rename_does_not_say_that_the_old_file_is_there(tmp_path, monkeypatch):
+    def broken(folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "_sync_folder", broken)
+    path = old_file(tmp_path)
+    with pytest.raises(ResourceError, match="the new file is in its place"):
+        files.write_text(path, "new")
+    assert path.read_text() == "new"
 
 
 def test_another_error_passes_through_and_keeps_the_old_file(tmp_path):

@@ -2,10 +2,10 @@
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import socket
 import tempfile
@@ -17,8 +17,8 @@ import filelock
 
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
 
-_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
-"""The name of a temporary file of `write_atomically`."""
+_TEMPORARY = ".seq2seq-lab-"
+"""What stands in the name of a temporary file, after the name of the file that it becomes."""
 
 
 def sha256_of(path: Path) -> str:
@@ -36,40 +36,62 @@ def write_atomically(
 ) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk and rename it into place.
 
-    `just_before` is called when only the rename is left. A failure leaves the old file as it was. Raises
-    `ResourceError` when the disk is full or the folder unwritable; the message has `size`, the bytes needed, if known.
+    `just_before` is called when only the rename is left. A failure leaves the old file as it was; what a killed
+    process left half-written in the folder is deleted. Raises `ResourceError` when the disk is full or the folder
+    unwritable; the message has `size`, the bytes needed, if known.
     """
-    temporary = None
+    now_there = "the old file is unchanged"
     try:
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "not a regular file")
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        just_before()
-        temporary.replace(path)
-        sync_folder(path.parent)
+        _delete_left_behind(path.parent)
+        with _temporary_beside(path) as temporary:
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            just_before()
+            temporary.replace(path)
+            now_there = "the new file is in its place, but a power cut may undo that"
+            sync_folder(path.parent)
     except OSError as error:
         free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
         needed = "" if size is None else f"{size:,} bytes needed, "
         raise ResourceError(
-            f"cannot write {path}: {error.strerror or error} ({needed}{free:,} bytes free); the old file is unchanged"
+            f"cannot write {path}: {error.strerror or error} ({needed}{free:,} bytes free); {now_there}"
         ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Delete the temporary files of killed writes in a folder that nobody else is writing to."""
-    for path in folder.glob(".*.tmp"):
-        if _TEMPORARY.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+@contextlib.contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    """Give a new file, locked as long as this process needs it; it is deleted unless it was renamed."""
+    while True:
+        handle, name = tempfile.mkstemp(".tmp", f".{path.name}{_TEMPORARY}", path.parent)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if not Path(name).exists():  # another process saw it before it was locked
+                continue
+            try:
+                yield Path(name)
+            finally:
+                with contextlib.suppress(OSError):
+                    Path(name).unlink(missing_ok=True)
+            return
+        finally:
+            os.close(handle)
+
+
+def _delete_left_behind(folder: Path) -> None:
+    """Delete the temporary files whose process was killed: nobody has them locked."""
+    for path in folder.glob(f".*{_TEMPORARY}????????.tmp"):
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
@@ -175,7 +197,8 @@ def locked(path: Path, advice: str) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a free lock file is no harm; an error here would hide the first
+                path.unlink(missing_ok=True)
 
 
 def append_line(path: Path, content: dict[str, Any], lock: Path) -> None:

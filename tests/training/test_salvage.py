@@ -72,7 +72,7 @@ def test_lost_rows_a_broken_manifest_and_what_a_kill_left_behind(run, resumed):
     lines = table.read_text().splitlines(keepends=True)
     table.write_text("".join(lines[:3]))
     (run / "manifest.json").write_text("{")
-    left = run / "checkpoints" / ".last.ckpt.ab12_xyz.tmp"
+    left = run / "checkpoints" / ".last.ckpt.seq2seq-lab-ab12_xyz.tmp"
     left.write_bytes(b"half")
     other = run / "checkpoints" / ".notes.tmp"
     other.write_text("of somebody else")

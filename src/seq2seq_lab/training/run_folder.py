@@ -16,7 +16,7 @@ from typing import Any
 
 from seq2seq_lab.config.keys import computing
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError, one_line, printable
-from seq2seq_lab.files import locked, remove_temporaries, write_json, write_text
+from seq2seq_lab.files import locked, write_json, write_text
 from seq2seq_lab.stored_text import read_json
 
 PACKAGES = (
@@ -53,8 +53,6 @@ def open_run_folder(config: dict[str, Any]) -> Iterator[Path]:
     with locked(folder / ".lock", "wait for it, or choose another run_dir=PATH"):
         if config["resume"] is None:
             _refuse_a_run_in(folder)  # another process was faster
-        for place in (folder, *(folder / name for name in _FOLDERS)):
-            remove_temporaries(place)
         os.environ[FIRST_PROCESS_FOLDER] = str(folder.resolve())
         try:
             yield folder

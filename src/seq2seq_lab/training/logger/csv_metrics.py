@@ -1,12 +1,14 @@
 """The CSV logger of every run: metrics.csv."""
 
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from seq2seq_lab.errors import ResourceError
 from seq2seq_lab.files import write_text
 
 
@@ -46,14 +48,23 @@ class CsvMetrics(Logger):
         new = [name for name in row if name not in self._columns]
         if new:
             self._add_columns(new)
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            csv.DictWriter(file, self._columns, lineterminator="\n").writerow(row)
+        try:
+            with self.path.open("a", encoding="utf-8", newline="") as file:
+                csv.DictWriter(file, self._columns, lineterminator="\n").writerow(row)
+        except OSError as error:
+            raise ResourceError(
+                f"cannot write {self.path}: {error.strerror or error}; make room, then go on with resume=auto"
+            ) from error
         self.num_rows += 1
 
     @rank_zero_only
     def cut(self, num_rows: int) -> None:
         """Delete all but the first rows: a resumed run writes the later ones again."""
         rows = self._read()[:num_rows]
+        if len(rows) < num_rows:  # a power cut may take what was not flushed to disk
+            sys.stderr.write(
+                f"warning: {self.path} has {len(rows)} of the {num_rows} rows that the checkpoint counts\n"
+            )
         self.num_rows = len(rows)
         if self._columns:
             self._write(rows)
@@ -65,12 +76,14 @@ class CsvMetrics(Logger):
         self._write(rows)
 
     def _read(self) -> list[dict[str, str]]:
+        """Return the rows and take their columns; a last row without its line end was cut off, and is left out."""
         if not self.path.exists():
             return []
         with self.path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            self._columns = list(reader.fieldnames or [])
+            whole = file.read().rpartition("\n")[0]
+        reader = csv.DictReader(whole.split("\n"))
+        rows = list(reader)
+        self._columns = list(reader.fieldnames or [])
         return rows
 
     def _write(self, rows: list[dict[str, str]]) -> None:

@@ -1,0 +1,1 @@
+"""The fault battery: real processes that are really killed, full disks, damaged and hostile files. See run.py."""
