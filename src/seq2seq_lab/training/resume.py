@@ -135,12 +135,7 @@ class ResumeState(pl.Callback):
         pl_module.restore_progress(self._loaded["processes"][trainer.global_rank]["progress"])
         trainer.callback_metrics.update(self._loaded["metrics"])
         for name, log in _logs_with_rows(trainer).items():
-            rows = self._loaded["rows"].get(name, 0)
-            log.cut(rows)
-            if log.num_rows < rows and trainer.is_global_zero:
-                sys.stderr.write(
-                    f"lost: {rows - log.num_rows} of the {rows} rows that {log.path.name} had; the run goes on\n"
-                )
+            log.cut(self._loaded["rows"].get(name, 0))
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         """Restore the generators where they were saved: just before a step."""

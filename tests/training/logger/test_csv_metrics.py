@@ -24,7 +24,7 @@ def test_rows_that_the_checkpoint_counts_and_the_file_has_not_are_not_lost_in_si
     resumed.cut(1)
     assert capsys.readouterr().err == ""
     resumed.cut(3)
-    assert "has 1 of the 3 rows" in capsys.readouterr().err
+    assert "2 of the 3 rows that metrics.csv had" in capsys.readouterr().err
 
 
 def test_a_row_that_was_cut_off_is_left_out_and_the_next_one_is_whole(tmp_path):

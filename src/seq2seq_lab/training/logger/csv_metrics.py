@@ -63,7 +63,7 @@ class CsvMetrics(Logger):
         rows = self._read()[:num_rows]
         if len(rows) < num_rows:  # a power cut may take what was not flushed to disk
             sys.stderr.write(
-                f"warning: {self.path} has {len(rows)} of the {num_rows} rows that the checkpoint counts\n"
+                f"lost: {num_rows - len(rows)} of the {num_rows} rows that {self.path.name} had; the run goes on\n"
             )
         self.num_rows = len(rows)
         if self._columns:
