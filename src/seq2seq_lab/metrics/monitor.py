@@ -2,8 +2,12 @@
 
 import difflib
 import re
+from typing import Literal
 
-from seq2seq_lab.metrics.table import METRICS
+from seq2seq_lab.metrics.table import METRICS, lower_is_better
+
+TIE_BREAKER = "val/loss"
+"""The number that decides between checkpoints whose monitored number is equal."""
 
 _LENGTH_QUARTERS = tuple(f"exact_match_length_q{i}" for i in range(1, 5))
 _OF_TRAINING = ("loss", "gradient_norm", "tokens_per_second")
@@ -34,3 +38,16 @@ def check_monitor(name: str) -> None:
     guess = f"did you mean {near[0]}?" if near else "use val/bleu or val/loss"
     shown = name if len(name) <= 60 else f"{name[:57]}..."
     raise ValueError(f"monitor={shown}: no validation measures this; {guess}")
+
+
+def mode_of(monitor: str, mode: str | None = None) -> Literal["min", "max"]:
+    """Return which of two values of a monitored number is the better one.
+
+    Raises `ValueError` for an unknown number, and if `mode` says the opposite.
+    """
+    check_monitor(monitor)
+    right: Literal["min", "max"] = "min" if lower_is_better(monitor) else "max"
+    if mode not in (None, right):
+        less = "less" if right == "min" else "more"
+        raise ValueError(f"mode={mode}: of {monitor} {less} is better; leave mode out (null)")
+    return right

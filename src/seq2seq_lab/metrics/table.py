@@ -4,8 +4,6 @@ result.json, metrics.csv, the printed summary, the epoch's line, bootstrap inter
 scripts/rederive.py follow from the rows; a new metric is one row and its function.
 """
 
-from typing import Literal
-
 from seq2seq_lab.metrics.accuracy import exact_matches
 from seq2seq_lab.metrics.bleu import (
     bleu_of_sums,
@@ -32,19 +30,3 @@ def lower_is_better(name: str) -> bool:
     """Return the direction of a metric named `<split>/<metric>`, or without the split."""
     metric = name.rpartition("/")[2]
     return METRICS[metric].lower_is_better if metric in METRICS else metric.startswith(_LOSSES)
-
-
-TIE_BREAKER = "val/loss"
-"""The number that decides between checkpoints whose monitored metric is equal."""
-
-
-def mode_of(monitor: str, mode: str | None = None) -> Literal["min", "max"]:
-    """Return which of two values of a monitored number is the better one.
-
-    Raises `ValueError` if `mode` says the opposite.
-    """
-    right: Literal["min", "max"] = "min" if lower_is_better(monitor) else "max"
-    if mode not in (None, right):
-        less = "less" if right == "min" else "more"
-        raise ValueError(f"mode={mode}: of {monitor} {less} is better; leave mode out (null)")
-    return right

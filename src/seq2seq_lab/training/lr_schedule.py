@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from seq2seq_lab.metrics.table import mode_of
+from seq2seq_lab.metrics.monitor import mode_of
 from seq2seq_lab.training.decay import linear_decay
 
 
@@ -79,13 +79,17 @@ class Plateau:
             raise ValueError(f"factor={factor}: must be in (0, 1)")
         if patience < 0:
             raise ValueError(f"patience={patience}: must be >= 0")
-        self.factor, self.patience, self.monitor = factor, patience, monitor
+        self.factor, self.patience, self.monitor, self.mode = (
+            factor,
+            patience,
+            monitor,
+            mode_of(monitor),
+        )
 
     def attach(self, optimizer: Optimizer) -> dict[str, Any]:
         """Return Lightning's schedule entry."""
-        mode = mode_of(self.monitor)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, mode=mode, factor=self.factor, patience=self.patience
+            optimizer, mode=self.mode, factor=self.factor, patience=self.patience
         )
         return {
             "scheduler": schedule,

@@ -115,7 +115,7 @@ def test_scores_that_fall_stop_training(tmp_path):
     )
 
 
-@pytest.mark.parametrize("monitor", ["val/loss", "val/perplexity", "test/exposure_bias"])
+@pytest.mark.parametrize("monitor", ["val/loss", "val/perplexity", "val/exposure_bias"])
 @pytest.mark.parametrize("make", [EarlyStopping, Checkpoint])
 def test_the_mode_follows_from_the_metric_and_its_opposite_is_refused(make, monitor):
     assert make(monitor).mode == make(monitor, "min").mode == "min"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.errors import NotFiniteError, UserError, one_line
 from seq2seq_lab.inference.checkpoint_file import verify_checkpoint
-from seq2seq_lab.metrics.table import TIE_BREAKER, mode_of
+from seq2seq_lab.metrics.monitor import TIE_BREAKER, mode_of
 
 
 class Checkpoint(ModelCheckpoint):

@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks.early_stopping import EarlyStopping as Lightnin
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch import Tensor
 
-from seq2seq_lab.metrics.table import TIE_BREAKER, mode_of
+from seq2seq_lab.metrics.monitor import TIE_BREAKER, mode_of
 
 
 class EarlyStopping(LightningEarlyStopping):
