@@ -43,7 +43,8 @@ def find_problems(
         trial.value("", plain)
     model = trial.built.get("model")
     if isinstance(model, torch.nn.Module) and not (found or trial.problems):
-        check_memory(model)
+        on_gpu = torch.cuda.is_available()  # then only the weights pass through this memory
+        check_memory(model, copies=1 if on_gpu else 4)
     return found + trial.problems
 
 

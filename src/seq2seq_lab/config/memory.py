@@ -29,7 +29,7 @@ def available_bytes() -> int:
 
 
 def check_memory(model: Any, limit: int | None = None, *, copies: int = _COPIES) -> None:
-    """Raise `ResourceError` if the weights of a model, built on the meta device, need more than the memory that is left.
+    """Raise `ResourceError` if the weights of a model, built on the meta device, need more memory than there is.
 
     `copies` is how often training holds them; 1 where nothing is trained. `limit` replaces what this machine has.
     """

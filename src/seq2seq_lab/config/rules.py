@@ -103,7 +103,10 @@ _CALLBACKS = (
 _TRAINER = "pytorch_lightning.Trainer"
 _LOGGERS = "CSVLogger TensorBoardLogger WandbLogger"
 
-_COUNTS = ["num_train", "num_val", "num_test", "num_pairs", "max_length", "test_max_length", "max_value", "dim", "embedding_dim"]
+_COUNTS = (
+    "num_train", "num_val", "num_test", "num_pairs", "max_length", "test_max_length", "max_value", "dim",
+    "embedding_dim",
+)  # fmt: skip
 _SMALL_COUNTS = ["num_layers", "beam_size", "n_best", "num_groups", "passes", "num_workers"]
 
 RULES = Rules(
@@ -172,6 +175,10 @@ RULES = Rules(
         f"{_TRAINER}.max_steps": (-1, inf),
         f"{_TRAINER}.num_sanity_val_steps": (-1, inf),
         f"{_TRAINER}.devices": (-1, 1024),
+        f"{_TRAINER}.val_check_interval": (1e-9, inf),
+        f"{_TRAINER}.limit_train_batches": (1e-9, inf),
+        f"{_TRAINER}.limit_val_batches": (1e-9, inf),
+        f"{_TRAINER}.limit_test_batches": (1e-9, inf),
         # more would compute, allocate or write for ever
         **dict.fromkeys((f"*.{name}" for name in _COUNTS), (-inf, 10_000_000)),
         **dict.fromkeys((f"*.{name}" for name in _SMALL_COUNTS), (-inf, 1000)),

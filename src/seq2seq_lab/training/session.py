@@ -133,7 +133,7 @@ def fit(
 
 
 def _is_lightnings(error: Exception) -> bool:
-    """Tell whether Lightning itself raised the error: a setting of the trainer that it refuses once it sees the data."""
+    """Tell whether Lightning itself raised the error: a setting that it refuses once it sees the data."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
