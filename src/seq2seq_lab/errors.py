@@ -106,13 +106,20 @@ def print_traceback(error: BaseException) -> None:
     print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # noqa: T201
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error of Python, torch or CUDA says that memory ran out."""
+    text = str(error).lower()
+    is_refused = "can't allocate memory" in text or "out of memory" in text
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_refused)
+
+
 def report(error: BaseException, *, with_traceback: bool = False) -> int:
     """Print the error by the contract and return its exit code."""
     if isinstance(error, UserError | StoppedError):
         code, message = error.exit_code, f"error: {one_line(error)}"
     elif isinstance(error, KeyboardInterrupt):
         code, message = 130, "interrupted"
-    elif isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    elif is_out_of_memory(error):
         code, message = 5, f"error: out of memory; lower the batch size ({one_line(error)})"
     elif isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         code, message = 5, f"error: {one_line(error)}"

@@ -6,6 +6,7 @@ process, in a folder of its own, with limits on time and memory; `carry_out` run
 
 import contextlib
 import gc
+import importlib
 import os
 import random
 import resource
@@ -19,7 +20,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from seq2seq_lab.config.compose import compose, conf_dir
+import seq2seq_lab
+from seq2seq_lab.config.check import check
+from seq2seq_lab.config.compose import compose, compose_config, conf_dir
 from seq2seq_lab.config.keys import leaves, walk
 from seq2seq_lab.config.launch import launch
 
@@ -30,18 +33,21 @@ BASE = (
     "training.trainer.accelerator=cpu", "torch_threads=1", "training.callback.exposure_bias.num_pairs=4",
 )  # fmt: skip
 CODES = (0, 2, 3, 4, 5, 6, 7, 8)
+_PACKAGE = Path(seq2seq_lab.__file__ or "").parent
 SECONDS, BYTES = 60, 3 << 30
 VALUES = (
     "null", "true", "false", "0", "-1", "1", "2", "3", "0.0", "1.0", "0.5", "-0.5", "1e-320", "1e20", "1e308", "inf",
     "-inf", "nan", "999999999999", "-999999999999", "1000000", "99999999999999999999999", "''", "' '", "abc", "'1'",
     "[]", "[1]", "[null]", "[[[]]]", "{}", "{a:1}", "{_target_:os.system}", "???", "'???'", "'é 中 \u202e'", "'\x07'",
-    "'\x1b[31m'", "'a\nb'", "'\"'", "'it\\'s'", "'%s%d{}'", "'../../evil'", "../../evil", "'/'", "'x/../../evil'", "'~'",
+    "'\x1b[31m'", "'a\nb'", "'\"'", "'it\\'s'", "'%s%d{}'", "'../../evil'", "../../evil", "'/'", "'x/../../evil'",
+    "'~'",
     "${seed}", "${model.dim}", "${nothing}", "${model}", "${training.trainer}", "${oc.env:HOME}", "${now:%Y}",
-    "'${'", "${hydra:job.name}", "yes", "1_0", "0x10", "1e3", "auto", "max", "min", "val/bleu", "val/blue", "cpu", "gpu",
-    "'a,b'", "a,b", "range(1,3)", "choice(1,2)", "str(1)", "int(x)", "-0", "+1", "1:30", "2026-01-01",
+    "'${'", "${hydra:job.name}", "yes", "1_0", "0x10", "1e3", "auto", "max", "min", "val/bleu", "val/blue", "cpu",
+    "gpu", "'a,b'", "a,b", "range(1,3)", "choice(1,2)", "str(1)", "int(x)", "-0", "+1", "1:30", "2026-01-01",
 )  # fmt: skip
 TARGETS = (
-    "seq2seq_lab.model.cell.GRU", "seq2seq_lab.data.tokenizer.word.Word", "seq2seq_lab.decoding.greedy.Greedy",
+    "seq2seq_lab.model.cell.GruCell", "seq2seq_lab.data.tokenizer.word.WordTokenizer",
+    "seq2seq_lab.decoding.greedy.Greedy",
     "seq2seq_lab.training.loss.TokenCrossEntropy", "seq2seq_lab.data.synthetic.Copy", "torch.optim.Adam",
     "pytorch_lightning.Trainer", "pytorch_lightning.callbacks.EarlyStopping", "builtins.open", "os.system",
 )  # fmt: skip
@@ -91,7 +97,9 @@ def _keys() -> tuple[tuple[str, Any], ...]:
 
 @cache
 def _nodes() -> tuple[str, ...]:
-    return tuple(p for p, item in walk(compose(list(BASE))) if isinstance(item, dict) and "_target_" in item)
+    return tuple(
+        p for p, item in walk(compose(list(BASE))) if isinstance(item, dict) and "_target_" in item
+    )
 
 
 @cache
@@ -164,7 +172,8 @@ def _edited_text(text: str, rng: random.Random) -> str:
     key, colon, _ = line.partition(":")
     new = rng.choice([
         [_edited(line, rng)], [], [f"{key}{colon} {rng.choice(VALUES)}"], [" " + line], [line[1:]], ["\t" + line],
-        [line, line], [line + " ]"], [line + ": x"], [_edited(key, rng) + line[len(key) :]], [f"{key}{colon}", f"  {line}"],
+        [line, line], [line + " ]"], [line + ": x"], [_edited(key, rng) + line[len(key) :]],
+        [f"{key}{colon}", f"  {line}"],
     ])  # fmt: skip
     return "\n".join([*lines[:i], *new, *lines[i + 1 :], ""])
 
@@ -179,10 +188,12 @@ def warm() -> None:
     """Import and read once what every child needs; call it before any tensor is computed."""
     import torch
 
-    from seq2seq_lab.training import session  # noqa: F401
-
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        name = ".".join(file.relative_to(_PACKAGE.parent).with_suffix("").parts)
+        importlib.import_module(name.removesuffix(".__init__"))
     torch.set_num_threads(1)
-    compose(list(BASE))
+    check(compose_config(list(BASE)), with_lightning=True)
+    _main()
     gc.freeze()
 
 
@@ -232,7 +243,8 @@ class _Child:
             with self.err.open("wb") as err, self.err.with_suffix(".out").open("wb") as out:
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
-            sys.stdout, sys.stderr = (open(fd, "w", encoding="utf-8", closefd=False) for fd in (1, 2))  # noqa: SIM115
+            sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+            sys.stderr = os.fdopen(2, "w", encoding="utf-8")
             os.chdir(self.work)
             os.setsid()
             own = resource.getpagesize() * int(Path("/proc/self/statm").read_text().split()[0])
@@ -256,11 +268,19 @@ class _Child:
         """Return what the process left, and remove its folder."""
         seconds = time.monotonic() - self.started
         text = self.err.read_text(encoding="utf-8", errors="replace")
-        chosen = [o.partition("=")[2].strip("'") for o in self.overrides if "_dir=" in o or o.startswith("resume=")]
-        roots = [(self.work / place).resolve() for place in ("outputs", *chosen) if "\n" not in place]
+        chosen = [
+            o.partition("=")[2].strip("'")
+            for o in self.overrides
+            if "_dir=" in o or o.startswith("resume=")
+        ]
+        roots = [
+            (self.work / place).resolve() for place in ("outputs", *chosen) if "\n" not in place
+        ]
         new = [p for p in self.folder.rglob("*") if p not in self.before and p.is_file()]
         outside = tuple(
-            str(p.relative_to(self.folder)) for p in new if not any(p.resolve().is_relative_to(r) for r in roots)
+            str(p.relative_to(self.folder))
+            for p in new
+            if not any(p.resolve().is_relative_to(r) for r in roots)
         )
         shutil.rmtree(self.folder, ignore_errors=True)
         code = os.waitstatus_to_exitcode(self.status)
@@ -272,5 +292,3 @@ def _main() -> Callable[..., Any]:
     from support.small_runs import load_script
 
     return load_script("train.py").main
-
-

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seq2seq_lab.config.keys import MISSING, is_node
+from seq2seq_lab.config.kind import can_be_called, is_kind
 from seq2seq_lab.config.signature import Argument, definition
 
 _LISTS = ("list", "Sequence", "Iterable", "tuple")
@@ -59,8 +60,8 @@ def fits(value: Any, expr: ast.expr | None, module: str) -> bool:
 
 def _fits_name(value: Any, name: str, module: str) -> bool:
     match definition(module, name):
-        case (_, ast.ClassDef()):
-            return is_node(value)
+        case (place, ast.ClassDef() as kind):
+            return is_node(value) and _is_of(value, place, kind)
         case (place, ast.Name() | ast.Subscript() | ast.BinOp() as alias):
             return fits(value, alias, place)
     return True
@@ -80,7 +81,26 @@ def _fits_subscript(value: Any, name: str, options: list[ast.expr], module: str)
         return isinstance(value, list) and all(fits(v, options[0], module) for v in value)
     if name == "dict":
         return _SIMPLE[name](value) and all(fits(v, options[1], module) for v in value.values())
+    if name == "Callable" and is_node(value) and _is_known(value["_target_"]):
+        if value.get("_partial_") is not True:
+            count = len(options[0].elts) if isinstance(options[0], ast.List) else None
+            return can_be_called(value["_target_"], count)
+        made = definition(module, options[-1].id) if isinstance(options[-1], ast.Name) else None
+        if made is not None and isinstance(made[1], ast.ClassDef):
+            return is_kind(value["_target_"], made[0], made[1])
     return is_node(value)  # Callable[...] or a generic class
+
+
+def _is_known(target: object) -> bool:
+    return isinstance(target, str) and definition(*target.rpartition(".")[::2]) is not None
+
+
+def _is_of(node: dict, place: str, kind: ast.ClassDef) -> bool:
+    """Tell whether the node builds an object of a kind; what is no target of ours is told where targets are checked."""
+    target = node["_target_"]
+    if not _is_known(target):
+        return True
+    return node.get("_partial_") is not True and is_kind(target, place, kind)
 
 
 def show(value: Any) -> str:

@@ -14,6 +14,7 @@ from seq2seq_lab.config.annotation import fits
 from seq2seq_lab.config.build import target_class
 from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.keys import MISSING, is_below, is_node, items, join
+from seq2seq_lab.config.memory import check_memory
 from seq2seq_lab.config.problems import Problem
 from seq2seq_lab.config.rules import Rules
 from seq2seq_lab.config.signature import Signature, signature_of
@@ -40,6 +41,10 @@ def find_problems(
     with warnings.catch_warnings(), fork, torch.device("meta"), without_normal_draws():
         warnings.simplefilter("ignore")
         trial.value("", plain)
+    model = trial.built.get("model")
+    if isinstance(model, torch.nn.Module) and not (found or trial.problems):
+        on_gpu = torch.cuda.is_available()  # then only the weights pass through this memory
+        check_memory(model, copies=1 if on_gpu else 4)
     return found + trial.problems
 
 

@@ -197,8 +197,7 @@ class _Overrides:
 
     def refuse_settings(self, cfg: Any) -> None:
         """Report what Hydra's own settings would run or write: they act first."""
-        settings = OmegaConf.to_container(cfg.hydra, resolve=False)
-        assert isinstance(settings, dict)
+        settings: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
         found = setting_problems(settings, self.session.primary())
         self.problems += [problem for problem in found if problem not in self.problems]
 

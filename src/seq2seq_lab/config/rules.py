@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from seq2seq_lab.config.annotation import is_number, show
+from seq2seq_lab.config.kind import names
 from seq2seq_lab.config.problems import Problem, closest
 from seq2seq_lab.config.signature import public_classes, source_file
 from seq2seq_lab.errors import one_line
@@ -24,8 +25,10 @@ class Rules:
     `targets`: exact dotted names of other libraries' classes. `slow`: how the targets begin whose import takes seconds.
     `namespaces`: {path: {child: type}} of nodes without `_target_`; a type is NODE, OPTIONAL_NODE, NAMESPACE or an
     annotation such as `int | None`; a namespace that is None is open: any child that is a node or null.
-    `ranges`: {root key or target.argument: (lowest, highest)} where no constructor of ours says so. `needs`: pairs of
-    keys, the second must be true where the first is, with the reason.
+    `ranges`: {root key, target.argument or *.argument: (lowest, highest)} where no constructor of ours says so.
+    `unsupported`: {target.argument: (the values that are supported, what to do instead)}. `needs`: pairs of
+    keys, the second must be true where the first is, with the reason. `kinds`: {path: the class that the node there
+    must be or derive from, or modules ending in a dot that must define it}.
     """
 
     modules: tuple[str, ...]
@@ -34,12 +37,39 @@ class Rules:
     slow: tuple[str, ...] = ()
     ranges: Mapping[str, tuple[int | float, int | float]] = field(default_factory=dict)
     needs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, tuple[tuple[Any, ...], str]] = field(default_factory=dict)
+
+    def support_problem(self, name: str, value: Any) -> str | None:
+        """Return what to do instead of giving an argument a value that training does not support, or None."""
+        allowed, advice = self.unsupported.get(name, ((value,), ""))
+        is_allowed = any(type(value) is type(one) and value == one for one in allowed)
+        return None if is_allowed else f"{show(value)} is not supported; {advice}"
+
+    def kind_problem(self, path: str, target: str) -> str | None:
+        """Return why a class cannot stand at this path of a namespace, or None."""
+        kind = self.kinds.get(path) or self.kinds.get(path.rpartition(".")[0] + ".*")
+        if kind is None or self.target_problem(target) is not None:
+            return None
+        module, _, name = target.rpartition(".")
+        if f"{module}." in kind.split() or kind in names(target):
+            return None
+        what = f"a class of {kind.split()[0].rstrip('.')}" if kind.endswith(".") else f"a {kind}"
+        return f"expected {what}, got {name}; choose an option of {path.replace('.', '/')}"
 
     def range_problem(self, name: str, value: Any) -> str | None:
         """Return why a number is outside the range declared for this name, or None."""
-        low, high = self.ranges.get(name, (-inf, inf))
-        if not is_number(value) or low <= value <= high:
+        if not is_number(value):
             return None
+        if not -inf < value < inf:
+            return f"{value} is not a finite number; give one"
+        low, high = self.ranges.get(name) or self.ranges.get(
+            f"*.{name.rpartition('.')[2]}", (-inf, inf)
+        )
+        if low <= value <= high:
+            return None
+        if low == -inf:
+            return f"{value} is out of range: must be <= {high:,.0f}"
         bounds = f">= {low:g}" if high == inf else f"from {low:g} to {high:,.0f}"
         return f"{value} is out of range: must be {bounds}"
 
@@ -71,7 +101,12 @@ _CALLBACKS = (
     "TQDMProgressBar"
 )
 _TRAINER = "pytorch_lightning.Trainer"
-_LOGGERS = "CSVLogger TensorBoardLogger WandbLogger"
+
+_COUNTS = (
+    "num_train", "num_val", "num_test", "num_pairs", "max_length", "test_max_length", "max_value", "dim",
+    "embedding_dim",
+)  # fmt: skip
+_SMALL_COUNTS = ["num_layers", "beam_size", "n_best", "num_groups", "passes", "num_workers"]
 
 RULES = Rules(
     # Every public class of these modules of ours may be a target.
@@ -90,7 +125,6 @@ RULES = Rules(
         [f"torch.optim.{name}" for name in _OPTIMIZERS.split()]
         + [f"torch.optim.lr_scheduler.{name}" for name in _SCHEDULES.split()]
         + [f"pytorch_lightning.callbacks.{name}" for name in _CALLBACKS.split()]
-        + [f"pytorch_lightning.loggers.{name}" for name in _LOGGERS.split()]
         + [_TRAINER]
     ),
     # The keys of the nodes that have no `_target_`, with their types.
@@ -138,6 +172,51 @@ RULES = Rules(
         f"{_TRAINER}.max_epochs": (-1, inf),
         f"{_TRAINER}.max_steps": (-1, inf),
         f"{_TRAINER}.num_sanity_val_steps": (-1, inf),
+        f"{_TRAINER}.devices": (-1, 1024),
+        f"{_TRAINER}.val_check_interval": (1e-9, inf),
+        f"{_TRAINER}.limit_train_batches": (1e-9, inf),
+        f"{_TRAINER}.limit_val_batches": (1e-9, inf),
+        f"{_TRAINER}.limit_test_batches": (1e-9, inf),
+        # more would compute, allocate or write for ever
+        **dict.fromkeys((f"*.{name}" for name in _COUNTS), (-inf, 10_000_000)),
+        **dict.fromkeys((f"*.{name}" for name in _SMALL_COUNTS), (-inf, 1000)),
+    },
+    # What Lightning takes and training here does not support: (what is supported, what to do instead).
+    unsupported={
+        f"{_TRAINER}.fast_dev_run": ((False,), "use debug=tiny"),
+        f"{_TRAINER}.barebones": ((False,), "leave it out"),
+        f"{_TRAINER}.overfit_batches": ((0, 0.0), "use debug=overfit"),
+        f"{_TRAINER}.enable_checkpointing": ((None, True), "use training.callback.checkpoint=null"),
+        f"{_TRAINER}.enable_progress_bar": ((None, True), "use training.callback.progress=null"),
+        f"{_TRAINER}.use_distributed_sampler": (
+            (False,),
+            "the batches are shared out already; leave it false",
+        ),
+        f"{_TRAINER}.gradient_clip_algorithm": (
+            (None, "norm"),
+            "gradients are clipped by their norm; leave it out",
+        ),
+        f"{_TRAINER}.callbacks": ((None,), "use +training/callback=NAME"),
+        f"{_TRAINER}.logger": ((None,), "use training/logger=NAME"),
+        f"{_TRAINER}.plugins": ((None,), "leave it out"),
+        f"{_TRAINER}.default_root_dir": ((None,), "use run_dir=PATH"),
+        f"{_TRAINER}.profiler": ((None, "simple"), "profile with a tool outside, or use simple"),
+        f"{_TRAINER}.num_nodes": ((1,), "one machine trains a run; start more runs as a sweep"),
+    },
+    # What the nodes outside constructors must be.
+    kinds={
+        "model": "EncoderDecoder",
+        "data": "Seq2SeqDataModule",
+        "decoding": "SearchSettings",
+        "training.loss": "seq2seq_lab.training.loss.",
+        "training.optimizer": "torch.optim.",
+        "training.lr_schedule": "seq2seq_lab.training.lr_schedule.",
+        "training.scheduled_sampling": (
+            "seq2seq_lab.training.scheduled_sampling.sequential. seq2seq_lab.training.scheduled_sampling.parallel."
+        ),
+        "training.logger": "Logger",
+        "training.trainer": "Trainer",
+        "training.callback.*": "Callback",
     },
     # {(key, other key that must be true with it): the reason}.
     needs={

@@ -100,6 +100,11 @@ class _Structure:
             is_left_out = value is None and kind == OPTIONAL_NODE
             if not (is_node(value) or is_left_out or value == MISSING):
                 self.add(path, f"expected a node with _target_, got {show(value)}")
+            wrong = (
+                self.rules.kind_problem(path, str(value["_target_"])) if is_node(value) else None
+            )
+            if wrong:
+                self.add(path, wrong)
             return
         text = mismatch(value, Argument(ast.Constant(kind)), "builtins")
         text = text or self.rules.range_problem(path, value)
@@ -130,8 +135,11 @@ class _Structure:
         for key, value in node.items():
             here = join(path, key)
             if key in signature.arguments:
-                text = mismatch(value, signature.arguments[key], signature.module)
+                text = None  # what may not be built at all is told at its own place
+                if not (is_node(value) and self.rules.target_problem(value["_target_"])):
+                    text = mismatch(value, signature.arguments[key], signature.module)
                 text = text or self.rules.range_problem(f"{target}.{key}", value)
+                text = text or self.rules.support_problem(f"{target}.{key}", value)
                 origin = self.tree.origin(here)
                 if text and all(p.path != origin for p in self.problems):  # once for all who refer
                     self.add(origin, text)

@@ -13,8 +13,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.errors import ConfigError, ResourceError, is_out_of_memory, one_line
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
@@ -123,9 +124,12 @@ def fit(
     trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[assignment,method-assign]
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume_from)
+    except (ValueError, MisconfigurationException) as error:
+        if not _is_lightnings(error):
+            raise
+        raise ConfigError(f"training.trainer: {one_line(error)}") from error
     except (MemoryError, RuntimeError) as error:
-        text = str(error).lower()
-        if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
+        if is_out_of_memory(error):
             pairs = data.encoded["train"]
             source, target = int(pairs.source_lengths.max()), int(pairs.target_lengths.max())
             raise ResourceError(
@@ -133,6 +137,16 @@ def fit(
                 "data.batching.batch_size (or max_tokens) or data.length_filter.max_source_tokens"
             ) from error
         raise
+
+
+def _is_lightnings(error: Exception) -> bool:
+    """Tell whether Lightning itself raised the error: a setting that it refuses once it sees the data."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith(
+        "pytorch_lightning."
+    )
 
 
 def evaluate_best(

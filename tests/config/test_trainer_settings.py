@@ -1,0 +1,49 @@
+"""Numbers without end and settings of Lightning that training does not support are told with what to do instead."""
+
+import pytest
+
+from seq2seq_lab.config.rules import RULES
+
+TRAINER = "pytorch_lightning.Trainer"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        (f"{TRAINER}.fast_dev_run", True, "use debug=tiny"),
+        (f"{TRAINER}.overfit_batches", 1, "use debug=overfit"),
+        (f"{TRAINER}.gradient_clip_algorithm", "value", "clipped by their norm"),
+        (f"{TRAINER}.enable_checkpointing", False, "training.callback.checkpoint=null"),
+        (f"{TRAINER}.logger", True, "use training/logger=NAME"),
+        (f"{TRAINER}.use_distributed_sampler", True, "leave it false"),
+        (f"{TRAINER}.default_root_dir", "x", "use run_dir=PATH"),
+    ],
+)
+def test_what_training_does_not_support_is_refused(name, value, says):
+    text = RULES.support_problem(name, value)
+    assert text is not None
+    assert says in text
+
+
+def test_what_the_configs_say_is_supported():
+    for name, value in (
+        ("fast_dev_run", False),
+        ("use_distributed_sampler", False),
+        ("max_epochs", 3),
+    ):
+        assert RULES.support_problem(f"{TRAINER}.{name}", value) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("torch.optim.Adam.lr", float("nan")),
+        ("torch.optim.Adam.lr", float("inf")),
+        ("seq2seq_lab.model.recurrent_encoder.RecurrentEncoder.num_layers", 10**6),
+        ("seq2seq_lab.decoding.beam.Beam.beam_size", 10**6),
+        ("seq2seq_lab.data.synthetic.Copy.num_train", 10**12),
+    ],
+)
+def test_numbers_without_end_are_out_of_range(name, value):
+    assert RULES.range_problem(name, value) is not None
+    assert RULES.range_problem(name, 2) is None
