@@ -161,7 +161,7 @@ def studies(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], obje
     for launcher in LAUNCHERS:
         yield (
             f"processes killed, {launcher}",
-            lambda f, a, n=launcher: workers_are_killed(n, scale.pick(9, 2, 0), scale.seed, f, a),
+            lambda f, a, n=launcher: workers_are_killed(n, scale.pick(9, 1 + (n == "local"), 0), scale.seed, f, a),
         )
 
 
