@@ -64,7 +64,7 @@ def searched(kind: str, seed: int, count: int, folder: Path, attempts: Attempts)
 def inputs(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], object]]]:
     """Blocks of the tables, and of the searches by seed."""
     named = [("config", name) for name in CONFIGS] + [("data", name) for name in DATA]
-    chosen = scale.thin(named, 40, 2)
+    chosen = scale.thin(named, 40, 1)
     size = 10
     for begin in range(0, len(chosen), size):
         yield (

@@ -144,15 +144,15 @@ def workers_are_killed(
 @row("studies")
 def studies(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], object]]]:
     """Kills and errors at the writes of the command; kills of workers."""
-    parts = scale.pick(4, 1, 1)
+    if scale.size == "slice":
+        return
+    parts = scale.pick(4, 1, 0)
     for part in range(parts):
-        count = scale.pick(40, 8, 1)
+        count = scale.pick(40, 8, 0)
         yield (
             f"killed at a write, part {part + 1}",
             lambda f, a, p=part: at_each_write(count, p / parts, None, f, a),
         )
-    if scale.size == "slice":
-        return
     for code in (errno.ENOSPC, errno.EIO, errno.EACCES)[: scale.pick(3, 1, 0)]:
         yield (
             f"{errno.errorcode[code]} at a write",
