@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train test check slow mutation doctor coverage clean
+.PHONY: train test check slow faults mutation doctor coverage clean
 
 train: .venv/ready
 	$(BIN)/python train.py model=lstm_attn $(ARGS)
@@ -23,6 +23,10 @@ check: .venv/ready-dev
 
 slow: .venv/ready-dev
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# kills, signals, full disks, damaged and hostile files against real processes: about an hour; FAST=1: under 15 minutes
+faults: .venv/ready-dev
+	$(BIN)/python tests/faults/run.py $(if $(FAST),--fast) $(ARGS)
 
 # plants every bug of tests/mutations.toml in a copy of the checkout: each must be caught
 mutation: .venv/ready-dev

@@ -201,10 +201,14 @@ def damaged(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], obje
     """Every kind of damage beside every kind of checksum file."""
     each = scale.pick(20, 8, 4)
     pairs = [(name, sidecar) for sidecar in SIDECARS for name in DAMAGES]
-    for name, sidecar in scale.thin(pairs, len(pairs), 3):
+    if scale.size == "slice":
+        pairs = [("flipped bits", "right"), ("block of another", "right")]
+    for name, sidecar in pairs:
         yield (
             f"{name}, checksum file {sidecar}",
             lambda f, a, n=name, s=sidecar: damage_many(n, s, each, scale.seed, f, a),
         )
+    if scale.size == "slice":
+        return
     yield "beside a good one", lambda f, a: damaged_neighbour(each, scale.seed, f, a)
     yield "export", lambda f, a: damage_export(2 * each, scale.seed, f, a)

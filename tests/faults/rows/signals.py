@@ -132,7 +132,8 @@ def while_importing(folder: Path, attempts: Attempts) -> None:
 def signals(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], object]]]:
     """Each signal in each phase, and two signals in each."""
     numbers = list(SIGNALS)
-    for index, phase in enumerate(scale.thin(list(PHASES), len(PHASES), 1)):
+    phases = ["mid epoch"] if scale.size == "slice" else list(PHASES)
+    for index, phase in enumerate(phases):
         chosen = numbers if scale.size == "full" else [numbers[index % 3]]
         yield phase, lambda f, a, p=phase, n=chosen: signalled(p, n, f, a)
     if scale.size != "slice":

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from faults.child import Child, start
 from faults.disk import Strike, deadly, failing
+from faults import study_run
 from faults.row import Attempts, Scale, SkippedError, row
+from faults.study_run import drawn_run
 from faults.training_runs import ended_well
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.matrix import Study
@@ -21,6 +23,7 @@ from support.small_studies import children, kill, nothing_done_was_run_again
 small_studies.conf()  # once, for all processes
 
 SWEEP = ("-m", "study=small", "model.dim=16,32", "seed=1,2")
+SCRIPT = str(Path(study_run.__file__))
 PLACE = Path("outputs") / "studies" / "small"
 LAUNCHERS = {
     "serial": (),
@@ -45,7 +48,7 @@ def run_study(folder: Path, *, before: Callable[[], object] = lambda: None) -> C
     """Start the command in a fork, its runs one after the other."""
     def act() -> int:
         before()
-        return small_studies.launch(*SWEEP)
+        return small_studies.launch(*SWEEP, main=drawn_run)
 
     return start(act, folder)
 
@@ -64,7 +67,7 @@ def undisturbed(folder: Path) -> tuple[dict[str, str], int]:
 
     def counted() -> int:
         strike = Strike(0, lambda _: None, str(PLACE)).install()
-        code = small_studies.launch(*SWEEP)
+        code = small_studies.launch(*SWEEP, main=drawn_run)
         strike.is_on = False
         Path("writes.json").write_text(json.dumps(strike.count))
         return code
@@ -104,7 +107,7 @@ def at_each_write(
 def _start_process(folder: Path, launcher: str, seconds: str) -> object:
     folder.mkdir(exist_ok=True)
     return small_studies.start(
-        folder, *SWEEP, *LAUNCHERS[launcher], SMALL_STUDY_SECONDS=seconds
+        folder, *SWEEP, *LAUNCHERS[launcher], script=SCRIPT, SMALL_STUDY_SECONDS=seconds
     )
 
 
@@ -141,24 +144,24 @@ def workers_are_killed(
 @row("studies")
 def studies(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], object]]]:
     """Kills and errors at the writes of the command; kills of workers."""
-    parts = scale.pick(4, 1, 1)
+    if scale.size == "slice":
+        return
+    parts = scale.pick(4, 1, 0)
     for part in range(parts):
-        count = scale.pick(60, 24, 2)
+        count = scale.pick(40, 8, 0)
         yield (
             f"killed at a write, part {part + 1}",
             lambda f, a, p=part: at_each_write(count, p / parts, None, f, a),
         )
-    if scale.size == "slice":
-        return
     for code in (errno.ENOSPC, errno.EIO, errno.EACCES)[: scale.pick(3, 1, 0)]:
         yield (
             f"{errno.errorcode[code]} at a write",
-            lambda f, a, c=code: at_each_write(scale.pick(80, 24, 0), c / 100, c, f, a),
+            lambda f, a, c=code: at_each_write(scale.pick(40, 8, 0), c / 100, c, f, a),
         )
     for launcher in LAUNCHERS:
         yield (
             f"processes killed, {launcher}",
-            lambda f, a, n=launcher: workers_are_killed(n, scale.pick(12, 3, 0), scale.seed, f, a),
+            lambda f, a, n=launcher: workers_are_killed(n, scale.pick(9, 1 + (n == "local"), 0), scale.seed, f, a),
         )
 
 
