@@ -40,7 +40,7 @@ CONFIGS = {
     "clipping": (["training.trainer.gradient_clip_val=-1"], 2, "gradient_clip_val: -1", "must be >= 0"),
     "accumulation": (["training.trainer.accumulate_grad_batches=0"], 2, "accumulate_grad_batches: 0", ">= 1"),
     "accelerator": (["training.trainer.accelerator=abacus"], 2, "abacus", "Available names are: auto"),
-    "patience": (["training.callback.early_stopping.patience=-1"], 2, "patience: -1", "must be >= 0"),
+    "patience": (["training.callback.early_stopping.patience=-1"], 2, "patience=-1", "must be >= 0"),
     "mode": (["training.callback.early_stopping.mode=up"], 2, "early_stopping", "min, max, got up"),
     "samples": (["training.callback.samples.num_samples=0"], 2, "num_samples=0: must be >= 1"),
     "pairs": (["data.max_pairs=0"], 2, "max_pairs=0: must be >= 1"),

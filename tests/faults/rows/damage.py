@@ -93,9 +93,12 @@ def _sidecar(kind: str, path: Path, original: Path, other: Path, dice: random.Ra
 SIDECARS = ("none", "right", "of another", "garbage", "folder")
 
 
+_ALL_STEPS = "training/callback=[bleu,early_stopping,checkpoint,recent_checkpoints]"
+
+
 def two_checkpoints(folder: Path) -> list[Path]:
     """Train a little and return two checkpoints of one run, of different steps."""
-    ended_well(run_train(folder, *RUN, "+training/callback=recent_checkpoints", RUN_DIR))
+    ended_well(run_train(folder, *RUN, _ALL_STEPS, RUN_DIR))
     found = sorted((folder / "run" / "checkpoints").glob("*.ckpt"))
     steps = {int(read_checkpoint(path)["global_step"]): path for path in found}
     assert len(steps) >= 2, f"one step only: {steps}"
