@@ -7,9 +7,10 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from seq2seq_lab.config.compose import session
+from seq2seq_lab.config.compose import compose_config, session
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.overrides import check_overrides
+from seq2seq_lab.errors import ConfigError
 from support.miniature_conf import write
 
 
@@ -54,3 +55,11 @@ def test_a_command_line_is_composed_once(conf, monkeypatch, capsys, mistake):
     assert seen == ([] if mistake else [3])
     assert len(calls) == 1
     capsys.readouterr()
+
+
+def test_an_addition_beside_a_whole_list_is_refused_and_not_lost():
+    """Hydra composes it without the addition and without a word."""
+    overrides = ["training/callback=[bleu,checkpoint]", "+training/callback=recent_checkpoints"]
+    with pytest.raises(ConfigError, match=r"recent_checkpoints: would be lost beside .*into that list"):
+        compose_config(overrides)
+    assert "recent_checkpoints" in compose_config(overrides[1:]).training.callback

@@ -27,6 +27,7 @@ def check_overrides(session: Any, texts: list[str]) -> None:
     is_group = [found.chooses_option(o) for o in parsed]
     groups = [o for o, chooses in zip(parsed, is_group, strict=True) if chooses]
     values = [o for o, chooses in zip(parsed, is_group, strict=True) if not chooses]
+    found.refuse_lost_additions(groups)
     cfg = found.compose([found.single(o) for o in groups if found.has_options(o)])
     if cfg is not None:
         for override in values:
@@ -102,6 +103,14 @@ class _Overrides:
             self.add(override.input_line, "this sweep cannot be enumerated; list its values")
             return []
         return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+    def refuse_lost_additions(self, groups: list[Any]) -> None:
+        """Report `+GROUP=X` beside `GROUP=[...]`, which Hydra leaves out without a word."""
+        whole = {o.key_or_group: o.input_line for o in groups if not (o.is_add() or o.is_delete())}
+        for override in groups:
+            if override.is_add() and override.key_or_group in whole:
+                text = f"would be lost beside {whole[override.key_or_group]}; write it into that list"
+                self.add(override.input_line, text)
 
     def has_options(self, override: Any) -> bool:
         """Tell whether every option that a group override names exists."""

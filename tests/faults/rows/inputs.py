@@ -52,12 +52,11 @@ def searched(kind: str, seed: int, count: int, folder: Path, attempts: Attempts)
         assert search is not None, "faults/override_search.py is missing"
     if search is None:
         return
-    make: Any = search.generate if kind == "overrides" else search.yaml_edits
-    judge: Any = search.outcome if kind == "overrides" else search.edit_outcome
+    make: Any = search.generate if kind == "overrides" else search.generate_edits
     for number, one in enumerate(make(seed, count)):
         with attempts.one(f"seed {seed}, number {number}, {one}:"):
-            found = judge(one, folder / str(number))
-            assert found.is_fine, found.text
+            found = search.outcome(one, folder / str(number))
+            assert not found.wrong, f"{found.wrong}: {found.text[-300:]}"
 
 
 @row("inputs")
