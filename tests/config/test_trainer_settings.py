@@ -1,8 +1,12 @@
 """Numbers without end and settings of Lightning that training does not support are told with what to do instead."""
 
+from functools import partial
+
 import pytest
+import torch
 
 from seq2seq_lab.config.rules import RULES
+from support.small_runs import small
 
 TRAINER = "pytorch_lightning.Trainer"
 
@@ -47,3 +51,12 @@ def test_what_the_configs_say_is_supported():
 def test_numbers_without_end_are_out_of_range(name, value):
     assert RULES.range_problem(name, value) is not None
     assert RULES.range_problem(name, 2) is None
+
+
+def test_no_schedule_is_a_constant_learning_rate():
+    adam = partial(torch.optim.Adam, lr=0.5)
+    module = small().module
+    module.make_optimizer, module.lr_schedule = adam, None
+    optimizer = module.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert optimizer.param_groups[0]["lr"] == 0.5

@@ -57,7 +57,7 @@ TRAINER = (
     "overfit_batches=1", "enable_checkpointing=false", "limit_val_batches=0", "limit_train_batches=0", "max_time=x",
     "max_time='-1:00:00:00'", "max_epochs=-1", "fast_dev_run=true", "detect_anomaly=true", "profiler=simple",
     "sync_batchnorm=true", "barebones=true", "inference_mode=false", "reload_dataloaders_every_n_epochs=1",
-    "num_sanity_val_steps=2", "devices=0", "devices=-1", "devices=a", "devices=3", "strategy=foo", "strategy=ddp",
+    "num_sanity_val_steps=2", "devices=0", "devices=-1", "devices=a", "strategy=foo", "strategy=ddp",
     "logger=true", "callbacks=[]", "plugins=[]", "num_nodes=2", "limit_test_batches=0", "val_check_interval=2",
     "default_root_dir=../../evil", "gradient_clip_algorithm=value", "benchmark=true", "model_registry=x",
     "enable_progress_bar=false", "max_steps=0", "min_epochs=5", "min_steps=5", "check_val_every_n_epoch=null",

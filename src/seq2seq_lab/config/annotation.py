@@ -96,7 +96,7 @@ def _is_known(target: object) -> bool:
 
 
 def _is_of(node: dict, place: str, kind: ast.ClassDef) -> bool:
-    """Tell whether the node builds an object of a kind; what is no target of ours is told where targets are checked."""
+    """Tell whether the node builds an object of a kind; an unknown target is refused where targets are checked."""
     target = node["_target_"]
     if not _is_known(target):
         return True

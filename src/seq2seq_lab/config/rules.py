@@ -102,8 +102,9 @@ _CALLBACKS = (
 )
 _TRAINER = "pytorch_lightning.Trainer"
 
+_PAIRS = ("num_train", "num_val", "num_test", "num_pairs")
 _COUNTS = (
-    "num_train", "num_val", "num_test", "num_pairs", "max_length", "test_max_length", "max_value", "dim",
+    "max_length", "test_max_length", "max_value", "dim",
     "embedding_dim",
 )  # fmt: skip
 _SMALL_COUNTS = ["num_layers", "beam_size", "n_best", "num_groups", "passes", "num_workers"]
@@ -179,6 +180,7 @@ RULES = Rules(
         f"{_TRAINER}.limit_test_batches": (1e-9, inf),
         # more would compute, allocate or write for ever
         **dict.fromkeys((f"*.{name}" for name in _COUNTS), (-inf, 10_000_000)),
+        **dict.fromkeys((f"*.{name}" for name in _PAIRS), (-inf, 2_000_000)),
         **dict.fromkeys((f"*.{name}" for name in _SMALL_COUNTS), (-inf, 1000)),
     },
     # What Lightning takes and training here does not support: (what is supported, what to do instead).

@@ -135,7 +135,7 @@ class _Structure:
         for key, value in node.items():
             here = join(path, key)
             if key in signature.arguments:
-                text = None  # what may not be built at all is told at its own place
+                text = None  # what may not be built at all is a problem of its own place
                 if not (is_node(value) and self.rules.target_problem(value["_target_"])):
                     text = mismatch(value, signature.arguments[key], signature.module)
                 text = text or self.rules.range_problem(f"{target}.{key}", value)

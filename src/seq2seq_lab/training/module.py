@@ -166,7 +166,7 @@ class Seq2SeqModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimizer, with its schedule where there is one."""
         optimizer = self.make_optimizer(self.parameters())
-        schedule = self.lr_schedule.attach(optimizer)
+        schedule = None if self.lr_schedule is None else self.lr_schedule.attach(optimizer)
         return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def progress(self) -> dict[str, Any]:
