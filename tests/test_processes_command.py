@@ -84,7 +84,10 @@ def test_two_processes_write_what_one_writes(tmp_path):
     plain = ("model.dropout=0.0", "training/scheduled_sampling/schedule=always")
     two, one = tmp_path / "two", tmp_path / "one"
     assert struck(two, "never", line=(*RUN, *TWO, *plain)) == (0, [])
-    halves = ("data.batching.batch_size=2", "training.trainer.accumulate_grad_batches=2")
+    halves = (
+        "data.batching.batch_size=2", "training.trainer.accumulate_grad_batches=2",
+        "training.trainer.limit_train_batches=8",
+    )  # fmt: skip
     assert train(*RUN, *plain, *halves, f"run_dir={one}") == 0
     numbers = [json.loads((folder / "result.json").read_text()) for folder in (two, one)]
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
