@@ -16,10 +16,16 @@ TWO = (
 """Two epochs of four steps, as in RUN."""
 
 
+def run(*words: object):
+    """Run it in four imports of Lightning: a loaded machine takes a minute for them."""
+    script, path = "tests/support/signalled_run.py", str(ROOT / "tests")
+    return run_script(script, *words, timeout=280, PYTHONPATH=path)
+
+
 def struck(folder: Path, when: object, *faults: object, line: tuple[str, ...] = (*RUN, *TWO)):
     """Run two processes that meet faults; demand that none of them is left."""
     words = (when, *faults, "--", *line, f"run_dir={folder}")
-    ended = run_script("tests/support/signalled_run.py", *words, PYTHONPATH=str(ROOT / "tests"))
+    ended = run(*words)
     left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in read(p)]
     assert left == []
     return ended.returncode, [
@@ -84,7 +90,10 @@ def test_two_processes_write_what_one_writes(tmp_path):
     plain = ("model.dropout=0.0", "training/scheduled_sampling/schedule=always")
     two, one = tmp_path / "two", tmp_path / "one"
     assert struck(two, "never", line=(*RUN, *TWO, *plain)) == (0, [])
-    halves = ("data.batching.batch_size=2", "training.trainer.accumulate_grad_batches=2")
+    halves = (
+        "data.batching.batch_size=2", "training.trainer.accumulate_grad_batches=2",
+        "training.trainer.limit_train_batches=8",
+    )  # fmt: skip
     assert train(*RUN, *plain, *halves, f"run_dir={one}") == 0
     numbers = [json.loads((folder / "result.json").read_text()) for folder in (two, one)]
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
@@ -104,8 +113,5 @@ def test_two_processes_write_what_one_writes(tmp_path):
 def test_a_sweep_starts_the_processes_of_each_run(tmp_path):
     line = ("-m", *RUN, *TWO, "seed=1,2")
     words = ("never", "--", *line)
-    environment = {"PYTHONPATH": str(ROOT / "tests")}
-    ended = run_script(
-        "tests/support/signalled_run.py", *words, f"name={tmp_path.name}", **environment
-    )
+    ended = run(*words, f"name={tmp_path.name}")
     assert ended.returncode == 0, ended.stderr.decode()

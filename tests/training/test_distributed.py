@@ -22,6 +22,10 @@ from support.small_runs import small, trainer
 SMALL = ("data.corpus.num_train=24", "data.max_length=5", "model.dropout=0.0")
 
 
+def slow(value: int):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 def shared_out(processes: int) -> dict:
     several = {"strategy": "ddp_fork", "devices": processes}
     return several if processes > 1 else {}
@@ -114,9 +118,8 @@ def test_planted_padded_batches_that_count_are_caught(tmp_path, monkeypatch):
     assert scored(tmp_path, 3, 3)["val/loss"] != one["val/loss"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 3])
-@pytest.mark.parametrize("pairs", [1, 2, 3, 7, 29])
+@pytest.mark.parametrize("processes", [2, slow(3)])
+@pytest.mark.parametrize("pairs", [slow(1), slow(2), slow(3), 7, slow(29)])
 def test_loss_and_bleu_do_not_depend_on_the_number_of_processes(tmp_path, pairs, processes):
     score_is_the_same(tmp_path, pairs, processes)
 
@@ -160,6 +163,7 @@ def test_two_processes_go_on_where_they_were(tmp_path, forks):
     two_processes_go_on_where_they_were(tmp_path)
 
 
+@pytest.mark.slow
 def test_planted_state_of_the_first_process_for_all_is_caught(tmp_path, forks, monkeypatch):
     gather = resume._gathered
     monkeypatch.setattr(resume, "_gathered", lambda *a: gather(*a)[:1] * 2)

@@ -41,10 +41,10 @@ def _stop(folder: Path, number: int, advice: str) -> None:
     until = time.monotonic() + _PATIENCE
     while any(job.exists() and _signalled(job, 0) for job in jobs) and time.monotonic() < until:
         time.sleep(0.05)
-    told = f"stopped by {signal.Signals(number).name}"
+    text = f"stopped by {signal.Signals(number).name}"
     if jobs:
-        told += f" with {len(jobs)} runs under way; {advice}"
-    raise StoppedError(told, number)
+        text += f" with {len(jobs)} runs under way; {advice}"
+    raise StoppedError(text, number)
 
 
 def _signalled(job: Path, number: int) -> bool:

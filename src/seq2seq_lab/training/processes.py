@@ -260,14 +260,14 @@ def _watch_the_first() -> None:
         time.sleep(0.5)
 
 
-_told = threading.Lock()
+_speaking = threading.Lock()
 
 
 def _leave_without_the_first() -> None:
     """End this process if the first is gone; the second of the run says so."""
     if os.getppid() == int(os.environ[FIRST_PROCESS]):
         return
-    with _told:
+    with _speaking:
         if _SCREEN in os.environ:
             folder = os.environ.get(FIRST_PROCESS_FOLDER, "FOLDER")
             text = "error: the first process of this run was killed, so the others ended; resume with: the same "
