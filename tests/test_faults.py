@@ -103,6 +103,4 @@ def test_planted_reading_without_the_checksum_is_caught(tmp_path, monkeypatch):
 def test_planted_resumption_without_the_generators_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "set_rng_state", lambda state: None)
     monkeypatch.setattr(kills, "PLACES", {"mid epoch": kills.PLACES["mid epoch"]})
-    assert "mid epoch" in failures_of(
-        kills.resume_from_every_place, "lstm", "sampled", 1, tmp_path
-    )
+    assert "mid epoch" in failures_of(kills.resume_from_every_place, "lstm", "sampled", 1, tmp_path)

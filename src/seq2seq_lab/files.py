@@ -184,7 +184,9 @@ def locked(path: Path, advice: str) -> Iterator[None]:
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):  # a free lock file is no harm; an error here would hide the first
+            with contextlib.suppress(
+                OSError
+            ):  # a free lock file is no harm; an error here would hide the first
                 path.unlink(missing_ok=True)
 
 

@@ -201,5 +201,3 @@ def saves(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], object
     for name in names:
         what = WRITES[name]
         yield name, lambda f, a, what=what: kill_at_every_call(what, f, a, step)
-
-
