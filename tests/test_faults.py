@@ -57,8 +57,8 @@ def failures_of(battery, *arguments) -> str:
     return "\n".join(attempts.failures)
 
 
-def killed(name: str, folder: Path) -> str:
-    return failures_of(lambda a: saves.kill_at_every_call(saves.WRITES[name], folder, a, 1))
+def killed(name: str, folder: Path, step: int = 2) -> str:
+    return failures_of(lambda a: saves.kill_at_every_call(saves.WRITES[name], folder, a, step))
 
 
 def test_planted_write_in_place_is_caught(tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ def test_planted_checksum_of_the_old_file_is_caught(tmp_path, monkeypatch):
         plain(path, write, size=size)
 
     monkeypatch.setattr("seq2seq_lab.training.checkpoint_io.write_atomically", keeps_it)
-    assert "SHA-256" in killed("first checkpoint beside another", tmp_path)
+    assert "SHA-256" in killed("checkpoint", tmp_path, step=4)
 
 
 def test_planted_error_that_is_swallowed_is_caught(tmp_path, monkeypatch):
@@ -103,6 +103,4 @@ def test_planted_reading_without_the_checksum_is_caught(tmp_path, monkeypatch):
 def test_planted_resumption_without_the_generators_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "set_rng_state", lambda state: None)
     monkeypatch.setattr(kills, "PLACES", {"mid epoch": kills.PLACES["mid epoch"]})
-    assert "mid epoch" in failures_of(
-        kills.resume_from_every_place, "lstm", "sampled", 1, tmp_path
-    )
+    assert "mid epoch" in failures_of(kills.resume_from_every_place, "lstm", "sampled", 1, tmp_path)

@@ -1,7 +1,7 @@
 """Real processes without the seconds of imports: forks of this process, which has imported everything already.
 
-A child has a working folder, a session and streams of its own; it ends by `os._exit` like a process that ran to its end,
-or by the signal that it is sent.
+A child has a working folder, a session and streams of its own; it ends by `os._exit` like a process that ran to its
+end, or by the signal that it is sent.
 """
 
 import atexit
@@ -88,7 +88,7 @@ class Child:
 
 
 def start(action: Callable[[], object], folder: Path, *, memory: int | None = None) -> Child:
-    """Fork; the child calls `action` in the folder and exits with what it returns. `memory` bounds its growth in bytes."""
+    """Fork; the child calls `action` in the folder and exits with what it returns; it may grow by `memory` bytes."""
     streams = folder.parent / f"{folder.name}.streams"
     folder.mkdir(parents=True, exist_ok=True)
     streams.mkdir(exist_ok=True)
@@ -141,9 +141,9 @@ def _take_streams(streams: Path) -> None:
         handle = os.open(streams / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
         os.dup2(handle, number)
         os.close(handle)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
 
 
 @functools.cache

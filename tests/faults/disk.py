@@ -4,6 +4,7 @@ import builtins
 import io
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 CALLS = (
@@ -33,10 +34,10 @@ class Strike:
     def _is_under(self, place: Any) -> bool:
         if isinstance(place, int):
             try:
-                place = os.readlink(f"/proc/self/fd/{place}")
+                place = str(Path(f"/proc/self/fd/{place}").readlink())
             except OSError:
                 return False
-        return self.under in os.path.abspath(os.fsdecode(place))
+        return self.under in str(Path(os.fsdecode(place)).absolute())
 
     def install(self) -> "Strike":
         """Put itself before every call of this process that changes the disk."""

@@ -121,12 +121,12 @@ def rewritten(good: Path, path: Path, change: Callable[[dict[str, Any]], object]
 
 
 CHANGES: dict[str, Callable[[dict[str, Any], str], object]] = {
-    "foreign model": lambda c, x: c["config"]["model"].update({"_target_": "os.system", "command": f"touch {x}"}),
+    "foreign model": lambda c, x: c["config"]["model"].update({"_target_": "os.mkdir", "path": x}),
     "foreign part": lambda c, x: _walk(c["config"]["model"]["decoder"], "_target_", "builtins.exec"),
     "foreign search": lambda c, x: c["config"]["decoding"].update({"_target_": "os.mkdir", "path": x}),
     "foreign argument": lambda c, x: c["config"]["model"].update({"extra": {"_target_": "os.mkdir", "path": x}}),
     "list of calls": lambda c, x: c["config"]["model"].update({"extra": [{"_target_": "os.mkdir", "path": x}]}),
-    "tokenizer": lambda c, x: c.update({"source_tokenizer": json.dumps({"class": "os.system", "_target_": "os.system"})}),
+    "tokenizer": lambda c, x: c.update({"source_tokenizer": json.dumps({"_target_": "os.system"})}),
     "tokenizer garbage": lambda c, x: c.update({"source_tokenizer": "[" * 100_000}),
     "tokenizer escapes": lambda c, x: c.update({"source_tokenizer": json.dumps({ESCAPE: ESCAPE})}),
     "secret in the search": lambda c, x: c["config"]["decoding"].update({"note": "${oc.env:SECRET}"}),
@@ -157,7 +157,8 @@ def export_of(good: Path, folder: Path, change: str, canary: Path) -> None:
 YAML = {
     "python tag": "model:\n  dim: !!python/object/apply:os.system ['touch @']\n",
     "python name": "name: !!python/name:os.system\n",
-    "alias bomb": "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)),
+    "alias bomb": "a0: &a0 [x, x]\n"
+    + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)),
     "foreign target": "training:\n  loss:\n    _target_: builtins.open\n    file: '@'\n    mode: w\n",
     "secret": "name: x-${oc.env:SECRET}\n",
     "secret in a default": "name: x-${oc.env:NOTHING,${oc.env:SECRET}}\n",

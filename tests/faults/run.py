@@ -1,8 +1,8 @@
 """The fault battery: kills, signals, full disks, damaged and hostile files, against real processes.
 
 python tests/faults/run.py [--fast] [--only kills,saves:export] [--seed 1] [--jobs 2]     (`make faults`)
-Prints a table and writes it to outputs/faults/<time>.md; exits with 0 only if everything survived. A failure is one line:
-what to give --only, and what went wrong.
+Prints a table and writes it to outputs/faults/<time>.md; exits with 0 only if everything survived. A failure is one
+line: what to give --only, and what went wrong.
 """
 
 import argparse

@@ -13,5 +13,5 @@ def test_the_last_report_is_written_or_the_command_fails(tmp_path, capsys, in_th
     (place / in_the_way).write_text("a file where a folder should be")
     refresh_report(place, wait=False)
     assert "warning: the report was not written" in capsys.readouterr().err
-    with pytest.raises(ResourceError, match="report: not written, .*run the same command again"):
+    with pytest.raises(ResourceError, match=r"report: not written, .*run the same command again"):
         refresh_report(place, wait=True)

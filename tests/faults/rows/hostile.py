@@ -141,7 +141,8 @@ OVERRIDES = {
     "secret in a run folder": ["run_dir=x-${oc.env:SECRET}"],
     "secret in a path": ["data=table_file", "data.path=${oc.env:SECRET}"],
     "callback of Hydra": ["+hydra.callbacks.x._target_=os.mkdir", "+hydra.callbacks.x.path=@"],
-    "logging of Hydra": ["hydra.job_logging={version:1,handlers:{a:{class:logging.FileHandler,filename:'@'}},root:{handlers:[a]}}"],
+    "logging of Hydra": [
+        "hydra.job_logging={version:1,handlers:{a:{class:logging.FileHandler,filename:'@'}},root:{handlers:[a]}}"],
     "launcher": ["-m", "seed=1,2", "hydra.launcher._target_=os.mkdir"],
     "sweeper": ["-m", "seed=1,2", "hydra.sweeper._target_=os.mkdir"],
     "search path": ["hydra.searchpath=[pkg://antigravity]", "modle=x"],
@@ -178,8 +179,8 @@ def hostile_data(folder: Path, attempts: Attempts) -> None:
 @row("hostile")
 def hostile(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], object]]]:
     """Pickles, archives, contents, configs, command lines, data."""
+    calls = scale.thin(list(CALLS), 6, 2)
     for form in list(FORMS)[: scale.pick(4, 4, 1)]:
-        calls = scale.thin(list(CALLS), 6, 2)
         yield f"pickles, {form}", lambda f, a, n=form: hostile_pickles(n, calls, f, a)
     if scale.size == "slice":
         return

@@ -175,7 +175,9 @@ def _on_a_small_disk(
     if (folder / "skipped").exists():
         raise SkippedError((folder / "skipped").read_text())
     ended_well(outcome)
-    return {n: Outcome(*json.loads((folder / f"{n}.json").read_text())) for n in ("first", "second")}
+    return {
+        n: Outcome(*json.loads((folder / f"{n}.json").read_text())) for n in ("first", "second")
+    }
 
 
 def disk_is_full(folder: Path, attempts: Attempts) -> None:
@@ -241,7 +243,10 @@ def places_are_taken(folder: Path, attempts: Attempts) -> None:
 @row("io")
 def io_errors(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], object]]]:
     """Single writes, whole runs, and disks of the kernel's own."""
-    for name, code in scale.thin([(n, c) for n in WRITES for c in CODES], 7, 1):
+    pairs = [(n, c) for n in WRITES for c in CODES]
+    for name, code in (
+        [("ledger", errno.ENOSPC)] if scale.size == "slice" else scale.thin(pairs, 7, 0)
+    ):
         yield (
             f"{name}, {errno.errorcode[code]}",
             lambda f, a, n=name, c=code: every_call_fails(n, c, f, a),

@@ -1,4 +1,4 @@
-"""kill -9 and failing disks at the writes of a study, of the command and of its workers, by every launcher without a cluster."""
+"""kill -9 and failing disks at the writes of a study, of its command and its workers, by each launcher without a cluster."""
 
 import errno
 import importlib.util
@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from faults import study_run
 from faults.child import Child, start
 from faults.disk import Strike, deadly, failing
-from faults import study_run
 from faults.row import Attempts, Scale, SkippedError, row
 from faults.study_run import drawn_run
 from faults.training_runs import ended_well
@@ -46,6 +46,7 @@ def finished(folder: Path) -> dict[str, str]:
 
 def run_study(folder: Path, *, before: Callable[[], object] = lambda: None) -> Child:
     """Start the command in a fork, its runs one after the other."""
+
     def act() -> int:
         before()
         return small_studies.launch(*SWEEP, main=drawn_run)
@@ -147,8 +148,8 @@ def studies(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], obje
     if scale.size == "slice":
         return
     parts = scale.pick(4, 1, 0)
+    count = scale.pick(40, 8, 0)
     for part in range(parts):
-        count = scale.pick(40, 8, 0)
         yield (
             f"killed at a write, part {part + 1}",
             lambda f, a, p=part: at_each_write(count, p / parts, None, f, a),
@@ -161,7 +162,7 @@ def studies(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], obje
     for launcher in LAUNCHERS:
         yield (
             f"processes killed, {launcher}",
-            lambda f, a, n=launcher: workers_are_killed(n, scale.pick(9, 1 + (n == "local"), 0), scale.seed, f, a),
+            lambda f, a, n=launcher: workers_are_killed(
+                n, scale.pick(9, 1 + (n == "local"), 0), scale.seed, f, a
+            ),
         )
-
-
