@@ -1,4 +1,4 @@
-"""kill -9 and failing disks at the writes of a study, of its command and its workers, by each launcher without a cluster."""
+"""kill -9 and failing disks at the writes of a study, of its command and its workers, by launchers with no cluster."""
 
 import errno
 import importlib.util
