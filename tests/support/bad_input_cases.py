@@ -40,6 +40,23 @@ CONFIGS = {
     "clipping": (["training.trainer.gradient_clip_val=-1"], 2, "gradient_clip_val: -1", "must be >= 0"),
     "accumulation": (["training.trainer.accumulate_grad_batches=0"], 2, "accumulate_grad_batches: 0", ">= 1"),
     "accelerator": (["training.trainer.accelerator=abacus"], 2, "abacus", "Available names are: auto"),
+    "logger that writes anywhere": (
+        ["training.logger._target_=pytorch_lightning.loggers.CSVLogger"], 7, "CSVLogger is not on the list",
+    ),
+    "averaging that cannot be resumed": (
+        ["+training.callback.swa._target_=pytorch_lightning.callbacks.StochasticWeightAveraging"],
+        7, "StochasticWeightAveraging is not on the list",
+    ),
+    "file name outside the run": (
+        ["training.callback.checkpoint.filename=../../evil"], 2, "must be a plain file name",
+    ),
+    "file name of the last state": (
+        ["training.callback.checkpoint.filename=last"], 2, "that is the file of the current state",
+    ),
+    "mode against its metric": (
+        ["data.monitor=val/loss", "training.callback.checkpoint.mode=max"], 2, "of val/loss less is better",
+    ),
+    "monitor": (["data.monitor=val/blue"], 2, "monitor=val/blue", "did you mean val/bleu?"),
     "patience": (["training.callback.early_stopping.patience=-1"], 2, "patience=-1", "must be >= 0"),
     "mode": (["training.callback.early_stopping.mode=up"], 2, "early_stopping", "min, max, got up"),
     "samples": (["training.callback.samples.num_samples=0"], 2, "num_samples=0: must be >= 1"),

@@ -109,7 +109,9 @@ class _Overrides:
         whole = {o.key_or_group: o.input_line for o in groups if not (o.is_add() or o.is_delete())}
         for override in groups:
             if override.is_add() and override.key_or_group in whole:
-                text = f"would be lost beside {whole[override.key_or_group]}; write it into that list"
+                text = (
+                    f"would be lost beside {whole[override.key_or_group]}; write it into that list"
+                )
                 self.add(override.input_line, text)
 
     def has_options(self, override: Any) -> bool:

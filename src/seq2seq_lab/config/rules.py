@@ -97,8 +97,7 @@ _SCHEDULES = (
     "OneCycleLR PolynomialLR ReduceLROnPlateau StepLR"
 )
 _CALLBACKS = (
-    "LearningRateMonitor ModelSummary RichModelSummary RichProgressBar StochasticWeightAveraging Timer "
-    "TQDMProgressBar"
+    "LearningRateMonitor ModelSummary RichModelSummary RichProgressBar Timer TQDMProgressBar"
 )
 _TRAINER = "pytorch_lightning.Trainer"
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from faults.child import Child, run_train, start_train
+from faults.child import Child, start_train
 from faults.row import Attempts, Scale, row
 from faults.training_runs import (
     RUN,
@@ -24,10 +24,6 @@ from faults.training_runs import (
     writes_of,
 )
 
-SWA = (
-    "+training.callback.averaging={_target_:pytorch_lightning.callbacks.StochasticWeightAveraging,"
-    "swa_lrs:0.01,swa_epoch_start:1,annealing_epochs:1}"
-)
 KINDS = {
     "dropout": (),
     "scheduled sampling in sequence": (*SAMPLED, "training/scheduled_sampling=sequential"),
@@ -39,11 +35,8 @@ KINDS = {
     "inverse square root": ("training/lr_schedule=inverse_sqrt", "training/optimizer=adamw"),
     "beam": ("decoding=beam", "model=gru_attn"),
     "transformer": ("model=transformer", *SAMPLED),
-    "weights averaged by SWA": (SWA,),
 }
 """Every kind of state that a checkpoint must hold; the model is the default one unless it is named."""
-MAY_BE_REFUSED = ("weights averaged by SWA",)
-"""Lightning's own callbacks that keep state which no checkpoint holds: refused when the run starts, or exact."""
 
 
 def overrides_of(name: str) -> tuple[str, ...]:
@@ -76,9 +69,6 @@ def _kill_at(
 def kill_and_resume(name: str, count: int, seed: int, folder: Path, attempts: Attempts) -> None:
     """Kill so many runs of this kind; every third one is killed again when it is resumed."""
     line, dice = overrides_of(name), random.Random(f"{seed} {name}")
-    if name in MAY_BE_REFUSED and run_train(folder / "asked", *line, RUN_DIR).code == 2:
-        attempts.tried += 1
-        return
     alone = left_alone(folder / "alone", *line)
     begin = time.monotonic()
     writes = writes_of(folder / "counted", *line)
