@@ -60,6 +60,8 @@ def test_a_command_line_is_composed_once(conf, monkeypatch, capsys, mistake):
 def test_an_addition_beside_a_whole_list_is_refused_and_not_lost():
     """Hydra composes it without the addition and without a word."""
     overrides = ["training/callback=[bleu,checkpoint]", "+training/callback=recent_checkpoints"]
-    with pytest.raises(ConfigError, match=r"recent_checkpoints: would be lost beside .*into that list"):
+    with pytest.raises(
+        ConfigError, match=r"recent_checkpoints: would be lost beside .*into that list"
+    ):
         compose_config(overrides)
     assert "recent_checkpoints" in compose_config(overrides[1:]).training.callback

@@ -25,12 +25,15 @@ from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose, compose_config, conf_dir
 from seq2seq_lab.config.keys import leaves, walk
 from seq2seq_lab.config.launch import launch
+from support import composition_memo
 
 BASE = (
     "debug=tiny", "data=copy", "training/logger=csv", "training.trainer.max_steps=2", "data.vocab_size=6",
     "data.min_length=1", "data.max_length=5", "data.corpus.num_train=24", "data.corpus.num_val=6",
     "data.corpus.num_test=6", "data.batching.batch_size=8", "model.dim=8", "model.embedding_dim=8",
     "training.trainer.accelerator=cpu", "torch_threads=1", "training.callback.exposure_bias.num_pairs=4",
+    "training.callback.exposure_bias.every_n_epochs=0", "training.callback.attention_maps.num_maps=1",
+    "training.callback.samples.num_samples=2",
 )  # fmt: skip
 CODES = (0, 2, 3, 4, 5, 6, 7, 8)
 _PACKAGE = Path(seq2seq_lab.__file__ or "").parent
@@ -84,7 +87,8 @@ class Outcome:
             f"code {self.code}": self.code not in CODES,
             "traceback": "Traceback" in self.text,
             "bug": "bug of seq2seq-lab" in self.text,
-            f"{len(lines)} error lines": bool(self.code) and len(lines) != 1,
+            # of a sweep, each failed job has a line
+            f"{len(lines)} error lines": self.code > 0 and len(lines) != 1 and self.code != 8,
             f"files outside: {self.files_outside}": bool(self.files_outside),
         }
         return [name for name, is_so in found.items() if is_so]
@@ -128,7 +132,7 @@ def _one(rng: random.Random) -> str:
     group = rng.choice(sorted(_options()))
     option = rng.choice(_options()[group])
     makers: list[tuple[int, Callable[[], str]]] = [
-        (10, lambda: f"{key}={rng.choice(VALUES)}"),
+        (10, lambda: f"{key}={rng.choice(VALUES if 'devices' not in key else VALUES[:6])}"),
         (2, lambda: f"{_edited(key, rng)}={value}"),
         (1, lambda: f"~{key}"),
         (1, lambda: f"~{rng.choice([*_nodes(), *_options()])}"),
@@ -150,7 +154,7 @@ def _one(rng: random.Random) -> str:
 
 
 def generate(seed: int, count: int) -> list[list[str]]:
-    """Return `count` lists of one to three overrides."""
+    """Return `count` lists of one to three overrides, 1.5 in the mean."""
     rng = random.Random(seed)
     return [[_one(rng) for _ in range(rng.choices((1, 2, 3), (6, 3, 1))[0])] for _ in range(count)]
 
@@ -192,6 +196,7 @@ def warm() -> None:
         name = ".".join(file.relative_to(_PACKAGE.parent).with_suffix("").parts)
         importlib.import_module(name.removesuffix(".__init__"))
     torch.set_num_threads(1)
+    composition_memo.install()  # the groups of BASE are composed here, once
     check(compose_config(list(BASE)), with_lightning=True)
     _main()
     gc.freeze()

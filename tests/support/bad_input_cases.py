@@ -56,6 +56,7 @@ CONFIGS = {
     "mode against its metric": (
         ["data.monitor=val/loss", "training.callback.checkpoint.mode=max"], 2, "of val/loss less is better",
     ),
+    "vocabulary size by hand": (["model.source_vocab_size=5"], 2, "is filled by the tokenizer", "leave it out"),
     "monitor": (["data.monitor=val/blue"], 2, "monitor=val/blue", "did you mean val/bleu?"),
     "patience": (["training.callback.early_stopping.patience=-1"], 2, "patience=-1", "must be >= 0"),
     "mode": (["training.callback.early_stopping.mode=up"], 2, "early_stopping", "min, max, got up"),

@@ -28,7 +28,7 @@ class Rules:
     `ranges`: {root key, target.argument or *.argument: (lowest, highest)} where no constructor of ours says so.
     `unsupported`: {target.argument: (the values that are supported, what to do instead)}. `needs`: pairs of
     keys, the second must be true where the first is, with the reason. `kinds`: {path: the class that the node there
-    must be or derive from, or modules ending in a dot that must define it}.
+    must be or derive from, or modules ending in a dot that must define it}. `filled`: {key: who fills it in a run}.
     """
 
     modules: tuple[str, ...]
@@ -37,6 +37,7 @@ class Rules:
     slow: tuple[str, ...] = ()
     ranges: Mapping[str, tuple[int | float, int | float]] = field(default_factory=dict)
     needs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    filled: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     unsupported: Mapping[str, tuple[tuple[Any, ...], str]] = field(default_factory=dict)
 
@@ -223,4 +224,8 @@ RULES = Rules(
     needs={
         ("model.tie_source", "data.joint"): "one embedding for both sides needs one vocabulary",
     },
+    # {key that is known only when the data are read: who fills it}.
+    filled=dict.fromkeys(
+        ("model.source_vocab_size", "model.target_vocab_size"), "the tokenizer of that side"
+    ),
 )

@@ -69,6 +69,9 @@ class _Structure:
         for (key, needed), reason in rules.needs.items():
             if child(tree.plain, key) is True and child(tree.plain, needed) is not True:
                 self.add(key, f"needs {needed}=true: {reason}")
+        for key, filler in rules.filled.items():
+            if child(tree.plain, key) not in (None, MISSING):
+                self.add(key, f"is filled by {filler}; leave it out")
 
     def add(self, path: str, text: str) -> None:
         self.problems.append(Problem(path, text))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.config.build import without_alias_keys
-from seq2seq_lab.config.keys import leaves
+from seq2seq_lab.config.keys import MISSING, leaves
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.files import sha256_of, write_text
 from seq2seq_lab.metrics.bleu import bleu_tokenizer
@@ -70,10 +70,7 @@ def write_job(run: Path, folder: Path, run_dir: Path) -> list[str]:
         model = {side: _with_size(job["model"][side], side) for side in ("encoder", "decoder")}
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{run}/config.yaml: not the config of a run") from error
-    sizes = {
-        f"{side}_vocab_size": stored["model"].get(f"{side}_vocab_size") for side in _SIDES.values()
-    }
-    job["model"] |= model | sizes
+    job["model"] |= model | {f"{side}_vocab_size": MISSING for side in _SIDES.values()}
     job |= {"hydra": _NO_HYDRA_FILES, "defaults": _NO_HYDRA_LOGS}
     write_text(folder / "job.yaml", json.dumps(job, ensure_ascii=False))  # JSON is YAML
     return ["--config-dir", str(folder), "--config-name", "job"]

@@ -72,7 +72,7 @@ def inputs(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], objec
         )
     if scale.size == "slice":
         return
-    searches = (("overrides", scale.pick(10_000, 200, 0)), ("YAML", scale.pick(300, 60, 0)))
+    searches = (("overrides", scale.pick(7_000, 200, 0)), ("YAML", scale.pick(300, 60, 0)))
     for kind, count in searches:
         each = min(count, 100)
         for part in range(count // each if search else 1):
