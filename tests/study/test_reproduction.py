@@ -140,7 +140,7 @@ WRONG = {
     "no run": (lambda run: shutil.rmtree(run / "hypotheses"), [], 6, "no hypotheses/test.jsonl"),
     "broken": (lambda run: (run / "manifest.json").write_text("{"), [], 6, "not JSON"),
     "list": (lambda run: (run / "manifest.json").write_text("[]"), [], 6, "not a JSON object"),
-    "yaml": (lambda run: (run / "config.yaml").write_text("a: ["), [], 6, "not the config"),
+    "yaml": (lambda run: (run / "config.yaml").write_text("a: ["), [], 6, "not the YAML of a run"),
     "config": (lambda run: (run / "config.yaml").write_text("a: 1"), [], 6, "not the config"),
     "metric": (lambda run: None, ["--metric", "test/loss"], 2, "test/loss: loss: no interval"),
     "split": (lambda run: None, ["--metric", "dev/bleu"], 2, "no dev.jsonl"),
