@@ -120,7 +120,8 @@ def export(folder: Path) -> None:
     shutil.rmtree(folder / "export", ignore_errors=True)
     make_folder(folder / "export")
     weights = {"w": torch.ones(500)}
-    config = {"data": {"length_filter": {"max_source_tokens": 9}}}
+    limit = {"length_filter": {"max_source_tokens": 9}}
+    config = {"data": limit, "model": {}, "decoding": {}}
     write_export(folder / "export", StoredModel(weights, config, "{}", "{}", "de", "en"))
 
 

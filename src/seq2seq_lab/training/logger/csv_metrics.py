@@ -1,6 +1,8 @@
 """The CSV logger of every run: metrics.csv."""
 
+import contextlib
 import csv
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,10 +50,13 @@ class CsvMetrics(Logger):
         new = [name for name in row if name not in self._columns]
         if new:
             self._add_columns(new)
+        size = self.path.stat().st_size
         try:
             with self.path.open("a", encoding="utf-8", newline="") as file:
                 csv.DictWriter(file, self._columns, lineterminator="\n").writerow(row)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                os.truncate(self.path, size)  # no part of a row stays for the next one to be glued to
             raise ResourceError(
                 f"cannot write {self.path}: {error.strerror or error}; make room, then go on with resume=auto"
             ) from error
@@ -76,13 +81,13 @@ class CsvMetrics(Logger):
         self._write(rows)
 
     def _read(self) -> list[dict[str, str]]:
-        """Return the rows and take their columns; a last row without its line end was cut off, and is left out."""
+        """Return the rows and take their columns; what was cut off (no line end, too few or many cells) is left out."""
         if not self.path.exists():
             return []
         with self.path.open(encoding="utf-8", newline="") as file:
             whole = file.read().rpartition("\n")[0]
         reader = csv.DictReader(whole.split("\n"))
-        rows = list(reader)
+        rows = [row for row in reader if None not in row and None not in row.values()]
         self._columns = list(reader.fieldnames or [])
         return rows
 
