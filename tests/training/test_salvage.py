@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from seq2seq_lab.files import sidecar_of
+from seq2seq_lab.inference.checkpoint_file import read_checkpoint
+from support.resume_equality import the_same
 from support.small_runs import rows, run_folder, train
 
 FEW = (
@@ -87,6 +89,17 @@ def test_lost_rows_a_broken_manifest_and_what_a_kill_left_behind(run, resumed):
     assert (left.exists(), other.exists()) == (False, True)
     assert sidecar_of(run / "checkpoints" / "best.ckpt").exists()
     assert rows(run / "hypotheses" / "test.jsonl")
+
+
+def test_a_finished_run_gets_the_last_checkpoint_that_a_kill_left_out(run, resumed):
+    """Killed between best.ckpt and last.ckpt of the last step, it is resumed from best.ckpt without a step."""
+    last, best = (run / "checkpoints" / f"{name}.ckpt" for name in ("last", "best"))
+    last.rename(best)
+    sidecar_of(last).rename(sidecar_of(best))
+    assert resumed() == (0, [])
+    again, stored = (read_checkpoint(path) for path in (last, best))
+    assert [again.pop(key) is None for key in ("callbacks", "seq2seq_lab")] == [False, False]
+    the_same(again, {key: stored[key] for key in again})
 
 
 def test_a_folder_that_lost_all_checkpoints_says_that_the_run_begins_again(run, resumed):

@@ -102,7 +102,7 @@ def _refuse_code(path: Path) -> None:
             raise _unsafe(path, "objects that are neither tensors nor plain values")
 
 
-def _stated_step(path: Path) -> int | None:
+def stated_step(path: Path) -> int | None:
     """Return the step that the seal states, else the checksum file; None if neither can be read."""
     with contextlib.suppress(CheckpointError, OSError):
         if (found := read_seal(path)) is not None:
@@ -114,13 +114,13 @@ def _stated_step(path: Path) -> int | None:
 
 def step_of(path: Path) -> int:
     """Return the step of a checkpoint: as it is stated, else from within."""
-    step = _stated_step(path)
+    step = stated_step(path)
     return int(_read(path)["global_step"]) if step is None else step
 
 
 def _freshness(path: Path) -> tuple[float, bool, int]:
     """Sort key: the step, then `last` before others, then the time; a file that states no step counts as newest."""
-    step = _stated_step(path)
+    step = stated_step(path)
     newest = float("inf") if step is None else float(step)
     return newest, path.name == "last.ckpt", path.stat().st_mtime_ns
 

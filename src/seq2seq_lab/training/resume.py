@@ -103,6 +103,9 @@ class ResumeState(pl.Callback):
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Add the state; a batch that was announced but not trained is not counted."""
         _forget_announced_batch(checkpoint["loops"]["fit_loop"])
+        if self._loaded is not None:  # no step since: as it was
+            checkpoint["resume"] = self._loaded
+            return
         metrics = {k: v.detach().cpu().clone() for k, v in trainer.callback_metrics.items()}
         checkpoint["resume"] = {
             "processes": _gathered(trainer, _state_of_process(pl_module)),

@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 
 from seq2seq_lab.errors import NotFiniteError, UserError, one_line
-from seq2seq_lab.inference.checkpoint_file import verify_checkpoint
+from seq2seq_lab.inference.checkpoint_file import stated_step, verify_checkpoint
 from seq2seq_lab.metrics.monitor import TIE_BREAKER, mode_of
 
 
@@ -81,6 +81,14 @@ class Checkpoint(ModelCheckpoint):
         """Save where training ended."""
         if not trainer.fast_dev_run:
             self.save(trainer)
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        """Write the `last` that a kill left out: a run that had ended is resumed without a step."""
+        if self.every_n_minutes is None or trainer.fast_dev_run:
+            return
+        last = Path(str(self.dirpath)) / f"{self.CHECKPOINT_NAME_LAST}{self.FILE_EXTENSION}"
+        if stated_step(last) != trainer.global_step:
+            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def _is_time(self, trainer: Any) -> bool:
         if self.every_n_minutes is None or trainer.fast_dev_run:
