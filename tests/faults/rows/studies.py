@@ -148,7 +148,7 @@ def studies(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], obje
     if scale.size == "slice":
         return
     parts = scale.pick(4, 1, 0)
-    count = scale.pick(40, 8, 0)
+    count = scale.pick(12, 8, 0)
     for part in range(parts):
         yield (
             f"killed at a write, part {part + 1}",
@@ -157,12 +157,12 @@ def studies(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], obje
     for code in (errno.ENOSPC, errno.EIO, errno.EACCES)[: scale.pick(3, 1, 0)]:
         yield (
             f"{errno.errorcode[code]} at a write",
-            lambda f, a, c=code: at_each_write(scale.pick(40, 8, 0), c / 100, c, f, a),
+            lambda f, a, c=code: at_each_write(scale.pick(16, 8, 0), c / 100, c, f, a),
         )
     for launcher in LAUNCHERS:
         yield (
             f"processes killed, {launcher}",
             lambda f, a, n=launcher: workers_are_killed(
-                n, scale.pick(9, 1 + (n == "local"), 0), scale.seed, f, a
+                n, scale.pick(3, 1 + (n == "local"), 0), scale.seed, f, a
             ),
         )
