@@ -89,7 +89,7 @@ def kill_and_resume(name: str, count: int, seed: int, folder: Path, attempts: At
 @row("kills")
 def kills(scale: Scale) -> Iterator[tuple[str, Callable[[Path, Attempts], object]]]:
     """One case for each kind of run."""
-    each = scale.pick(19, 2, 1)
+    each = scale.pick(20, 2, 1)
     for name in scale.thin(list(KINDS), len(KINDS), 1):
         yield name, lambda f, a, name=name: kill_and_resume(name, each, scale.seed, f, a)
 
