@@ -75,7 +75,7 @@ def main() -> None:
     widths = ", ".join(f"{old} -> {new}" for old, new in patient.sizes.items())
     print(f"{arguments.models} random models, float64; widths {widths or 'as composed'}")
     print(f"{'':4}{'verdict':15}{'property':50}{'error':>8}{'time':>9}")
-    # opened first: a name that cannot be written is told before half a minute of checks
+    # opened first: a name that cannot be written is reported before half a minute of checks
     with output_file(arguments.json or os.devnull, shown=f"--json {arguments.json}") as file:
         verdicts = []
         for verdict in examine(patient, checks):

@@ -12,6 +12,7 @@ from faults.rows import damage, io_errors, kills, saves
 from faults.run import load_rows
 from seq2seq_lab import files
 from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.inference.checkpoint_seal import read_seal
 from support.small_runs import run_script
 
 ROWS = ["saves", "kills", "resume", "io", "damage", "signals", "inputs", "hostile"]
@@ -94,7 +95,9 @@ def test_planted_error_that_is_swallowed_is_caught(tmp_path, monkeypatch):
 
 
 def test_planted_reading_without_the_checksum_is_caught(tmp_path, monkeypatch):
+    """Neither the checksum file nor the seal inside is compared."""
     monkeypatch.setattr("seq2seq_lab.inference.checkpoint_file.verify", lambda path: None)
+    monkeypatch.setattr("seq2seq_lab.inference.checkpoint_file.check_seal", read_seal)
     found = failures_of(damage.damage_many, "flipped bits", "right", 8, 1, tmp_path)
     assert "READ, BUT OTHER CONTENT" in found
 

@@ -72,6 +72,8 @@ def default_node(name: str) -> dict:
     data = OmegaConf.merge(
         OmegaConf.load(CONF / "_corpus.yaml"), OmegaConf.load(CONF / f"{name}.yaml")
     )
+    if name == "table_file":
+        data.source_column, data.target_column = "zh", "en"
     for key, path in (FILES | ({"path": TABLE} if name == "table_file" else {})).items():
         if key in data and data[key] is None:
             german = str(path).replace(".en.gz", ".de.gz")

@@ -68,4 +68,4 @@ def test_a_file_that_cannot_be_written_is_reported_in_one_line(capsys, tmp_path)
         examined("model=gru", "--properties", "O11", "--json", tmp_path / "none" / "verdicts.json")
         == 5
     )
-    assert capsys.readouterr().err.startswith("error: cannot write ")
+    assert capsys.readouterr().err.startswith("error: --json ")

@@ -33,7 +33,7 @@ def test_standard_input(command, expected):
     assert command("translate", learned(), stdin=text_of(LINES).encode()) == (
         0,
         text_of(expected),
-        "",
+        "note: 2 of 19 source tokens are not in the vocabulary, in 1 of 8 lines: '</s>', '<eos>'\n",
     )
 
 

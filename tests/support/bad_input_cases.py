@@ -59,7 +59,7 @@ CONFIGS = {
     "vocabulary size by hand": (["model.source_vocab_size=5"], 2, "is filled by the tokenizer", "leave it out"),
     "monitor": (["data.monitor=val/blue"], 2, "monitor=val/blue", "did you mean val/bleu?"),
     "patience": (["training.callback.early_stopping.patience=-1"], 2, "patience=-1", "must be >= 0"),
-    "mode": (["training.callback.early_stopping.mode=up"], 2, "early_stopping", "min, max, got up"),
+    "mode": (["training.callback.early_stopping.mode=up"], 2, "early_stopping.mode", "'min', 'max'", "got 'up'"),
     "samples": (["training.callback.samples.num_samples=0"], 2, "num_samples=0: must be >= 1"),
     "pairs": (["data.max_pairs=0"], 2, "max_pairs=0: must be >= 1"),
     "negative seed": (["seed=-1"], 2, "seed: -1", "must be from 0 to 4,294,967,295"),

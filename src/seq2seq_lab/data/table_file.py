@@ -57,7 +57,7 @@ class TableFile:
             1 if source_column is None else source_column,
             2 if target_column is None else target_column,
         )
-        self.is_told = None not in (source_column, target_column)
+        self.is_named = None not in (source_column, target_column)
         if self.columns[0] == self.columns[1]:
             raise ValueError(
                 f"source_column={self.columns[0]}, target_column={self.columns[1]}: must differ"
@@ -98,7 +98,7 @@ class TableFile:
         if found and not has_names:
             width, place = len(found[0]), f"{self.path}:{some[0][0]}"
             is_header = names_not_texts(found, (self.source_language, self.target_language))
-            if self.is_told:
+            if self.is_named:
                 counts.update({HEADER: 1} if is_header else {})
             elif width > 2:
                 raise DataError(
@@ -110,7 +110,7 @@ class TableFile:
                     f"{place}: the first row looks like a header: {shown_cells(found[0])}; write "
                     f"{column_advice(found[0])}"
                 )
-        elif found and not self.is_told and len(found[0]) > 2:
+        elif found and not self.is_named and len(found[0]) > 2:
             raise DataError(
                 f"{self.path}:{some[0][0]}: {len(found[0])} columns and only one of them named; write "
                 f"data.source_column=NAME data.target_column=NAME, the header has {shown_cells(found[0])}"

@@ -59,7 +59,7 @@ def read_seal(path: Path) -> Seal | None:
     at = tail.rfind(_END_OF_DIRECTORY)
     end = at + _END_SIZE
     if at < 0 or end > len(tail):
-        raise CheckpointError(f"{path}: not a checkpoint, or cut off: it has no end of an archive")
+        raise CheckpointError(f"{path}: not a checkpoint, or damaged: it has no end of an archive")
     comment = tail[end:]
     if len(comment) != struct.unpack("<H", tail[end - 2 : end])[0]:
         raise CheckpointError(f"{path}: damaged, its last bytes are not those that were written")

@@ -56,7 +56,9 @@ class CsvMetrics(Logger):
                 csv.DictWriter(file, self._columns, lineterminator="\n").writerow(row)
         except OSError as error:
             with contextlib.suppress(OSError):
-                os.truncate(self.path, size)  # no part of a row stays for the next one to be glued to
+                os.truncate(
+                    self.path, size
+                )  # no part of a row stays for the next one to be glued to
             raise ResourceError(
                 f"cannot write {self.path}: {error.strerror or error}; make room, then go on with resume=auto"
             ) from error
