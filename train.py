@@ -38,7 +38,7 @@ def main(cfg: DictConfig) -> None:
     run = resolve(cfg)
 
     model = build(run["model"])
-    training = {name: build(run["training"][name]) for name in session.PARTS}
+    training = {name: build(run["training"].get(name)) for name in session.PARTS}
     translator = session.make_translator(model, data, build(run["decoding"]))
     module = session.Seq2SeqModule(model, **training, translator=translator, seed=cfg.seed)
 
@@ -51,7 +51,7 @@ def main(cfg: DictConfig) -> None:
         session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
         chosen = [build(node) for node in run["training"]["callback"].values()]
         chosen += [session.ResumeState(), interruption]
-        with session.loggers(build(run["training"]["logger"]), run, run_dir) as loggers:
+        with session.loggers(build(run["training"].get("logger")), run, run_dir) as loggers:
             trainer = build(
                 run["training"]["trainer"],
                 callbacks=session.callbacks(chosen, run_dir),

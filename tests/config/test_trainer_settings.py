@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seq2seq_lab.config.rules import RULES
-from support.small_runs import small
+from support.small_runs import small, train
 
 TRAINER = "pytorch_lightning.Trainer"
 
@@ -60,3 +60,9 @@ def test_no_schedule_is_a_constant_learning_rate():
     optimizer = module.configure_optimizers()
     assert isinstance(optimizer, torch.optim.Adam)
     assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_groups_that_may_be_left_out_may_be_deleted(tmp_path):
+    few = ("debug=tiny", "data=copy", "data.corpus.num_train=8", "training/callback=[bleu]")
+    left_out = ("~training/lr_schedule", "~training/logger")
+    assert train(*few, *left_out, f"run_dir={tmp_path / 'run'}") == 0

@@ -44,7 +44,7 @@ CALLS: dict[str, Callable[[str], tuple[Any, ...]]] = {
     "subprocess.check_output": lambda c: (["touch", c],),
     "os.mkdir": lambda c: (c,),
     "shutil.copy": lambda c: ("/etc/hostname", c),
-    "pathlib.Path.touch": lambda c: (Path(c),),
+    "os.symlink": lambda c: ("/etc/hostname", c),
     "pickle.loads": lambda c: (pickle.dumps(_Call("os.mkdir", c)),),
     "torch.load": lambda c: (io.BytesIO(pickle.dumps(_Call("os.mkdir", c))),),
     "torch.save": lambda c: (torch.zeros(1), c),

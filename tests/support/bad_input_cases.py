@@ -95,7 +95,8 @@ CONFIGS = {
         ["model=transformer", "model/position=rotary", "model.dim=12"], 2, "must be even", "position=sinusoidal"),
     "last state of another depth": (
         ["model=transformer_rnn", "model/bridge=last"], 2, "an encoder of 2 x", "use model/bridge=linear"),
-    "unequal tied widths": (["model.tie_output=true"], 2, "model.tie_output=true", "make both equal"),
+    "unequal tied widths": (
+        ["model.tie_output=true", "model.embedding_dim=8"], 2, "model.tie_output=true", "make both equal"),
     "tied vocabularies": (["model.tie_source=true"], 2, "model.tie_source: needs data.joint=true"),
     "joint with own": (
         ["data.joint=true", "data/tokenizer@data.source_tokenizer=byte"], 2, "joint=true", "leave the sides' own null"),

@@ -182,6 +182,7 @@ def damage_export(count: int, seed: int, folder: Path, attempts: Attempts) -> No
     stored, dice = read_model(original), random.Random(f"{seed} export")
     make_folder(folder / "export")
     write_export(folder / "export", stored)
+    stored = read_model(folder / "export")
     names = sorted(path.name for path in (folder / "export").iterdir())
     for number in range(count):
         shutil.copytree(folder / "export", folder / "bad")
