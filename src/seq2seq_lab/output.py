@@ -5,14 +5,12 @@ import io
 import os
 import re
 import secrets
-import signal
 import stat
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from seq2seq_lab.errors import ConfigError, ResourceError, StoppedError
+from seq2seq_lab.errors import ConfigError, ResourceError
 from seq2seq_lab.files import sync_folder
 
 _OPEN_ALREADY = re.compile(r"/dev/(?P<name>stdout|stderr)|/(?:dev|proc/self)/fd/(?P<number>\d+)")
@@ -126,9 +124,8 @@ def output_file(
     except (OSError, RuntimeError, ValueError) as error:
         raise _unwritable(shown, _as_os_error(error)) from error
     try:
-        with _sigterm_as_error():
-            yield stream
-            stream.flush()
+        yield stream
+        stream.flush()
         try:
             os.fsync(stream.fileno())
             stream.close()
@@ -166,21 +163,3 @@ def _direct(path: Path, shown: str) -> io.TextIOWrapper | None:
     except (OSError, ValueError) as error:
         raise _unwritable(shown, _as_os_error(error)) from error
     return None
-
-
-@contextlib.contextmanager
-def _sigterm_as_error() -> Iterator[None]:
-    """Let SIGTERM end the block as an error, so that nothing half-written stays."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
-        return
-
-    def stop(number: int, _: object) -> None:
-        raise StoppedError("stopped by a signal; the older output is as it was", number)
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
