@@ -4,7 +4,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.errors import ConfigError, ResourceError
 from seq2seq_lab.training import session
 from seq2seq_lab.training.callback.bleu import Bleu
 from support.small_runs import small, trainer, weights_hash
@@ -160,3 +160,16 @@ def test_final_numbers_are_those_of_the_tested_weights(tmp_path):
     assert numbers["train/epochs"] == 4
     assert numbers["train/steps"] == 24
     assert numbers["model/parameters"] == sum(p.numel() for p in parts.module.model.parameters())
+
+
+@pytest.mark.parametrize(
+    "width",
+    [
+        "model.decoder.bridge.dim=3",
+        "model.decoder.attention.query_dim=3",
+        "model.decoder.attention.memory_dim=3",
+    ],
+)
+def test_parts_of_other_widths_are_a_mistake_of_the_config(width):
+    with pytest.raises(ConfigError, match="its parts do not fit together .*alias keys"):
+        small("model/bridge=learned", width)

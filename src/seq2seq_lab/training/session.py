@@ -19,6 +19,7 @@ from seq2seq_lab.errors import ConfigError, ResourceError, is_out_of_memory, one
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.special_tokens import EOS, UNK
 from seq2seq_lab.training import summary
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
@@ -67,8 +68,29 @@ def start(seed: int, torch_threads: int | None = None) -> None:
     pl.seed_everything(seed, verbose=False)
 
 
+@torch.no_grad()
+def refuse_misfits(model: EncoderDecoder) -> None:
+    """Run the model on one short pair: parts whose sizes do not fit are a mistake of the config.
+
+    Constructors see their own arguments alone; of two widths that must be equal only a product knows.
+    """
+    pair = torch.tensor([[UNK, UNK, EOS]])
+    training = model.training
+    model.eval()
+    try:
+        model(pair, torch.tensor([3]), pair)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise ConfigError(
+            f"model: its parts do not fit together ({one_line(error)[:150]}); set sizes by the alias keys, such as "
+            "model.dim and model.embedding_dim, and leave those of the parts as they are"
+        ) from error
+    finally:
+        model.train(training)
+
+
 def make_translator(model: EncoderDecoder, data: Seq2SeqDataModule, decoding: Any) -> Translator:
     """Return the translator that the callbacks use while the model trains."""
+    refuse_misfits(model)
     limit = data.length_filter.max_source_tokens
     return Translator(model, data.source_tokenizer, data.target_tokenizer, decoding, limit)
 
