@@ -50,6 +50,31 @@ def test_mistakes_are_one_line(script, tmp_path, capsys, arguments, code, words)
     assert told.err.count("\n") == 1
 
 
+DEEP = "[" * 100_000
+BROKEN = {
+    "hypotheses/test.jsonl": ["{", "[]", '{"id": 0}', DEEP, "\x00"],
+    "result.json": ["{", "[1]", DEEP],
+    "manifest.json": ["", "null"],
+    "config.yaml": ["a: [", "- 1"],
+    "hypotheses/signatures.json": ["{", "[]"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in BROKEN.items() for text in texts]
+)
+def test_a_run_with_a_broken_file_is_one_line_that_names_it(script, tmp_path, capsys, name, text):
+    place = write_study(tmp_path / "study", SMALL)
+    broken = sorted((place / "runs").glob(f"*/{name}"))[0]
+    broken.write_text(text)
+    code, told = script("study"), capsys.readouterr()
+    assert (code, told.err.count("\n")) in {(3, 1), (6, 1), (0, 0)}
+    if code:
+        assert str(broken.relative_to(tmp_path)) in told.err
+    else:
+        assert "3 of 4 runs are done" in told.out
+
+
 def test_starting_the_script_imports_nothing_heavy():
     code = (
         "import runpy, sys; runpy.run_path('scripts/report.py'); "
