@@ -276,11 +276,8 @@ class _Child:
         """Return what the process left, and remove its folder."""
         seconds = time.monotonic() - self.started
         text = self.err.read_text(encoding="utf-8", errors="replace")
-        chosen = [
-            o.partition("=")[2].strip("'")
-            for o in self.overrides
-            if "_dir=" in o or o.startswith("resume=")
-        ]
+        named = [o for o in self.overrides if "_dir=" in o or o.startswith("resume=")]
+        chosen = [o.partition("=")[2].strip("'") for o in named]
         roots = [
             (self.work / place).resolve() for place in ("outputs", *chosen) if "\n" not in place
         ]
