@@ -6,7 +6,8 @@ Imports the standard library, numpy and sacreBLEU only. Corpus scores come from 
 stored for each sentence (rederive_runs.py), intervals and p-values from rederive_formulas.py. Compares runs.csv,
 table.csv, comparisons.csv and by_length.csv to 1e-9; numbers that no text determines (losses, parameters) are compared
 with the runs' result.json.
-Exit code 0: all equal; 1: a list of what differs, or of metrics that have no formula here.
+Exit code 0: all equal; 1: a list of what differs, or of metrics that have no formula here; 2: no report there; 3:
+stored files that are damaged or do not belong together.
 """
 
 import csv
@@ -28,7 +29,7 @@ from rederive_formulas import (
     shift,
     variances,
 )
-from rederive_runs import Run, quarters
+from rederive_runs import Run, printable, quarters
 
 TOLERANCE = 1e-9
 
@@ -205,26 +206,15 @@ def check_runs(rows: list[dict], finished: list[Run], found: Findings) -> None:
         found.compare(f"runs.csv, {run.name}", row, known)
 
 
-def main(argv: list[str]) -> int:
-    if len(argv) != 1 or argv[0] in ("-h", "--help"):
-        print(__doc__)
-        return 0 if argv[:1] in (["-h"], ["--help"]) else 2
-    place = Path(argv[0])
-    place = place if (place / "study.json").exists() else Path("outputs/studies") / argv[0]
-    try:
-        run_rows = read_csv(place / "report" / "runs.csv")
-        done = [row for row in run_rows if row["state"] == "done"]
-        finished = [Run(place / "runs" / row["run"], row) for row in done]
-        tables = {
-            name: read_csv(place / "report" / name)
-            for name in ("table.csv", "comparisons.csv", "by_length.csv")
-        }
-    except (OSError, ValueError, KeyError) as error:
-        print(
-            f"error: {place}: no complete report there ({error}); run scripts/report.py",
-            file=sys.stderr,
-        )
-        return 2
+def rederive(place: Path) -> int:
+    """Check the report of a study folder."""
+    run_rows = read_csv(place / "report" / "runs.csv")
+    done = [row for row in run_rows if row["state"] == "done"]
+    finished = [Run(place / "runs" / row["run"], row) for row in done]
+    tables = {
+        name: read_csv(place / "report" / name)
+        for name in ("table.csv", "comparisons.csv", "by_length.csv")
+    }
     found = Findings()
     check_runs(run_rows, finished, found)
     runs: dict = {}
@@ -232,11 +222,29 @@ def main(argv: list[str]) -> int:
         runs.setdefault(run.arm, []).append(run)
     check_tables(tables, runs, found)
     for line in found.wrong:
-        print(line)
+        print(printable(line))
     for key, count in sorted(found.unknown.items()):
-        print(f"{key}: {count} numbers not derived, no formula for it here")
+        print(printable(f"{key}: {count} numbers not derived, no formula for it here"))
     print(f"{found.count - len(found.wrong)} of {found.count} numbers are equal to 1e-9")
     return 1 if found.wrong or found.unknown else 0
+
+
+def main(argv: list[str]) -> int:
+    if len(argv) != 1 or argv[0] in ("-h", "--help"):
+        print(__doc__)
+        return 0 if argv[:1] in (["-h"], ["--help"]) else 2
+    place = Path(argv[0])
+    place = place if (place / "study.json").exists() else Path("outputs/studies") / argv[0]
+    try:
+        return rederive(place)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        code, text = 2, f"{place}: no complete report there ({error}); run scripts/report.py"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+        what = "damaged, or do not belong together"
+        code = 3
+        text = f"{place}: its files are {what} ({type(error).__name__}: {error}); run scripts/report.py"
+    print(printable(f"error: {text}"), file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@ from pathlib import Path
 import numpy as np
 
 
+def printable(text: str) -> str:
+    """Return the text on one line, with all that could steer a terminal made visible."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def exact_matches(hypotheses: list[str], references: list[str]) -> np.ndarray:
     return np.array([[float(h == r), 1.0] for h, r in zip(hypotheses, references, strict=True)])
 
@@ -50,7 +55,18 @@ def quarters(sources: list[str]) -> list[list[int]]:
 
 def read_lines(path: Path) -> list[dict]:
     lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
-    return [json.loads(line) for line in lines if line]
+    return [parse(line, path) for line in lines if line]
+
+
+def parse(text: str, path: Path) -> dict:
+    """Return a JSON object of a stored file."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise TypeError(f"{path}: not a JSON object")
+    return found
 
 
 class Run:
@@ -58,9 +74,10 @@ class Run:
 
     def __init__(self, folder: Path, row: dict):
         self.name, self.arm, self.seed = row["run"], row["arm"], int(row["seed"])
-        self.result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        path = folder / "result.json"
+        self.result = parse(path.read_text(encoding="utf-8"), path)
         path = folder / "hypotheses" / "signatures.json"
-        self.signatures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.signatures = parse(path.read_text(encoding="utf-8"), path) if path.exists() else {}
         stored = folder / "hypotheses"
         self.texts = {split: read_lines(stored / f"{split}.jsonl") for split in ("val", "test")}
         self.counts = {split: read_lines(stored / f"{split}_counts.jsonl") for split in self.texts}

@@ -88,7 +88,7 @@ def test_an_error_after_the_rename_does_not_say_that_the_old_file_is_there(tmp_p
     def broken(folder: Path) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(files, "sync_folder", broken)
+    monkeypatch.setattr(files, "sync_path", broken)
     path = old_file(tmp_path)
     with pytest.raises(ResourceError, match="the new file is in its place"):
         files.write_text(path, "new")

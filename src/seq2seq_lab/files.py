@@ -53,7 +53,7 @@ def write_atomically(
             just_before()
             temporary.replace(path)
             now_there = "the new file is in its place, but a power cut may undo that"
-            sync_folder(path.parent)
+            sync_path(path.parent)
     except OSError as error:
         free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
         needed = "" if size is None else f"{size:,} bytes needed, "
@@ -94,9 +94,9 @@ def _delete_left_behind(folder: Path) -> None:
                 os.close(handle)
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to disk."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Flush a file, or the names in a folder, to disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from seq2seq_lab.errors import ConfigError, ResourceError
-from seq2seq_lab.files import sync_folder
+from seq2seq_lab.files import sync_path
 
 _OPEN_ALREADY = re.compile(r"/dev/(?P<name>stdout|stderr)|/(?:dev|proc/self)/fd/(?P<number>\d+)")
 _NUMBERS = {"stdout": 1, "stderr": 2}
@@ -131,7 +131,7 @@ def output_file(
             stream.close()
             temporary.chmod(mode)
             temporary.replace(target)
-            sync_folder(target.parent)
+            sync_path(target.parent)
         except OSError as error:
             raise _unwritable(shown, error) from error
     finally:

@@ -94,6 +94,12 @@ BAD = [
 ]
 
 
+def test_a_sweep_of_one_run_is_refused(command):
+    code, err = command("-m", "hydra.mode=RUN")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "leave one of them out" in err
+
+
 @pytest.mark.parametrize(("argument", "code", "text"), BAD, ids=[b[0] for b in BAD])
 def test_a_mistake_ends_with_one_line(command, conf, argument, code, text):
     found, err = command(argument)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from seq2seq_lab.data import text
 from seq2seq_lab.data.text import BYTE_ORDER_MARKS, CARRIAGE_RETURNS, iter_lines, read_lines
-from seq2seq_lab.errors import DataError, UnsafeError, one_line
+from seq2seq_lab.errors import DataError, one_line
 
 HOUSE = "漢 dom"
 SEPARATORS = ["\u2028", "\u2029", "\x85", "\x0c", "\x0b", "\x1c", "\r", "\ufeff", "\u200b"]
@@ -56,21 +56,6 @@ def test_lines_by_hand(tmp_path, content, lines):
 def test_what_was_cut_is_counted(tmp_path):
     found = read_lines(write(tmp_path, b"\xef\xbb\xbfa\r\nb\nc\r\n"))
     assert found.dropped == {CARRIAGE_RETURNS: 2, BYTE_ORDER_MARKS: 1}
-
-
-@pytest.mark.parametrize("name", ["a.gz", "a.txt"])
-def test_gzip_is_known_by_its_bytes_whatever_its_name(tmp_path, name):
-    content = f"{HOUSE}\nb\n".encode()
-    assert read_lines(write(tmp_path, gzip.compress(content), name)).lines == [HOUSE, "b"]
-
-
-def test_plain_text_named_gz_is_read(tmp_path):
-    assert read_lines(write(tmp_path, b"a\n", "a.gz")).lines == ["a"]
-
-
-def test_gzip_of_several_members_is_one_text(tmp_path):
-    content = gzip.compress(b"a\nb") + gzip.compress(b"c\n")
-    assert read_lines(write(tmp_path, content)).lines == ["a", "bc"]
 
 
 def test_a_word_of_a_megabyte_is_one_line(tmp_path):
@@ -199,19 +184,6 @@ def test_failing_disk_is_reported():
 
     with pytest.raises(DataError, match=r"a\.txt:1: cannot be read: Input/output error"):
         next(iter_lines(Failing(), "a.txt"))
-
-
-def test_gzip_beyond_the_cap_is_refused(tmp_path):
-    path = write(tmp_path, gzip.compress(os.urandom(5000).hex().encode()))
-    with pytest.raises(UnsafeError, match="refused as a possible bomb") as caught:
-        read_lines(path, max_bytes=7000)
-    assert caught.value.exit_code == 7
-
-
-def test_gzip_that_grows_a_thousandfold_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(text, "RATIO_FROM", 1 << 16)
-    with pytest.raises(UnsafeError, match="refused as a possible bomb"):
-        read_lines(write(tmp_path, gzip.compress(b"a\n" * (1 << 18))))
 
 
 def test_endless_line_is_refused(tmp_path, monkeypatch):

@@ -62,7 +62,7 @@ def test_a_config_that_describes_no_model_is_refused(stored, node, error):
 
 
 def test_a_model_larger_than_memory_is_refused_before_it_is_made(stored, monkeypatch):
-    monkeypatch.setattr(stored_parts, "free_memory", lambda: 1000)
+    monkeypatch.setattr(stored_parts, "available_bytes", lambda: 1000)
     with pytest.raises(ResourceError, match=r"a model of [\d,]+ bytes, 1,000 are free"):
         build_model(stored, "a.ckpt")
 

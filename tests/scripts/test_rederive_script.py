@@ -166,3 +166,36 @@ def test_a_folder_without_report_is_an_error(tmp_path):
     done = rederive(tmp_path)
     assert done.returncode == 2
     assert "scripts/report.py" in done.stderr
+
+
+def break_result(place: Path, content: str) -> None:
+    next(place.glob("runs/*dot-s2*/result.json")).write_text(content, encoding="utf-8")
+
+
+def name_an_unknown_arm(place: Path) -> None:
+    path = place / "report" / "table.csv"
+    text = path.read_text(encoding="utf-8").replace("attention=dot", "\x1b[31mno\x07")
+    path.write_text(text, encoding="utf-8")
+
+
+DAMAGED = {
+    "deep JSON": (lambda place: break_result(place, "[" * 200_000), "result.json: not JSON"),
+    "a list": (lambda place: break_result(place, "[1]"), "result.json: not a JSON object"),
+    "empty": (lambda place: break_result(place, ""), "result.json: not JSON"),
+    "unknown arm": (name_an_unknown_arm, "KeyError: '\\x1b[31mno"),
+    "no sentences": (
+        lambda place: next(place.glob("runs/*dot-s2*/hypotheses/test.jsonl")).write_text("{}\n"),
+        "KeyError: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_damaged_files_are_an_error_of_one_line(case, study, tmp_path):
+    place = shutil.copytree(study, tmp_path / "study")
+    damage, words = DAMAGED[case]
+    damage(place)
+    done = rederive(place)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert words in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr

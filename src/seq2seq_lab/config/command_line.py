@@ -91,6 +91,8 @@ def read_flags(parser: ArgumentParser, argv: list[str]) -> Namespace:
     given = [f"--{name}" for name in _COMMANDS if getattr(arguments, name)]
     if len(given) > 1:
         raise ConfigError(f"only one of the flags {', '.join(given)} can be given")
+    if arguments.multirun and "hydra.mode=RUN" in arguments.overrides:
+        raise ConfigError("hydra.mode=RUN asks for one run, -m for a sweep; leave one of them out")
     if arguments.config_path is not None:
         raise ConfigError(
             f"--config-path={one_line(arguments.config_path)}: conf/ is fixed; add a folder of your own by --config-dir"

@@ -1,6 +1,5 @@
 """Whether a model fits in memory, before any of it is allocated."""
 
-import os
 import resource
 from pathlib import Path
 from typing import Any
@@ -9,23 +8,45 @@ from seq2seq_lab.errors import ResourceError
 
 _COPIES = 4
 """Weights, gradients and the two moments of Adam."""
+MEMINFO, CONTROL_GROUPS = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+_CONTAINERS = (
+    ("memory.max", "memory.stat", "anon"),
+    ("memory/memory.limit_in_bytes", "memory/memory.stat", "total_rss"),
+)
+"""Where control groups, version 2 and 1, say what a container may take and has taken."""
 
 
 def available_bytes() -> int:
     """Return how much memory a process may still take here; of a machine that does not say, a great deal."""
-    limits = [1 << 60]
+    limits = [1 << 60, _free_in_machine(), *(_free_in_container(*place) for place in _CONTAINERS)]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
         limits.append(soft)
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        limits.append(int(lines.get("MemAvailable", "1").split()[0]) * 1024)
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of a container
-        file = Path("/sys/fs/cgroup", name)
-        if os.access(file, os.R_OK) and (text := file.read_text().strip()).isdigit():
-            limits.append(int(text))
-    return min(limits)
+    return min(limit for limit in limits if limit is not None)
+
+
+def _numbers(file: Path) -> dict[str, int]:
+    """Return the first whole number of each line of a file of /proc or /sys, by the word before it."""
+    try:
+        lines = [line.replace(":", " ").split() for line in file.read_text("ascii").splitlines()]
+    except (OSError, ValueError):
+        return {}
+    return {line[0]: int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
+
+
+def _free_in_machine() -> int | None:
+    kilobytes = _numbers(MEMINFO).get("MemAvailable")
+    return None if kilobytes is None else 1024 * kilobytes
+
+
+def _free_in_container(limit: str, statistics: str, used: str) -> int | None:
+    """Return what the control group leaves; its file cache counts as free."""
+    try:
+        text = (CONTROL_GROUPS / limit).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    taken = _numbers(CONTROL_GROUPS / statistics).get(used, 0)
+    return max(0, int(text) - taken) if text.isdigit() else None
 
 
 def check_memory(model: Any, limit: int | None = None, *, copies: int = _COPIES) -> None:

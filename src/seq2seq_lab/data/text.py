@@ -10,20 +10,19 @@ file decide which, not its name.
 import contextlib
 import difflib
 import gzip
-import stat
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from seq2seq_lab.errors import DataError, UnsafeError
 
 MAX_BYTES = 4 << 30
 """A gzip file that grows beyond this is refused."""
-MAX_RATIO, RATIO_FROM = 100, 64 << 20
-"""So is one that has grown beyond RATIO_FROM bytes and MAX_RATIO times its size (text: 3 to 20 times)."""
+MAX_RATIO, RATIO_FROM = 100, 8 << 20
+"""So is one that has grown beyond RATIO_FROM bytes and MAX_RATIO times what was read of it (text: 3 to 20 times)."""
 MAX_LINE = 64 << 20
 CARRIAGE_RETURNS = "carriage return at line end cut, kept"
 BYTE_ORDER_MARKS = "byte order mark cut, kept"
@@ -177,21 +176,32 @@ def _what_is_wrong(sequence: bytes) -> str:
     return f"a multibyte character that is cut off ({byte})"
 
 
-class _CappedGzip:
-    """A gzip stream that stops before it fills memory or disk. `size` is that of the packed file, 0 if unknown."""
+class _Counted:
+    """The packed bytes of a gzip file or pipe, counted as they are read."""
 
-    def __init__(self, file: gzip.GzipFile, name: str, size: int, max_bytes: int) -> None:
-        self.file, self.name, self.size, self.max_bytes = file, name, size, max_bytes
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.count = file, 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self.file.read(size)
+        self.count += len(data)
+        return data
+
+
+class _CappedGzip:
+    """A gzip stream that stops before it fills memory or disk."""
+
+    def __init__(self, file: gzip.GzipFile, name: str, packed: _Counted, max_bytes: int) -> None:
+        self.file, self.name, self.packed, self.max_bytes = file, name, packed, max_bytes
         self.count = 0
 
     def readline(self, size: int = -1, /) -> bytes:
         line = self.file.readline(size)
         self.count += len(line)
-        is_bomb = self.size and self.count > max(RATIO_FROM, MAX_RATIO * self.size)
-        if is_bomb or self.count > self.max_bytes:
+        if self.count > min(self.max_bytes, max(RATIO_FROM, MAX_RATIO * self.packed.count)):
             raise UnsafeError(
-                f"{self.name}: {self.size:,} bytes of gzip grow beyond {self.count:,}, refused as a possible bomb; "
-                "if you trust the file, unpack it yourself with `gunzip` and name the plain file"
+                f"{self.name}: {self.packed.count:,} bytes of gzip grow beyond {self.count:,}, refused as a possible "
+                "bomb; if you trust the file, unpack it yourself with `gunzip` and name the plain file"
             )
         return line
 
@@ -216,10 +226,9 @@ def open_text(path: str | Path, max_bytes: int = MAX_BYTES) -> Iterator[LineStre
         if not file.peek(2).startswith(_GZIP):
             yield file
             return
-        info = Path(path).expanduser().stat()
-        size = info.st_size if stat.S_ISREG(info.st_mode) else 0
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield _CappedGzip(unpacked, str(path), size, max_bytes)
+        packed = _Counted(file)
+        with gzip.GzipFile(fileobj=packed, mode="rb") as unpacked:  # type: ignore[call-overload]
+            yield _CappedGzip(unpacked, str(path), packed, max_bytes)
 
 
 def _nearest(path: Path) -> str:

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.keys import walk
+from seq2seq_lab.config.memory import available_bytes
 from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.errors import CheckpointError, ResourceError, UnsafeError, UserError
 from seq2seq_lab.inference.stored_model import StoredModel
 
 _ANOTHER = "use another checkpoint"
-_MEMORY = Path("/proc/meminfo")
 
 
 def build_stored(node: Any, path: str | Path) -> Any:
@@ -65,7 +65,7 @@ def check_weights(stored: StoredModel, path: str | Path) -> None:
     if not isinstance(empty, nn.Module):
         raise CheckpointError(f"{path}: its config describes no model; {_ANOTHER}")
     needed = sum(t.numel() * t.element_size() for t in (*empty.parameters(), *empty.buffers()))
-    if needed > (free := free_memory()):
+    if needed > (free := available_bytes()):
         raise ResourceError(
             f"{path}: its config describes a model of {needed:,} bytes, {free:,} are free; {_ANOTHER}"
         )
@@ -92,17 +92,6 @@ def _problem(weight: Tensor, expected: Tensor) -> str | None:
     if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
         return "not finite"
     return None
-
-
-def free_memory() -> int:
-    """Return the bytes of memory that are free; without an answer of the system, more than any machine has."""
-    try:
-        lines = _MEMORY.read_text(encoding="ascii").split("\n")
-        return 1024 * next(
-            int(line.split()[1]) for line in lines if line.startswith("MemAvailable")
-        )
-    except (OSError, ValueError, StopIteration, IndexError):
-        return 1 << 50
 
 
 def read_tokenizer(stored: StoredModel, side: str, path: str | Path) -> Tokenizer:

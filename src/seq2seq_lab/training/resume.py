@@ -106,13 +106,16 @@ class ResumeState(pl.Callback):
         if self._loaded is not None:  # no step since: as it was
             checkpoint["resume"] = self._loaded
             return
+        logs = _logs_with_rows(trainer)
+        for log in logs.values():
+            log.sync()
         metrics = {k: v.detach().cpu().clone() for k, v in trainer.callback_metrics.items()}
         checkpoint["resume"] = {
             "processes": _gathered(trainer, _state_of_process(pl_module)),
             "log_step": trainer.fit_loop.epoch_loop._batches_that_stepped,
             "should_stop": trainer.should_stop,
             "metrics": metrics,
-            "rows": {name: log.num_rows for name, log in _logs_with_rows(trainer).items()},
+            "rows": {name: log.num_rows for name, log in logs.items()},
         }
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002

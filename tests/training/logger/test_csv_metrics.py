@@ -3,6 +3,7 @@
 import pytest
 
 from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.training.logger import csv_metrics
 from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 
 
@@ -34,3 +35,17 @@ def test_a_row_that_was_cut_off_is_left_out_and_the_next_one_is_whole(tmp_path):
         file.write("2,3.")
     CsvMetrics(tmp_path).log_metrics({"a": 5.0, "b": 6.0}, step=3)
     assert log.path.read_text() == "step,a,b\n1,1.0,2.0\n3,5.0,6.0\n"
+
+
+def test_a_disk_that_fails_under_the_rows_is_an_error_that_names_the_file(tmp_path, monkeypatch):
+    log = CsvMetrics(tmp_path)
+    log.sync()  # nothing yet
+    log.log_metrics({"a": 1.0}, step=1)
+    log.sync()
+
+    def broken(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(csv_metrics, "sync_path", broken)
+    with pytest.raises(ResourceError, match=r"cannot write .*metrics\.csv: Input/output error"):
+        log.sync()

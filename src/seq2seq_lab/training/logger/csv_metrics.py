@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from seq2seq_lab.errors import ResourceError
-from seq2seq_lab.files import write_text
+from seq2seq_lab.files import sync_path, write_text
 
 
 class CsvMetrics(Logger):
@@ -59,16 +59,27 @@ class CsvMetrics(Logger):
                 os.truncate(
                     self.path, size
                 )  # no part of a row stays for the next one to be glued to
-            raise ResourceError(
-                f"cannot write {self.path}: {error.strerror or error}; make room, then go on with resume=auto"
-            ) from error
+            raise self._failed(error) from error
         self.num_rows += 1
+
+    @rank_zero_only
+    def sync(self) -> None:
+        """Flush the rows to disk, so that no checkpoint that counts them outlives them."""
+        try:
+            if self.path.exists():
+                sync_path(self.path)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> ResourceError:
+        what = f"cannot write {self.path}: {error.strerror or error}"
+        return ResourceError(f"{what}; make room, then go on with resume=auto")
 
     @rank_zero_only
     def cut(self, num_rows: int) -> None:
         """Delete all but the first rows: a resumed run writes the later ones again."""
         rows = self._read()[:num_rows]
-        if len(rows) < num_rows:  # a power cut may take what was not flushed to disk
+        if len(rows) < num_rows:  # a disk may lose what was written
             sys.stderr.write(
                 f"lost: {num_rows - len(rows)} of the {num_rows} rows that {self.path.name} had; the run goes on\n"
             )
