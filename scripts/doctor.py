@@ -73,14 +73,15 @@ def main() -> None:
     checks = chosen(arguments.properties, CHECKS)
     patient = admit(arguments.overrides, tuple(range(1, arguments.models + 1)))
     widths = ", ".join(f"{old} -> {new}" for old, new in patient.sizes.items())
-    print(f"{arguments.models} random models, float64; widths {widths or 'as composed'}")
-    print(f"{'':4}{'verdict':15}{'property':50}{'error':>8}{'time':>9}")
+    text = f"{arguments.models} random models, float64; widths {widths or 'as composed'}"
+    print(errors.one_line(text))
+    print(errors.printable(f"{'':4}{'verdict':15}{'property':50}{'error':>8}{'time':>9}"))
     # opened first: a name that cannot be written is reported before half a minute of checks
     with output_file(arguments.json or os.devnull, shown=f"--json {arguments.json}") as file:
         verdicts = []
         for verdict in examine(patient, checks):
             verdicts.append(verdict)
-            print(line(verdict), flush=True)
+            print(errors.printable(line(verdict)), flush=True)
         broken = [verdict.id for verdict in verdicts if verdict.outcome == FAIL]
         seconds = time.perf_counter() - start
         found = {

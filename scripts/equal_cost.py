@@ -60,8 +60,8 @@ def main() -> None:
     width = closest_width(lambda width: other.cost_at(key, width), target, LARGEST)
     cost = other.cost_at(key, width)
     unit = "parameters" if by == "parameters" else "FLOPs per target token, forward"
-    like = errors.one_line(" ".join(arguments.like))
-    print(f"{like}: {target:,.0f} {unit}", file=sys.stderr)
+    text = f"{' '.join(arguments.like)}: {target:,.0f} {unit}"
+    print(errors.one_line(text), file=sys.stderr)
     text = f"{key}={width}: {cost:,.0f} ({100 * (cost / target - 1):+.2f} %)"
     print(errors.one_line(text), file=sys.stderr)
     print(errors.for_stream(" ".join([*arguments.overrides, f"{key}={width}"]), sys.stdout))

@@ -74,12 +74,14 @@ def evaluate(trained: Any, pairs: list[Any], rows: TextIO, file: TextIO) -> None
     facts = {"sentences": len(pairs), "decoding": trained.config["decoding"], **unknown.numbers}
     file.write(json_text({**scores.numbers, "signatures": scores.signatures, **facts}))
     for name, value in scores.numbers.items():
-        print(f"{name:24s} {value:8.2f}")
-    print("; ".join(f"{name}: {text}" for name, text in scores.signatures.items()))
+        print(errors.one_line(f"{name:24s} {value:8.2f}"))
+    signatures = "; ".join(f"{name}: {text}" for name, text in scores.signatures.items())
+    print(errors.one_line(signatures))
     cut, limit, notes = sum(t.truncated for t in found), trained.translator.max_source_tokens, []
     if cut:
         notes = [f"note: {cut} of {len(pairs)} lines were over {limit} tokens and cut"]
-    print("".join(f"{note}\n" for note in [*notes, *unknown.notes]), end="", file=sys.stderr)
+    for note in [*notes, *unknown.notes]:
+        print(errors.one_line(note), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def main() -> None:
 
             vocabulary = stored.config["model"]["source_vocab_size"]
             for name, gap in onnx_export.export_onnx(model, vocabulary, folder).items():
-                print(f"{name}: at most {gap:.2g} from the model, in onnxruntime")
+                print(errors.one_line(f"{name}: at most {gap:.2g} from the model, in onnxruntime"))
             names = (*FILES, *onnx_export.FILES)
             write_manifest(folder, names)
     print(errors.one_line(f"exported to {folder}/: {', '.join(names)}, export.json"))

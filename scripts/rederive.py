@@ -225,7 +225,7 @@ def rederive(place: Path) -> int:
         print(printable(line))
     for key, count in sorted(found.unknown.items()):
         print(printable(f"{key}: {count} numbers not derived, no formula for it here"))
-    print(f"{found.count - len(found.wrong)} of {found.count} numbers are equal to 1e-9")
+    print(f"{found.count - len(found.wrong):d} of {found.count:d} numbers are equal to 1e-9")
     return 1 if found.wrong or found.unknown else 0
 
 

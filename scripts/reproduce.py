@@ -72,7 +72,7 @@ def main() -> None:
     verdict = reproduction.compare(run, folder, arguments.metric)
     for line in (f"stored: {run}", f"new:    {folder}", *verdict.lines):
         print(errors.one_line(line))
-    print(verdict.outcome)
+    print(errors.one_line(verdict.outcome))
     if verdict.outcome == reproduction.DIFFERENT:
         sys.exit(1)
 

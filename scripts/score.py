@@ -188,7 +188,8 @@ def summarize(sums: Sums, limit: int) -> None:
     if sums.cut:
         text = f"note: {sums.cut} of {sums.translations} sources were over {limit} tokens and cut"
         notes = [text, *notes]
-    print("".join(f"{note}\n" for note in notes), end="", file=sys.stderr)
+    for note in notes:
+        print(errors.one_line(note), file=sys.stderr)
 
 
 if __name__ == "__main__":

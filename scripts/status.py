@@ -38,7 +38,7 @@ def main() -> None:
     left = seconds_left(now, arguments.workers or sum(s.kind == "running" for s in now) or 1)
     if any(state.kind != "done" for state in now):
         text = "unknown until a run is done" if left is None else f"{left / 60:.1f} minutes"
-        print(f"time left: {text}")
+        print(errors.one_line(f"time left: {text}"))
     if (Path(study.place) / "report" / "index.html").exists():
         print(errors.one_line(f"report: {study.place / 'report' / 'index.html'}"))
 

@@ -218,7 +218,8 @@ def translate(
     limit, notes = translator.max_source_tokens, unknown.notes
     if cut:
         notes = [f"note: {cut} of {unknown.lines} lines were over {limit} tokens and cut", *notes]
-    print("".join(f"{note}\n" for note in notes), end="", file=sys.stderr)
+    for note in notes:
+        print(errors.one_line(note), file=sys.stderr)
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -151,6 +152,18 @@ def test_a_tampered_file_makes_a_run_undone(study, name):
     assert read_done(study.folder(run), run.content_hash)
     (study.folder(run) / name).write_text('{"test/bleu": 100}')
     assert read_done(study.folder(run), run.content_hash) is None
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../../x", "/etc/hostname", "pipe", "checkpoints"])
+def test_a_recorded_name_that_is_no_file_of_the_run_is_never_read(study, name):
+    run = study.runs[0]
+    finish(study, run)
+    folder = study.folder(run)
+    os.mkfifo(folder / "pipe")
+    path = folder / "done.json"
+    done = json.loads(path.read_text())
+    path.write_text(json.dumps({**done, "sha256": {name: "0" * 64, **done["sha256"]}}))
+    assert read_done(folder, run.content_hash) is None
 
 
 def test_the_run_of_another_content_hash_is_not_done(study):

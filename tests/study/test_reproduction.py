@@ -136,6 +136,15 @@ def test_the_new_folder_is_never_a_used_one(copy):
     assert script.new_folder(copy, None).name == "copy_reproduced-2"
 
 
+@pytest.mark.parametrize("place", [".", "new", "checkpoints", "../{name}/new"])
+def test_a_new_folder_inside_the_stored_run_is_refused(copy, capsys, place):
+    before = sorted(copy.rglob("*"))
+    code, _, err = command(capsys, copy, "--output", copy / place.format(name=copy.name))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "lies in the stored run" in err
+    assert sorted(copy.rglob("*")) == before
+
+
 WRONG = {
     "no run": (lambda run: shutil.rmtree(run / "hypotheses"), [], 6, "no hypotheses/test.jsonl"),
     "broken": (lambda run: (run / "manifest.json").write_text("{"), [], 6, "not JSON"),

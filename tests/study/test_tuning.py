@@ -201,10 +201,35 @@ def test_two_processes_do_not_search_in_one_folder(tmp_path, monkeypatch, capsys
     assert "choose another NAME" in err
 
 
+@pytest.mark.parametrize(
+    "content", ["{}\n", "[1]\n", "\x00\x01\n", '{"op_code": 99}\n', "[" * 99_999]
+)
+def test_a_journal_of_something_else_is_refused_and_stays(tmp_path, monkeypatch, capsys, content):
+    monkeypatch.chdir(tmp_path)
+    journal = tmp_path / "outputs" / "tuning" / "widths" / "journal.log"
+    journal.parent.mkdir(parents=True)
+    journal.write_text(content)
+    code, _, err = command(capsys, "widths", *FEW)
+    assert (code, err.count("\n")) == (6, 1), err
+    assert "journal.log: not the journal of a search" in err
+    assert journal.read_text() == content
+
+
+def test_a_line_that_a_full_disk_left_torn_costs_no_trial(tmp_path):
+    carry_out(search(tmp_path), Fake(), 1)
+    with (tmp_path / "journal.log").open("a") as file:
+        file.write('{"op_code":4,"wor')
+    carry_out(search(tmp_path), fake := Fake(), 2)
+    assert len(fake.calls) == 1
+    assert search(tmp_path).count() == 2
+
+
 WRONG = {
     "test": (["a", *SPACE, "--metric", "test/bleu"], "--metric test/bleu: must be val/"),
     "trials": (["a", *SPACE, "--trials", "0"], "--trials 0: must be >= 1"),
     "name": ([*SPACE], "the name of the search comes first"),
+    "a folder above": (["..", *SPACE], "..: the name of the search comes first"),
+    "an escape": (["\x1b[31mred", *SPACE], "\\x1b[31mred: the name of the search"),
     "key": (["a", "model.dmi=int(8,16)"], "did you mean model.dim?"),
     "value": (["a", "model.dim=choice(eight,16)"], "model.dim: expected int"),
 }

@@ -23,5 +23,5 @@ def refresh_report(study_dir: Path, *, wait: bool) -> None:
             raise ResourceError(
                 f"{study_dir / 'report'}: not written, {one_line(error)}; make room and run the same command again"
             ) from error
-        text = f"{type(error).__name__}: {one_line(error)}"
-        print(f"warning: the report was not written: {text}", file=sys.stderr)  # noqa: T201
+        text = f"warning: the report was not written: {type(error).__name__}: {error}"
+        print(one_line(text), file=sys.stderr)  # noqa: T201

@@ -4,6 +4,7 @@ Optuna's journal in the folder of the search holds its state: the same command c
 trial is never run again.
 """
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
 from seq2seq_lab.metrics.table import lower_is_better
-from seq2seq_lab.stored_text import read_json
+from seq2seq_lab.stored_text import parse_json, read_json
 
 _DIMENSION = re.compile(r"(?P<key>[\w./@]+)=(?P<kind>log|uniform|int|choice)\((?P<inside>.*)\)")
 RunTrial = Callable[[list[str], Path], int]
@@ -84,6 +85,17 @@ def check_metric(metric: str) -> None:
         )
 
 
+def _repair(journal: Path) -> None:
+    """Cut a last line that a full disk left torn: Optuna would append to it. Raises `ValueError` for another file."""
+    content = journal.read_bytes() if journal.exists() else b""
+    size = content.rfind(b"\n") + 1
+    entries = [parse_json(line) for line in content[:size].decode().split("\n")[:-1]]
+    if content and (not entries or not all(isinstance(one, dict) for one in entries)):
+        raise ValueError("no entries")
+    if size < len(content):
+        os.truncate(journal, size)
+
+
 class Search:
     """A search in a folder: `journal.log` (Optuna's), `trials/<number>` (run folders).
 
@@ -102,13 +114,14 @@ class Search:
         self.folder, self.space, self.fixed, self.metric = folder, space, fixed, metric
         journal = folder / "journal.log"
         try:
+            _repair(journal)
             self.study = optuna.create_study(
                 storage=JournalStorage(JournalFileBackend(str(journal))),
                 study_name="search",
                 direction="minimize" if lower_is_better(metric) else "maximize",
                 load_if_exists=True,
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
             reason = f"{journal}: not the journal of a search ({type(error).__name__})"
             raise CheckpointError(f"{reason}; choose another NAME") from error
         # a sampler begins anew with each process: the count keeps it from proposing the same again
