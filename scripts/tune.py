@@ -35,6 +35,8 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_intermixed_args()
     if arguments.trials < 1:
         raise errors.ConfigError(f"--trials {arguments.trials}: must be >= 1")
+    if not 0 <= arguments.seed < 2**31:
+        raise errors.ConfigError(f"--seed {arguments.seed}: must be from 0 to {2**31 - 1:,}")
     if not re.fullmatch(r"[\w.-]{1,100}", arguments.name) or arguments.name.strip(".") == "":
         raise errors.ConfigError(
             f"{arguments.name}: the name of the search comes first, a folder name"

@@ -86,6 +86,7 @@ BAD = [
     ("+hydra.callbacks.x._target_=os.system", 7, "os.system may not be run"),
     ("hydra.verbose=${nope}", 2, "hydra.verbose: ${nope}: expected true"),
     ("hydra.verbose=3", 2, "hydra.verbose: 3: expected true"),
+    ("hydra.verbose=[[]]", 2, "hydra.verbose: [[]]: expected true"),
     ("--config-path=.", 2, "add a folder of your own by --config-dir"),
     *((line, 7, text) for line, text in REFUSED_SETTINGS),
     ("model.dim=x", 2, "model.dim: expected int, got 'x'"),

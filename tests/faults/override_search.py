@@ -277,10 +277,10 @@ class _Child:
         seconds = time.monotonic() - self.started
         text = self.err.read_text(encoding="utf-8", errors="replace")
         named = [o for o in self.overrides if "_dir=" in o or o.startswith("resume=")]
-        chosen = [o.partition("=")[2].strip("'") for o in named]
-        roots = [
-            (self.work / place).resolve() for place in ("outputs", *chosen) if "\n" not in place
-        ]
+        chosen = [o.partition("=")[2].strip("'").replace("\\'", "'") for o in named]
+        chosen = [text.replace("${hydra:job.name}", "train") for text in chosen]
+        places = [place for place in ("outputs", *chosen) if "\n" not in place]
+        roots = [(self.work / place).resolve() for place in places]
         new = [p for p in self.folder.rglob("*") if p not in self.before and p.is_file()]
         outside = tuple(
             str(p.relative_to(self.folder))

@@ -227,6 +227,7 @@ def test_a_line_that_a_full_disk_left_torn_costs_no_trial(tmp_path):
 WRONG = {
     "test": (["a", *SPACE, "--metric", "test/bleu"], "--metric test/bleu: must be val/"),
     "trials": (["a", *SPACE, "--trials", "0"], "--trials 0: must be >= 1"),
+    "seed": (["a", *SPACE, "--seed", "-1"], "--seed -1: must be from 0 to"),
     "name": ([*SPACE], "the name of the search comes first"),
     "a folder above": (["..", *SPACE], "..: the name of the search comes first"),
     "an escape": (["\x1b[31mred", *SPACE], "\\x1b[31mred: the name of the search"),

@@ -30,7 +30,9 @@ _REFUSED = ", so it was refused"
 def setting_problems(settings: dict[str, Any], primary: dict[str, Any]) -> list[Problem]:
     """Return what Hydra's composed settings, unresolved, would run or write that the primary config does not say."""
     verbose = settings.get("verbose", False)
-    is_wrong = not isinstance(verbose, bool | str | list) or "${" in str(verbose)
+    loggers = verbose if isinstance(verbose, list) else [verbose]
+    is_known = isinstance(verbose, bool) or all(isinstance(one, str) for one in loggers)
+    is_wrong = not is_known or "${" in str(verbose)
     advice = "expected true, false or the name of a logger"
     return [Problem("hydra.verbose", f"{one_line(verbose)}: {advice}")] * is_wrong + [
         Problem(f"hydra.{path}", text + _REFUSED, is_unsafe=True)

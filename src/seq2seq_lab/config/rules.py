@@ -164,7 +164,7 @@ RULES = Rules(
     ),
     # Numbers that no constructor of ours checks: {root key or target.argument: (lowest, highest)}.
     ranges={
-        "seed": (0, 2**32 - 1),
+        **dict.fromkeys(("seed", "*.seed", "*.corpus_seed"), (0, 2**32 - 1)),
         "torch_threads": (1, 4096),
         f"{_TRAINER}.accumulate_grad_batches": (1, inf),
         f"{_TRAINER}.check_val_every_n_epoch": (1, inf),

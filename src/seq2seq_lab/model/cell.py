@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from seq2seq_lab.model.checks import check_positive, check_probability
+from seq2seq_lab.model.kernel.half_precision import without_missing_kernels
 from seq2seq_lab.model.kernel.linear import linear
 
 State = tuple[Tensor, Tensor]
@@ -172,6 +173,11 @@ class LstmCell(Cell, nn.LSTM):
             for name, bias in self.named_parameters():
                 if name.startswith("bias_ih"):
                     bias[dim : 2 * dim] += forget_bias
+
+    def sequence(self, inputs: T, state: State | None = None) -> tuple[T, State]:
+        """Run over all time steps. States are (batch, layers x directions, dim), batch first."""
+        with without_missing_kernels(self.weight_hh_l0):
+            return super().sequence(inputs, state)
 
     def update(self, gates: Float[Tensor, "batch gates"], state: State) -> State:
         """Return h = o tanh(c) and c = f c + i tanh(g)."""
