@@ -68,7 +68,7 @@ def test_planted_write_in_place_is_caught(tmp_path, monkeypatch):
 
 
 def test_planted_temporary_file_left_behind_is_caught(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_delete_left_behind", lambda folder: None)
+    monkeypatch.setattr(files, "delete_left_behind", lambda folder: None)
     assert "left behind after the next write" in killed("json", tmp_path)
 
 

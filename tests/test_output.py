@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -38,6 +40,33 @@ def test_after_an_error_the_older_file_is_as_it_was_and_nothing_else_is_left(old
         fail()
     assert old.read_text() == "older\n"
     assert list(old.parent.iterdir()) == [old]
+
+
+KILLED = """
+import sys, time
+from seq2seq_lab.output import output_file
+with output_file("out.txt") as stream:
+    stream.write("half")
+    stream.flush()
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_command_left_goes_with_the_next_output_in_its_folder(old):
+    line = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, cwd=old.parent) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        with output_file(old.with_name("other.txt")) as stream:
+            stream.write("other\n")
+        assert len(list(old.parent.iterdir())) == 3  # it lives: what it writes stays
+        process.kill()
+        process.wait()
+    assert old.read_text() == "older\n"
+    with output_file(old) as stream:
+        stream.write("newer\n")
+    assert sorted(path.name for path in old.parent.iterdir()) == ["other.txt", "out.txt"]
 
 
 def test_a_link_stays_a_link_and_a_file_keeps_its_permissions(old, tmp_path):

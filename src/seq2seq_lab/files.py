@@ -44,8 +44,8 @@ def write_atomically(
     try:
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "not a regular file")
-        _delete_left_behind(path.parent)
-        with _temporary_beside(path) as temporary:
+        delete_left_behind(path.parent)
+        with temporary_beside(path) as temporary:
             write(temporary)
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -63,10 +63,10 @@ def write_atomically(
 
 
 @contextlib.contextmanager
-def _temporary_beside(path: Path) -> Iterator[Path]:
+def temporary_beside(path: Path) -> Iterator[Path]:
     """Give a new file, locked as long as this process needs it; it is deleted unless it was renamed."""
     while True:
-        handle, name = tempfile.mkstemp(".tmp", f".{path.name}{_TEMPORARY}", path.parent)
+        handle, name = tempfile.mkstemp(".tmp", f".{path.name[:40]}{_TEMPORARY}", path.parent)
         try:
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -82,7 +82,7 @@ def _temporary_beside(path: Path) -> Iterator[Path]:
             os.close(handle)
 
 
-def _delete_left_behind(folder: Path) -> None:
+def delete_left_behind(folder: Path) -> None:
     """Delete the temporary files whose process was killed: nobody has them locked."""
     for path in folder.glob(f".*{_TEMPORARY}????????.tmp"):
         with contextlib.suppress(OSError):

@@ -4,14 +4,13 @@ import contextlib
 import io
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from seq2seq_lab.errors import ConfigError, ResourceError
-from seq2seq_lab.files import sync_path
+from seq2seq_lab.files import delete_left_behind, sync_path, temporary_beside
 
 _OPEN_ALREADY = re.compile(r"/dev/(?P<name>stdout|stderr)|/(?:dev|proc/self)/fd/(?P<number>\d+)")
 _NUMBERS = {"stdout": 1, "stderr": 2}
@@ -100,9 +99,10 @@ def output_file(
     """Give a text stream whose content takes the place of the file `name` when the block ends without an error.
 
     It grows in a temporary file beside it. After an error, Ctrl-C or SIGTERM the older file is as it was and nothing
-    else is left. A link stays a link, and a file keeps its permissions. What is no file (/dev/stdout, a pipe, a
-    device) is written directly. Raises `ConfigError` for one of the `inputs` and `ResourceError` for what cannot be
-    written; `shown` is how messages name the output.
+    else is left; what a killed process left is deleted by the next one that writes there. A link stays a link, and a
+    file keeps its permissions. What is no file (/dev/stdout, a pipe, a device) is written directly. Raises
+    `ConfigError` for one of the `inputs` and `ResourceError` for what cannot be written; `shown` is how messages name
+    the output.
     """
     shown = shown or str(name)
     refuse_same_file(name, inputs, shown)
@@ -112,18 +112,8 @@ def output_file(
         with direct:
             yield direct
         return
-    try:
-        target = path.resolve()
-        if target.is_dir():
-            raise IsADirectoryError(21, "a folder")
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _default_mode()
-        if target.exists() and not os.access(target, os.W_OK):
-            raise PermissionError(13, "read-only")
-        temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
-        stream = _stream(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), shown)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _unwritable(shown, _as_os_error(error)) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        target, temporary, mode, stream = _beside(path, shown, stack)
         yield stream
         stream.flush()
         try:
@@ -134,11 +124,31 @@ def output_file(
             sync_path(target.parent)
         except OSError as error:
             raise _unwritable(shown, error) from error
-    finally:
-        with contextlib.suppress(OSError, ResourceError):
-            stream.close()
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+
+
+def _beside(
+    path: Path, shown: str, stack: contextlib.ExitStack
+) -> tuple[Path, Path, int, io.TextIOWrapper]:
+    """Return the file that will be written, a temporary one beside it, its mode and a stream into it."""
+    try:
+        target = path.resolve()
+        if target.is_dir():
+            raise IsADirectoryError(21, "a folder")
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _default_mode()
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(13, "read-only")
+        delete_left_behind(target.parent)
+        temporary = stack.enter_context(temporary_beside(target))
+        stream = _stream(os.open(temporary, os.O_WRONLY), shown)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _unwritable(shown, _as_os_error(error)) from error
+    stack.callback(_close, stream)
+    return target, temporary, mode, stream
+
+
+def _close(stream: io.TextIOWrapper) -> None:
+    with contextlib.suppress(OSError, ResourceError):
+        stream.close()
 
 
 def _as_os_error(error: Exception) -> OSError:

@@ -46,6 +46,7 @@ def test_what_the_configs_say_is_supported():
         ("seq2seq_lab.model.recurrent_encoder.RecurrentEncoder.num_layers", 10**6),
         ("seq2seq_lab.decoding.beam.Beam.beam_size", 10**6),
         ("seq2seq_lab.data.synthetic.Copy.num_train", 10**12),
+        (f"{TRAINER}.accumulate_grad_batches", 10**22),
         ("seq2seq_lab.data.synthetic.Copy.corpus_seed", 10**22),
         ("seq2seq_lab.training.datamodule.Seq2SeqDataModule.seed", 10**13),
     ],

@@ -166,7 +166,7 @@ RULES = Rules(
     ranges={
         **dict.fromkeys(("seed", "*.seed", "*.corpus_seed"), (0, 2**32 - 1)),
         "torch_threads": (1, 4096),
-        f"{_TRAINER}.accumulate_grad_batches": (1, inf),
+        f"{_TRAINER}.accumulate_grad_batches": (1, 1_000_000),
         f"{_TRAINER}.check_val_every_n_epoch": (1, inf),
         f"{_TRAINER}.gradient_clip_val": (0, inf),
         f"{_TRAINER}.log_every_n_steps": (1, inf),
