@@ -38,7 +38,7 @@ CONFIGS = {
     "learning rate": (["training.optimizer.lr=-1"], 2, "training.optimizer", "learning rate: -1"),
     "epochs": (["training.trainer.max_epochs=0"], 2, "epochs=0: must be >= 1", "training.trainer.max_epochs"),
     "clipping": (["training.trainer.gradient_clip_val=-1"], 2, "gradient_clip_val: -1", "must be >= 0"),
-    "accumulation": (["training.trainer.accumulate_grad_batches=0"], 2, "accumulate_grad_batches: 0", ">= 1"),
+    "accumulation": (["training.trainer.accumulate_grad_batches=0"], 2, "accumulate_grad_batches: 0", "from 1"),
     "accelerator": (["training.trainer.accelerator=abacus"], 2, "abacus", "Available names are: auto"),
     "logger that writes anywhere": (
         ["training.logger._target_=pytorch_lightning.loggers.CSVLogger"], 7, "CSVLogger is not on the list",
@@ -63,6 +63,7 @@ CONFIGS = {
     "samples": (["training.callback.samples.num_samples=0"], 2, "num_samples=0: must be >= 1"),
     "pairs": (["data.max_pairs=0"], 2, "max_pairs=0: must be >= 1"),
     "negative seed": (["seed=-1"], 2, "seed: -1", "must be from 0 to 4,294,967,295"),
+    "seed not given": (["seed=???"], 2, "seed: still ???", "give it a value"),
     "huge seed": (["seed=99999999999999999999"], 2, "seed: 99999999999999999999", "from 0 to"),
     "smoothing": (["training.loss.label_smoothing=2.0"], 2, "label_smoothing=2.0: must be in [0, 1)"),
     "forcing": (

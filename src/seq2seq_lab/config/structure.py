@@ -99,9 +99,13 @@ class _Structure:
 
     def typed(self, path: str, value: Any, kind: str) -> None:
         """Check the value of a key that a table declares."""
+        if value == MISSING:
+            what = "choose one" if kind in {NODE, OPTIONAL_NODE} else "give it a value"
+            self.add(path, f"still ???; {what}")
+            return
         if kind in {NODE, OPTIONAL_NODE}:
             is_left_out = value is None and kind == OPTIONAL_NODE
-            if not (is_node(value) or is_left_out or value == MISSING):
+            if not (is_node(value) or is_left_out):
                 self.add(path, f"expected a node with _target_, got {show(value)}")
             wrong = (
                 self.rules.kind_problem(path, str(value["_target_"])) if is_node(value) else None
