@@ -32,7 +32,13 @@ def test_every_case_has_a_name_of_its_own():
     for size in ("full", "fast", "slice"):
         labels = [case.label for case in cases(Scale(size))]
         assert len(labels) == len(set(labels))
+        assert all(label in [c.label for c in cases(Scale(size), label)] for label in labels)
     assert {label.partition(":")[0] for label in labels} == set(ROWS)
+    two = [
+        case.label
+        for case in cases(Scale("full"), "inputs:overrides, part 61,hostile:pickles, bare")
+    ]
+    assert two == ["hostile:pickles, bare", "inputs:overrides, part 61"]
 
 
 def test_a_failure_is_counted_wherever_it_is_raised():

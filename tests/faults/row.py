@@ -1,6 +1,7 @@
 """The rows of the battery: a row is a function that yields cases, a case a function that makes attempts."""
 
 import contextlib
+import re
 import shutil
 import tempfile
 import time
@@ -113,7 +114,8 @@ def row(name: str) -> Callable[[Maker], Maker]:
 
 def cases(scale: Scale, only: str = "") -> list[Case]:
     """Return the cases; `only` lists rows, or `row:name` for cases whose name begins so, with commas between."""
-    wanted = [text.strip() for text in only.split(",") if text.strip()]
+    between = rf",\s*(?=(?:{'|'.join(ROWS)})(?:[:,]|$))"  # cases may have commas in their names
+    wanted = [text.strip() for text in re.split(between, only) if text.strip()]
     found = []
     for name, maker in ROWS.items():
         if wanted and not any(text.partition(":")[0] == name for text in wanted):

@@ -63,6 +63,7 @@ CONFIGS = {
     "samples": (["training.callback.samples.num_samples=0"], 2, "num_samples=0: must be >= 1"),
     "pairs": (["data.max_pairs=0"], 2, "max_pairs=0: must be >= 1"),
     "negative seed": (["seed=-1"], 2, "seed: -1", "must be from 0 to 4,294,967,295"),
+    "key deleted": (["~traceback"], 2, "traceback: missing", "give it a value"),
     "seed not given": (["seed=???"], 2, "seed: still ???", "give it a value"),
     "huge seed": (["seed=99999999999999999999"], 2, "seed: 99999999999999999999", "from 0 to"),
     "smoothing": (["training.loss.label_smoothing=2.0"], 2, "label_smoothing=2.0: must be in [0, 1)"),

@@ -94,8 +94,11 @@ class _Structure:
                 self.typed(here, item, OPTIONAL_NODE if table is None else table[key])
             self.inside(here, item)
         for key, kind in (table or {}).items():
-            if key not in value and kind in {NODE, NAMESPACE}:
-                self.add(join(path, key), "missing; choose one")
+            if key not in value and kind != OPTIONAL_NODE:
+                is_group = kind in {NODE, NAMESPACE}
+                self.add(
+                    join(path, key), f"missing; {'choose one' if is_group else 'give it a value'}"
+                )
 
     def typed(self, path: str, value: Any, kind: str) -> None:
         """Check the value of a key that a table declares."""
