@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train test check slow faults mutation doctor coverage clean
+.PHONY: train test check slow faults mutation doctor coverage wheel clean
 
 train: .venv/ready
 	$(BIN)/python train.py model=lstm_attn $(ARGS)
@@ -36,17 +36,26 @@ mutation: .venv/ready-dev
 doctor: .venv/ready
 	$(BIN)/python scripts/doctor.py $(ARGS)
 
+# builds wheel and sdist in dist/, and does in an empty environment, away from the checkout, what a user of the wheel does
+# first; ARGS=--full: doctor, study and report as well
+wheel: .venv/ready-dev
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/python scripts/check_wheel.py dist/*.whl $(ARGS)
+
+# 25.1 is the first pip that knows dependency groups
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
+	$(PIP) --upgrade "pip>=25.1"
 
 # torch comes first and by its exact pin: without it pip would take a build with several GB of CUDA
 .venv/ready: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) "$$(grep '^torch==' constraints.txt)"
-	$(PIP) --constraint constraints.txt --editable ".[spacy,sweep]"
+	$(PIP) --constraint constraints.txt --editable ".[fonts,spacy,sweep]"
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(PIP) --constraint constraints.txt --editable ".[spacy,sweep,dev]"
+	$(PIP) --constraint constraints.txt --group dev
 	touch $@
 
 clean:

@@ -16,6 +16,7 @@ PRODUCT, TESTS = ("src", "scripts", "train.py"), ("tests",)
 NOT_IMPORTED = {
     "ruff": "a command of `make check`",
     "mypy": "a command of `make check`",
+    "hatchling": "the command of `make wheel`",
     "pytest-cov": "a plugin of pytest: `make coverage`",
     "pytest-timeout": "a plugin of pytest: `timeout` in pyproject.toml",
     "pytest-xdist": "a plugin of pytest: -n",
@@ -27,7 +28,10 @@ NOT_IMPORTED = {
 
 
 def project() -> dict:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    """Return the table of the project, with the groups of its developers as further extras."""
+    read = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    read["project"]["optional-dependencies"] |= read["dependency-groups"]
+    return read["project"]
 
 
 def names(requirements: Iterable[str]) -> set[str]:

@@ -68,12 +68,22 @@ def test_a_plain_text_needs_no_extra_font():
 def test_without_any_font_for_a_script_it_draws_and_warns_once(tmp_path, monkeypatch):
     only_latin = (("DejaVu Sans", frozenset(range(32, 127))),)
     monkeypatch.setattr(module, "_font_families", lambda: only_latin)
+    monkeypatch.setattr(module, "_other_fonts", list)
     module._warn_once.cache_clear()
-    with pytest.warns(UserWarning, match="no font has"):
+    with pytest.warns(UserWarning, match=r"no font has .*pip install 'seq2seq-lab\[fonts\]'"):
         draw(tmp_path, ["a"], ["二"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         draw(tmp_path, ["a"], ["二"])
+
+
+def test_any_font_of_the_system_that_has_the_characters_is_found(monkeypatch):
+    known = dict(module._font_families())
+    assert "Noto Sans CJK JP" in known  # of the extra: stands for a font of the system
+    monkeypatch.setattr(module, "_font_families", lambda: (("DejaVu Sans", known["DejaVu Sans"]),))
+    chosen = choose_fonts(["a", "二"])
+    assert chosen[0] == "DejaVu Sans"
+    assert any(ord("二") in known.get(family, ()) for family in chosen[1:])
 
 
 def test_cells_are_square(tmp_path):

@@ -1,7 +1,7 @@
 """Heat maps of attention weights as PNG files, with labels in any script.
 
-Fonts are tried in this order: DejaVu Sans (comes with matplotlib), installed CJK and Noto fonts, and the font packages
-among our dependencies, so that a new machine without any system font draws Chinese as well.
+Fonts are tried in this order: DejaVu Sans (comes with matplotlib), known CJK fonts of the system, the packages of the
+extra `fonts`, and any other font of the system that has the characters.
 """
 
 import functools
@@ -33,19 +33,32 @@ _DPI = 130
 def _font_families() -> tuple[tuple[str, frozenset[int]], ...]:
     """Return (family, code points) of every font that may be used, best first. Loaded once: 0.1 s."""
     from matplotlib import font_manager
-    from matplotlib.ft2font import FT2Font
 
     manager = font_manager.fontManager
     known = {font.name for font in manager.ttflist}
     families = ["DejaVu Sans", *(name for name in _SYSTEM_FONTS if name in known)]
     for file in map(str, _packaged_fonts()):
         manager.addfont(file)
-        families.append(FT2Font(file).family_name)
-    found = []
-    for family in dict.fromkeys(families):
-        path = font_manager.findfont(family, fallback_to_default=False)
-        found.append((family, frozenset(FT2Font(path).get_charmap())))
-    return tuple(found)
+        families.append(font_manager.get_font(file).family_name)
+    paths = {name: font_manager.findfont(name, fallback_to_default=False) for name in families}
+    return tuple((name, _characters(path)) for name, path in paths.items())
+
+
+@functools.cache
+def _characters(path: str) -> frozenset[int]:
+    """Return the code points of a font file."""
+    from matplotlib.ft2font import FT2Font
+
+    return frozenset(FT2Font(path).get_charmap())
+
+
+def _other_fonts() -> list[tuple[str, str]]:
+    """Return (family, file) of the upright fonts of the system, in an order that does not depend on the disk."""
+    from matplotlib import font_manager
+
+    upright = [font for font in font_manager.fontManager.ttflist if font.style == "normal"]
+    # a font of last resort has a box for every character
+    return sorted({(f.name, f.fname) for f in upright if "last resort" not in f.name.lower()})
 
 
 def _packaged_fonts() -> list[Path]:
@@ -66,7 +79,8 @@ def _packaged_fonts() -> list[Path]:
 @functools.cache
 def _warn_once(missing: str) -> None:
     warnings.warn(
-        f"no font has {missing!r}: shown as a box in attention pictures; install a font for that script",
+        f"no font has {missing!r}: shown as a box in attention pictures; install a font for that script, or "
+        "pip install 'seq2seq-lab[fonts]'",
         stacklevel=2,
     )
 
@@ -79,6 +93,10 @@ def choose_fonts(texts: Sequence[str]) -> list[str]:
         if not chosen or needed & has:
             chosen.append(family)
             needed -= has
+    for family, path in _other_fonts() if needed else ():
+        if needed & _characters(path):
+            chosen.append(family)
+            needed -= _characters(path)
     if needed:
         _warn_once("".join(map(chr, sorted(needed)[:3])))
     return chosen
