@@ -60,6 +60,7 @@ class Place:
         self.environment = {**given, **pip, "WANDB_MODE": "offline"}
 
     def call(self, *line: str, python: bool = False) -> str:
+        """Run a program of the environment, or with `python` this interpreter; raise `UserError` if it fails."""
         begin = time.perf_counter()
         program = sys.executable if python else str(self.bin / line[0])
         done = subprocess.run(
@@ -74,6 +75,7 @@ class Place:
         return done.stdout
 
     def megabytes(self) -> float:
+        """Return the size of all files in the folder, in 10^6 bytes."""
         files = (path for path in self.folder.rglob("*") if not path.is_symlink())
         return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
 
@@ -87,7 +89,8 @@ def install(place: Place, wheel: Path) -> None:
     place.call(*pip, torch[0])
     before = place.megabytes()
     place.call(*pip, "--constraint", str(constraints), str(wheel.resolve()))
-    text = f"wheel {wheel.stat().st_size / 1e6:.2f} MB; installed: torch {before:,.0f} MB, all {place.megabytes():,.0f} MB"
+    after, size = place.megabytes(), wheel.stat().st_size / 1e6
+    text = f"wheel {size:.2f} MB; installed: torch {before:,.0f} MB, all {after:,.0f} MB"
     print(errors.one_line(text), flush=True)
     place.call("pip", "check")
 
