@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train test check slow faults mutation doctor coverage wheel clean
+.PHONY: train test check slow faults mutation doctor coverage wheel docs clean
 
 train: .venv/ready
 	$(BIN)/python train.py model=lstm_attn $(ARGS)
@@ -42,6 +42,11 @@ wheel: .venv/ready-dev
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	$(BIN)/python scripts/check_wheel.py dist/*.whl $(ARGS)
+
+# the pages of docs/ as a site in build/docs; a warning is an error
+docs: .venv/ready
+	$(PIP) --constraint constraints.txt --group docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 
 # 25.1 is the first pip that knows dependency groups
 .venv/bin/python:
