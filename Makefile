@@ -34,7 +34,7 @@ mutation: .venv/ready-dev
 
 # make doctor ARGS="model=lstm decoding=beam": the correctness properties, checked on that model
 doctor: .venv/ready
-	$(BIN)/python scripts/doctor.py $(ARGS)
+	$(BIN)/python -m seq2seq_lab doctor $(ARGS)
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

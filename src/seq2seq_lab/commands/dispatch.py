@@ -8,6 +8,7 @@ import argparse
 import ast
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,8 @@ def program(command: str | None = None) -> int:
     """Carry out the command line of this process and return the exit code; train.py gives the command's name."""
     stopping.listen_from_now_on()  # a command's imports take seconds
     before = [] if command is None else [command]
+    if "_ARGCOMPLETE" in os.environ and command is None:  # a shell asks what may come next
+        module_of("completion").answer()
     return carry_out([*before, *sys.argv[1:]])
 
 

@@ -62,7 +62,7 @@ def _train(*overrides: str) -> Callable[[], int]:
 
 
 def hostile_pickles(form: str, calls: list[str], folder: Path, attempts: Attempts) -> None:
-    """Give pickles that call to translate.py, bare and beside a right checksum."""
+    """Give pickles that call to translate, bare and beside a right checksum."""
     for number, call in enumerate(calls):
         canary, place = folder / f"canary{number}", folder / str(number)
         place.mkdir()
