@@ -34,7 +34,7 @@ mutation: .venv/ready-dev
 
 # make doctor ARGS="model=lstm decoding=beam": the correctness properties, checked on that model
 doctor: .venv/ready
-	$(BIN)/python scripts/doctor.py $(ARGS)
+	$(BIN)/python -m seq2seq_lab doctor $(ARGS)
 
 # builds wheel and sdist in dist/, and does in an empty environment, away from the checkout, what a user of the wheel does
 # first; ARGS=--full: doctor, study and report as well

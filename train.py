@@ -1,71 +1,8 @@
-"""Train, evaluate and translate: compose -> check -> read data -> build -> fit -> test -> record."""
+"""Train, evaluate and translate: the same as `seq2seq-lab train`; the run on one page is `commands/train.py`."""
 
 import sys
 
-from seq2seq_lab import stopping
+from seq2seq_lab.commands.dispatch import program
 
 if __name__ == "__main__":
-    stopping.listen_from_now_on()  # the imports take a second
-
-import hydra
-from omegaconf import DictConfig, OmegaConf
-
-from hydra_plugins.seq2seq_lab_study import in_study
-from seq2seq_lab.config.build import build
-from seq2seq_lab.config.check import check
-from seq2seq_lab.config.collection import no_collection
-from seq2seq_lab.config.compose import conf_dir
-from seq2seq_lab.config.job_command import job_command, resume_command
-from seq2seq_lab.config.launch import launch
-from seq2seq_lab.config.resolve import resolve
-
-
-@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
-def main(cfg: DictConfig) -> None:
-    """Carry out one run."""
-    check(cfg)
-
-    with no_collection():
-        from seq2seq_lab.training import session  # torch and Lightning: not needed for --help
-
-    session.start(cfg.seed, cfg.torch_threads)
-    check(cfg, with_lightning=True)
-    session.check_run_folder(cfg.run_dir, cfg.name, cfg.resume)
-    data = build(resolve(cfg)["data"])
-    data.setup()
-    cfg.model.source_vocab_size = len(data.source_tokenizer)
-    cfg.model.target_vocab_size = len(data.target_tokenizer)
-    run = resolve(cfg)
-
-    model = build(run["model"])
-    training = {name: build(run["training"].get(name)) for name in session.PARTS}
-    translator = session.make_translator(model, data, build(run["decoding"]))
-    module = session.Seq2SeqModule(model, **training, translator=translator, seed=cfg.seed)
-
-    io = session.checkpoint_io(run, data)
-    with (
-        session.open_run_folder(run) as run_dir,
-        session.Interruption(resume_command(run_dir, cfg.study)) as interruption,
-    ):
-        start = session.resume_point(run_dir, io)
-        session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
-        chosen = [build(node) for node in run["training"]["callback"].values()]
-        chosen += [session.ResumeState(), interruption]
-        with session.loggers(build(run["training"].get("logger")), run, run_dir) as loggers:
-            trainer = build(
-                run["training"]["trainer"],
-                callbacks=session.callbacks(chosen, run_dir),
-                logger=loggers,
-                plugins=[io],
-                default_root_dir=str(run_dir),
-            )
-            with session.together(trainer, job_command(), interruption.resume_command):
-                session.fit(trainer, module, data, start)
-                numbers = session.evaluate_best(trainer, module, data)
-            session.record(run_dir, numbers, loggers)
-            interruption.recorded()
-        session.print_summary(run_dir, numbers)
-
-
-if __name__ == "__main__":
-    sys.exit(launch(main, wrap=in_study))
+    sys.exit(program("train"))

@@ -238,11 +238,11 @@ def main(argv: list[str]) -> int:
     try:
         return rederive(place)
     except (FileNotFoundError, NotADirectoryError) as error:
-        code, text = 2, f"{place}: no complete report there ({error}); run scripts/report.py"
+        code, text = 2, f"{place}: no complete report there ({error}); run seq2seq-lab report"
     except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
         what = "damaged, or do not belong together"
         code = 3
-        text = f"{place}: its files are {what} ({type(error).__name__}: {error}); run scripts/report.py"
+        text = f"{place}: its files are {what} ({type(error).__name__}: {error}); run seq2seq-lab report"
     print(printable(f"error: {text}"), file=sys.stderr)
     return code
 

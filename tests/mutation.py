@@ -44,7 +44,7 @@ class Bug:
             options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow"]
             return [sys.executable, "-m", "pytest", *options, *self.tests]
         options = ["--models", "5", "--properties", self.red or self.property]
-        return [sys.executable, "scripts/doctor.py", *options, *self.doctor]
+        return [sys.executable, "-m", "seq2seq_lab", "doctor", *options, *self.doctor]
 
 
 def bugs(table: Path = TABLE) -> list[Bug]:

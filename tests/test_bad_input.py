@@ -4,13 +4,14 @@ import json
 
 import pytest
 
+from seq2seq_lab.commands.train import main
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.errors import UserError
 from seq2seq_lab.training.module import Seq2SeqModule
 from support.bad_input_cases import CONFIGS, DATA, FILES, SLOW, TABLE, TINY
 from support.bad_input_files import ROWS, Outcome, assert_told, carry_out, make_files
 from support.local_server import serve
-from support.small_runs import load_script, run_script
+from support.small_runs import run_command
 
 
 def cases(table):
@@ -27,7 +28,6 @@ def files(tmp_path_factory):
 def command(files, tmp_path, monkeypatch):
     """Run train.py in an empty working folder; `@` in an argument is the folder of the bad files."""
     monkeypatch.chdir(tmp_path)
-    main = load_script("train.py").main
 
     def run(*arguments, base=TINY):
         given = [a.replace("@/", f"{files}/") for a in (*base, "run_dir=run", *arguments)]
@@ -174,7 +174,7 @@ PROCESSES = {
 @pytest.mark.parametrize("name", cases(PROCESSES))
 def test_a_real_process_reports_it_alike(tmp_path, name):
     arguments, code, *says = PROCESSES[name]
-    done = run_script("train.py", *arguments, "training/logger=csv", cwd=tmp_path)
+    done = run_command("train", *arguments, "training/logger=csv", cwd=tmp_path)
     assert_told(
         Outcome(done.returncode, done.stdout.decode(), done.stderr.decode()), code, tuple(says)
     )

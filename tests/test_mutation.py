@@ -124,4 +124,4 @@ def test_a_test_that_fails_without_any_bug_catches_nothing(tmp_path):
 def test_the_command_of_a_property_names_it():
     bug = Bug("a", "C", "b", "c", "d", doctor=("model=gru",), red="O6")
     options = ["--models", "5", "--properties", "O6"]
-    assert bug.command()[1:] == ["scripts/doctor.py", *options, "model=gru"]
+    assert bug.command()[1:] == ["-m", "seq2seq_lab", "doctor", *options, "model=gru"]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from support.small_runs import ROOT, run_script
+from support.small_runs import ROOT, run_command, run_script
 
 
 def result_of(path: Path) -> dict[str, float]:
@@ -77,7 +77,7 @@ def read_back(run: Path) -> dict:
 def sweep(tmp_path_factory, request):
     """A sweep over three of the models, in `make slow` over six: folder, process and models."""
     folder, models = tmp_path_factory.mktemp("sweep"), ",".join(request.param)
-    done = run_script("train.py", "-m", f"model={models}", "debug=tiny", cwd=folder, timeout=280)
+    done = run_command("train", "-m", f"model={models}", "debug=tiny", cwd=folder, timeout=280)
     return folder, done, request.param
 
 
@@ -122,4 +122,4 @@ def test_the_command_line_ends_with_the_table(sweep):
     out = done.stdout.decode()
     assert out.count("Run folder:") == len(models)
     assert out.count("Test translations") == len(models)
-    assert "python scripts/translate.py" in out
+    assert "seq2seq-lab translate" in out

@@ -1,4 +1,4 @@
-"""Decoding by our `translate.py` against the peers' own decoding commands: decoder rows per second.
+"""Decoding by our `seq2seq-lab translate` against the peers' own decoding commands: decoder rows per second.
 
 Every program first trains a few steps, to have a checkpoint to load. When a barely trained model stops is chance,
 so all outputs are held to exactly 20 tokens; rows (sentence x beam x step) are counted from outside.
@@ -64,7 +64,7 @@ def our_program(text: Path, folder: Path, threads: int) -> Program:
     carry_out("ours", [*words, "training/logger=csv"], folder, threads)
     cut = [f"decoding.{key}={LENGTH}" for key in ("max_extra", "min_length")]
     cut.append("decoding.max_ratio=0.0")
-    decode = [str(root / "scripts" / "translate.py"), str(run), str(text / "words.source")]
+    decode = ["seq2seq_lab", "translate", str(run), str(text / "words.source")]
     beams = {
         1: [*decode, "decoding=greedy", *cut],
         5: [*decode, "decoding=beam", "decoding.beam_size=5", *cut],

@@ -294,6 +294,6 @@ class _Child:
 
 @cache
 def _main() -> Callable[..., Any]:
-    from support.small_runs import load_script
+    from seq2seq_lab.commands.train import main
 
-    return load_script("train.py").main
+    return main

@@ -10,11 +10,11 @@ from seq2seq_lab.files import sidecar_of, verify, write_sidecar
 from seq2seq_lab.inference import averaging as module
 from seq2seq_lab.inference.averaging import average, last_checkpoints, mean_of_weights
 from seq2seq_lab.inference.trained import load, read_checkpoint
-from support import script_command
-from support.script_command import one_line_error
-from support.small_runs import SMALL_COPY, TINY_MODEL, run_folder, run_script, tiny_run
+from support import in_process_command
+from support.in_process_command import one_line_error
+from support.small_runs import SMALL_COPY, TINY_MODEL, run_command, run_folder, tiny_run
 
-command = script_command.command
+command = in_process_command.command
 
 
 def several():
@@ -170,6 +170,6 @@ def test_a_mistake_is_one_line(command, tmp_path, name):
 
 
 def test_a_process_averages(tmp_path):
-    done = run_script("scripts/average.py", several(), "--last", 2, "-o", "a.ckpt", cwd=tmp_path)
+    done = run_command("average", several(), "--last", 2, "-o", "a.ckpt", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     verify(tmp_path / "a.ckpt")

@@ -16,7 +16,7 @@ from seq2seq_lab.inference.onnx_export import ENCODER, STEP, export_onnx, flatte
 from seq2seq_lab.inference.stored_model import MANIFEST
 from seq2seq_lab.inference.trained import load
 from seq2seq_lab.special_tokens import BOS
-from support.small_runs import run_script, small, tiny_run
+from support.small_runs import run_command, small, tiny_run
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -155,7 +155,7 @@ def test_a_state_comes_back_from_its_tensors():
 
 
 def test_the_command_writes_graphs_and_checksums(tmp_path):
-    done = run_script("scripts/export.py", tiny_run(), "model", "--onnx", cwd=tmp_path)
+    done = run_command("export", tiny_run(), "model", "--onnx", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"encoder.onnx: at most" in done.stdout
     assert STEP in (tmp_path / "model" / MANIFEST).read_text()

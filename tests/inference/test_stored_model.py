@@ -15,11 +15,11 @@ from seq2seq_lab.inference.stored_model import (
     write_export,
 )
 from seq2seq_lab.inference.trained import load, read_model
-from support import script_command
-from support.script_command import LINES, learned, one_line_error, text_of
-from support.small_runs import SMALL_COPY, run_folder, run_script
+from support import in_process_command
+from support.in_process_command import LINES, learned, one_line_error, text_of
+from support.small_runs import SMALL_COPY, run_command, run_folder
 
-command = script_command.command
+command = in_process_command.command
 
 
 def tied():
@@ -33,7 +33,7 @@ def tied():
 def exported(tmp_path_factory):
     """Export in a process of its own; train before any output is captured."""
     folder = tmp_path_factory.mktemp("export") / "model"
-    done = run_script("scripts/export.py", learned(), folder)
+    done = run_command("export", learned(), folder)
     assert (done.returncode, done.stderr) == (0, b"")
     return folder
 
@@ -49,8 +49,7 @@ def same_output(folder, other) -> None:
     stdin = text_of(LINES).encode()
     arguments = ("--beam", 3, "--jsonl", "--attention")
     some, others = (
-        run_script("scripts/translate.py", path, *arguments, stdin=stdin)
-        for path in (folder, other)
+        run_command("translate", path, *arguments, stdin=stdin) for path in (folder, other)
     )
     assert (some.returncode, some.stderr) == (others.returncode, others.stderr) == (0, UNKNOWN)
     assert some.stdout.count(b"\n") == len(LINES)

@@ -11,11 +11,12 @@ from unittest import mock
 
 import pytest
 
-from seq2seq_lab import errors
+from seq2seq_lab.commands import sync as sync_command
+from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.report.wandb_report import log_study, offline_runs, read_table
 from seq2seq_lab.training.logger.wandb_labels import Labels, labels
-from support.small_runs import load_script, train
+from support.small_runs import train
 
 ARM = "attention=dot, order=after"
 RUN = "attention_dot-order_after-s3-0123abcd"
@@ -175,17 +176,14 @@ def test_a_folder_without_a_report_is_refused(tmp_path):
 
 
 def sync(capsys, *arguments):
-    script, lines = load_script("scripts/sync.py"), []
+    lines = []
 
     def run(line, **_):
         lines.append(line)
         return subprocess.CompletedProcess(line, 1 if "--entity" in line else 0)
 
-    with (
-        mock.patch.object(script.subprocess, "run", run),
-        mock.patch.object(sys, "argv", ["sync.py", *map(str, arguments)]),
-    ):
-        code = errors.run(script.main)
+    with mock.patch.object(sync_command.subprocess, "run", run):
+        code = carry_out(["sync", *map(str, arguments)])
     return code, lines, capsys.readouterr().err
 
 

@@ -165,7 +165,7 @@ def test_a_metric_without_a_formula_here_is_not_passed(tmp_path):
 def test_a_folder_without_report_is_an_error(tmp_path):
     done = rederive(tmp_path)
     assert done.returncode == 2
-    assert "scripts/report.py" in done.stderr
+    assert "seq2seq-lab report" in done.stderr
 
 
 def break_result(place: Path, content: str) -> None:

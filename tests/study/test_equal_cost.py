@@ -2,17 +2,15 @@
 
 import math
 import random
-import sys
 from itertools import pairwise
-from unittest import mock
 
 import pytest
 
 from benchmark import work
-from seq2seq_lab import errors
+from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.study.equal_cost import Candidate, Sizes, closest_width, count_flops
-from support.small_runs import SMALL_COPY, load_script
+from support.small_runs import SMALL_COPY
 
 SIZES = Sizes((60, 20), (13, 9))
 LARGEST = 40
@@ -105,8 +103,7 @@ def test_a_width_that_the_model_refuses_has_no_cost():
 
 def command(capsys, *arguments):
     sizes = ("--vocabularies", "60", "20", "--lengths", "13", "9")
-    with mock.patch.object(sys, "argv", ["equal_cost.py", *arguments, *sizes]):
-        code = errors.run(load_script("scripts/equal_cost.py").main)
+    code = carry_out(["equal-cost", *arguments, *sizes])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 

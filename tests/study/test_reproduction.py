@@ -2,14 +2,14 @@
 
 import json
 import shutil
-import sys
 from unittest import mock
 
 import pytest
 
-from seq2seq_lab import errors
+from seq2seq_lab.commands import reproduce
+from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.study import reproduction
-from support.small_runs import load_script, rows, run_script, tiny_run, train
+from support.small_runs import rows, run_command, tiny_run, train
 
 
 @pytest.fixture
@@ -19,14 +19,10 @@ def copy(tmp_path):
 
 
 def command(capsys, *arguments, trainer=None):
-    script = load_script("scripts/reproduce.py")
     again = trainer or (lambda flags, threads: train(*flags))
-    with (
-        mock.patch.object(script, "train", again),
-        mock.patch.object(sys, "argv", ["reproduce.py", *map(str, arguments)]),
-    ):
+    with mock.patch.object(reproduce, "train", again):
         try:
-            code = errors.run(script.main)
+            code = carry_out(["reproduce", *map(str, arguments)])
         except SystemExit as end:
             code = end.code
     captured = capsys.readouterr()
@@ -127,13 +123,12 @@ def test_different_ends_with_code_1_and_manifests_are_compared(copy, capsys):
 def test_a_run_that_fails_again_is_reported(copy, capsys):
     code, _, err = command(capsys, copy, trainer=lambda flags, threads: 4)
     assert code == 1
-    assert "train.py ended with code 4" in err
+    assert "training ended with code 4" in err
 
 
 def test_the_new_folder_is_never_a_used_one(copy):
-    script = load_script("scripts/reproduce.py")
     copy.with_name("copy_reproduced").mkdir()
-    assert script.new_folder(copy, None).name == "copy_reproduced-2"
+    assert reproduce.new_folder(copy, None).name == "copy_reproduced-2"
 
 
 @pytest.mark.parametrize("place", [".", "new", "checkpoints", "../{name}/new"])
@@ -167,7 +162,7 @@ def test_a_mistake_is_one_line(copy, capsys, name):
 
 @pytest.mark.slow
 def test_the_command_in_a_process_of_its_own(copy):
-    done = run_script("scripts/reproduce.py", copy, "--metric", "test/chrf")
+    done = run_command("reproduce", copy, "--metric", "test/chrf")
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().splitlines()[-1] == "bit-equal"
     assert len(rows(copy.with_name("copy_reproduced") / "hypotheses" / "test.jsonl")) == 64

@@ -3,17 +3,17 @@
 import json
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
+from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.errors import ConfigError, StoppedError
 from seq2seq_lab.files import held
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.matrix import Study
-from support.small_runs import load_script, run_script, train
+from support.small_runs import run_command, train
 from support.small_studies import (
     SWEEP,
     events,
@@ -264,17 +264,15 @@ def test_real_runs_fail_alone(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
 
 
-def test_status_tells_what_is_left(small, capsys, monkeypatch):
+def test_status_tells_what_is_left(small, capsys):
     shutil.rmtree(small.folder(small.runs[0]))
-    script = load_script("scripts/status.py")
-    monkeypatch.setattr(sys, "argv", ["status.py", "small"])
-    script.main()
+    assert carry_out(["study", "status", "small"]) == 0
     out = capsys.readouterr().out
     assert "study small: 6 runs: 5 done, 1 missing" in out
     assert "time left: 0.0 minutes" in out
 
 
 def test_status_of_nothing_is_one_line(tmp_path):
-    done = run_script("scripts/status.py", "nothing", cwd=tmp_path)
+    done = run_command("status", "nothing", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count(b"\n") == 1

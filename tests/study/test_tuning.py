@@ -2,18 +2,17 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from seq2seq_lab import errors
+from seq2seq_lab.commands import dispatch, tune
 from seq2seq_lab.errors import ConfigError, ResourceError
 from seq2seq_lab.files import locked
 from seq2seq_lab.metrics.table import lower_is_better
 from seq2seq_lab.study.tuning import Dimension, Search, parse_space
-from support.small_runs import load_script, run_script, train
+from support.small_runs import run_command, train
 
 SPACE = ["training.optimizer.lr=log(1e-4,1e-1)", "model.dim=choice(8,16)"]
 
@@ -140,7 +139,7 @@ def test_an_interrupted_trial_is_the_first_of_the_next_start(tmp_path):
 def test_a_failed_trial_counts_and_never_wins(tmp_path):
     found = search(tmp_path)
     lines = [found.step(Fake([4])), found.step(Fake())]
-    assert "failed (train.py ended with code 4)" in lines[0]
+    assert "failed (training ended with code 4)" in lines[0]
     assert found.count() == 2
     assert lines[1].split()[2] in found.best()[0]
 
@@ -172,12 +171,8 @@ FEW = (
 
 
 def command(capsys, *arguments):
-    script = load_script("scripts/tune.py")
-    with (
-        mock.patch.object(script, "train", lambda overrides, _: train(*overrides)),
-        mock.patch.object(sys, "argv", ["tune.py", *arguments]),
-    ):
-        code = errors.run(script.main)
+    with mock.patch.object(tune, "train", lambda _, overrides: train(*overrides)):
+        code = dispatch.carry_out(["tune", *arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
@@ -249,8 +244,8 @@ def test_a_mistake_is_one_line_and_nothing_is_run(tmp_path, monkeypatch, capsys,
 @pytest.mark.slow
 def test_the_command_in_processes_of_its_own(tmp_path):
     arguments = ("widths", "--trials", "2", *FEW)
-    done = run_script("scripts/tune.py", *arguments, cwd=tmp_path, timeout=250)
+    done = run_command("tune", *arguments, cwd=tmp_path, timeout=250)
     assert done.returncode == 0, done.stderr.decode()
-    again = run_script("scripts/tune.py", *arguments, cwd=tmp_path)
+    again = run_command("tune", *arguments, cwd=tmp_path)
     assert b"trial" not in again.stderr.replace(b"of 2 trials", b"")
     assert again.stdout == done.stdout

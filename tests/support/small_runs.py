@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock
 
 from hydra_plugins.seq2seq_lab_study import in_study
+from seq2seq_lab.commands import train as train_command
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.compose import compose
 from seq2seq_lab.config.launch import launch
@@ -52,9 +53,9 @@ def load_script(name: str) -> ModuleType:
 
 
 def train(*overrides: str) -> int:
-    """Run train.py as the command line does, in this process; return the exit code."""
+    """Train as the command line does, in this process; return the exit code."""
     with mock.patch.object(sys, "argv", ["train.py", *overrides]):
-        return launch(load_script("train.py").main, wrap=in_study)
+        return launch(train_command.main, wrap=in_study)
 
 
 def run_script(
@@ -66,10 +67,22 @@ def run_script(
     **variables: str,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a script in a process of its own, on one thread."""
+    return _run([str(ROOT / name), *map(str, arguments)], stdin, timeout, cwd, variables)
+
+
+def run_command(
+    *words: Any, stdin: bytes = b"", timeout: int = 120, cwd: Path = ROOT, **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `seq2seq-lab` with these words in a process of its own, on one thread."""
+    return _run(["-m", "seq2seq_lab", *map(str, words)], stdin, timeout, cwd, variables)
+
+
+def _run(
+    line: list[str], stdin: bytes, timeout: int, cwd: Path, variables: dict[str, str]
+) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
-    line = [sys.executable, str(ROOT / name), *map(str, arguments)]
     return subprocess.run(
-        line,
+        [sys.executable, *line],
         input=stdin,
         capture_output=True,
         check=False,

@@ -76,4 +76,4 @@ def test_only_files_that_exist_are_listed_and_the_next_command_is_told(printed, 
     out = printed()
     assert "result.json" in out
     assert "attention/" not in out
-    assert f"python scripts/translate.py {tmp_path} --text" in out
+    assert f"seq2seq-lab translate {tmp_path} --text" in out

@@ -4,11 +4,14 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
@@ -21,43 +24,91 @@ _PLACE = re.compile(r"(\+\+?)?(resume|run_dir)=")
 _PLAIN = re.compile(r"[\w./@%+-]+")
 
 
+_INSTALLED = "seq2seq-lab"
+"""The name of the installed program."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command line as it was typed."""
+
+    program: list[str]
+    """Interpreter, script or module, and the name of the command if there is one."""
+
+    flags: list[str]
+    """`--extension PATH`: what every process of the command needs."""
+
+    arguments: list[str]
+    """All others: Hydra's flags and the overrides."""
+
+
 @contextmanager
-def remembered() -> Iterator[None]:
+def remembered(command: Typed | None = None) -> Iterator[None]:
     """Let `job_command` know, in this process and in its workers, how this command was started."""
     if _COMMAND in os.environ:
         yield
         return
-    os.environ[_COMMAND] = json.dumps(_typed())
+    os.environ[_COMMAND] = json.dumps(asdict(command or typed((), (), sys.argv[1:])))
     try:
         yield
     finally:
         del os.environ[_COMMAND]
 
 
-def _typed() -> tuple[list[str], list[str]]:
-    """Return interpreter and program as they were typed, and the arguments."""
-    arguments = sys.argv[1:]
-    program = sys.orig_argv[: len(sys.orig_argv) - len(arguments)]
-    as_typed = program + arguments == sys.orig_argv and len(program) > 1
-    return (program if as_typed else ["python", sys.argv[0]]), arguments
+def typed(name: Sequence[str], flags: Sequence[str], arguments: Sequence[str]) -> Typed:
+    """Return the command line of this process, of which `sys.argv` is not changed yet."""
+    after = sys.argv[1:]
+    before = sys.orig_argv[: len(sys.orig_argv) - len(after)]
+    is_known = before + after == sys.orig_argv and len(before) > 1
+    program = before if is_known else ["python", sys.argv[0]]
+    return Typed([*program, *name], list(flags), list(arguments))
+
+
+def _typed() -> Typed:
+    stored = os.environ.get(_COMMAND)
+    return Typed(**json.loads(stored)) if stored else typed((), (), sys.argv[1:])
+
+
+def run_command(flags: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Return the command line of a run in a process of its own, wherever this package is installed."""
+    return [sys.executable, "-m", "seq2seq_lab", "train", *flags, *overrides]
 
 
 def job_command() -> list[str]:
     """Return the command line of this job alone; that of a job in a sweep has the overrides that the sweep chose."""
-    program, arguments = json.loads(os.environ.get(_COMMAND) or json.dumps(_typed()))
-    settings = HydraConfig.get()
+    command, settings = _typed(), HydraConfig.get()
+    arguments = command.arguments
     if settings.mode == RunMode.MULTIRUN:
-        arguments = [*settings.overrides.task, "hydra.mode=RUN"]
-    return [*program, *arguments]
+        chosen = [*settings.overrides.task, "hydra.mode=RUN"]
+        arguments = [*_conf_flags(arguments), *chosen]
+    return [*command.program, *command.flags, *arguments]
+
+
+def _conf_flags(arguments: list[str]) -> list[str]:
+    """Return the flags that say what is composed, without the overrides."""
+    given = get_args_parser().parse_args(arguments)
+    flags = {"--config-dir": given.config_dir, "--config-name": given.config_name}
+    return [word for flag, value in flags.items() if value is not None for word in (flag, value)]
 
 
 def resume_command(run_dir: Path, study: str | None = None) -> str:
     """Return the command line that resumes this run; in a study, it is that of the study."""
+    command = _typed()
     if study is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
-        program, arguments = json.loads(os.environ.get(_COMMAND) or json.dumps(_typed()))
-        return shlex.join([*program, *_without_place(arguments, "resume"), "resume=auto"])
+        words = [*_without_place(command.arguments, "resume"), "resume=auto"]
+        return shlex.join([*_shown(command.program), *command.flags, *words])
     value = str(run_dir) if _PLAIN.fullmatch(str(run_dir)) else quoted(str(run_dir))
-    return shlex.join([*_without_place(job_command()), "resume=auto", f"run_dir={value}"])
+    words = _without_place(job_command()[len(command.program) :])
+    return shlex.join([*_shown(command.program), *words, "resume=auto", f"run_dir={value}"])
+
+
+def _shown(program: list[str]) -> list[str]:
+    """Return a program as people type it: the installed one by its name, without the interpreter."""
+    if len(program) < 2 or Path(program[1]).stem != _INSTALLED:
+        return program
+    found, script = shutil.which(_INSTALLED), Path(program[1])
+    is_on_path = found is not None and script.exists() and script.samefile(found)
+    return [_INSTALLED if is_on_path else program[1], *program[2:]]
 
 
 def _without_place(words: list[str], *keys: str) -> list[str]:

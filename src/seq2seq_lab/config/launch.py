@@ -70,28 +70,33 @@ def launch(
 
 def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
-    arguments = read_flags(get_args_parser(), sys.argv[1:])
+    flags = get_args_parser()
+    arguments = read_flags(flags, sys.argv[1:])
     is_plain = not any(getattr(arguments, flag) for flag in _SHOWING)
     if not (arguments.hydra_help or arguments.shell_completion):
         with session(folder, arguments) as opened:
-            with no_collection():
-                check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])
+            if arguments.overrides or not arguments.help:
+                with no_collection():
+                    check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])
             if is_plain:
                 opened.carry_out(job, arguments.overrides)
                 return
-    command = hydra.main(version_base="1.3", config_path=folder, config_name="train")(job)
-    if arguments.help:
-        _print_help(command)
-    else:
-        command()
+            if arguments.help:
+                _print_help(lambda: opened.app.app_help(opened.config_name, flags, arguments))
+                return
+            if arguments.cfg:
+                what = (arguments.overrides, arguments.cfg, arguments.package, arguments.resolve)
+                opened.app.show_cfg(opened.config_name, *what)
+                return
+    hydra.main(version_base="1.3", config_path=folder, config_name="train")(job)()
 
 
-def _print_help(command: Callable[[], object]) -> None:
+def _print_help(show: Callable[[], object]) -> None:
     """Print Hydra's help without the options that are parts of others, such as `model: _recurrent`."""
     text = io.StringIO()
     try:
         with contextlib.redirect_stdout(text):
-            command()  # Hydra ends it by SystemExit
+            show()
     finally:
         sys.stdout.write(_PRIVATE_OPTION.sub("", text.getvalue()))
 

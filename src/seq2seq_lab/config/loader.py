@@ -7,6 +7,7 @@ from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.types import RunMode
@@ -80,6 +81,16 @@ class Loader(ConfigLoaderImpl):
         return super().load_configuration(
             config_name, overrides, run_mode, from_shell, validate_sweep_overrides
         )
+
+    def get_group_options(
+        self,
+        group_name: str,
+        results_filter: ObjectType | None = ObjectType.CONFIG,
+        config_name: str | None = None,  # noqa: ARG002
+        overrides: list[str] | None = None,  # noqa: ARG002
+    ) -> list[str]:
+        """List a group; overrides cannot add folders here, so there is no search path to be made for each call."""
+        return self.repository.get_group_options(group_name, results_filter)
 
     def keep(
         self, config_name: str, texts: list[str], parsed: list[Override], cfg: DictConfig

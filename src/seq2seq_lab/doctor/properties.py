@@ -41,7 +41,7 @@ _ALL = (
             "tests/decoding/test_greedy.py",
             "tests/decoding/test_beam.py",
             "tests/inference/test_scorer.py",
-            "tests/scripts/test_score_script.py",
+            "tests/commands/test_score_command.py",
         ),
         "searching.score_is_teacher_forced_score",
     ),
@@ -195,7 +195,7 @@ _ALL = (
         "a checkpoint decodes the same everywhere",
         "A checkpoint or an export in a moved folder and a fresh process gives the same hypotheses, bit for bit.",
         (
-            "tests/scripts/test_scripts.py",
+            "tests/commands/test_translate_command.py",
             "tests/inference/test_stored_model.py",
             "tests/training/test_session.py",
         ),

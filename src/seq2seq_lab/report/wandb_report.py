@@ -27,7 +27,7 @@ def log_study(
     study_dir = Path(study_dir).resolve()
     table = study_dir / "report" / "table.csv"
     if not table.is_file():
-        raise ConfigError(f"{study_dir}: no report/table.csv; run python scripts/report.py first")
+        raise ConfigError(f"{study_dir}: no report/table.csv; run seq2seq-lab report first")
     plan = read_plan(study_dir)
     name = str(plan.get("name") or study_dir.name)
     columns, rows = read_table(table)
@@ -86,7 +86,7 @@ def read_table(path: Path) -> tuple[list[str], list[list[str | float | None]]]:
         if any(len(row) != len(columns) for row in rows):
             raise ValueError("rows of other widths than the first")
     except (OSError, ValueError, csv.Error) as error:
-        text = f"{path}: not the table of a report ({error}); run python scripts/report.py again"
+        text = f"{path}: not the table of a report ({error}); run seq2seq-lab report again"
         raise DataError(text) from error
     numeric = [all(is_number(row[i]) for row in rows if row[i]) for i in range(len(columns))]
     cells: list[list[str | float | None]] = [

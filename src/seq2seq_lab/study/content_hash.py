@@ -73,14 +73,11 @@ def _sha256_of_version(path: Path, _changed: int, _size: int) -> str:
 
 
 def code_hash() -> str:
-    """Return the SHA-256 of the package's source and tables, and of train.py in a checkout."""
+    """Return the SHA-256 of the package's source and tables."""
     package = Path(__file__).resolve().parents[1]
-    script = package.parents[1] / "train.py"
     digest = hashlib.sha256()
     for path in sorted([*package.rglob("*.py"), *package.rglob("*.tsv")]):
         digest.update(f"{path.relative_to(package)}\0{_sha256(path)}\n".encode())
-    if script.is_file():
-        digest.update(_sha256(script).encode())
     return digest.hexdigest()
 
 

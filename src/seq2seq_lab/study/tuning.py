@@ -17,7 +17,7 @@ from seq2seq_lab.stored_text import parse_json, read_json
 
 _DIMENSION = re.compile(r"(?P<key>[\w./@]+)=(?P<kind>log|uniform|int|choice)\((?P<inside>.*)\)")
 RunTrial = Callable[[list[str], Path], int]
-"""Runs train.py with these overrides into this folder and returns its exit code."""
+"""Trains with these overrides into this folder and returns its exit code."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class Search:
             value = None if code else self._read(run_dir)
             if value is None:
                 self.study.tell(trial, state=self.failed)
-                reason = f"train.py ended with code {code}" if code else f"no {self.metric}"
+                reason = f"training ended with code {code}" if code else f"no {self.metric}"
                 return f"{place}: failed ({reason})"
         trial.set_user_attr("overrides", values)
         self.study.tell(trial, value)
@@ -187,7 +187,7 @@ class Search:
     def best(self) -> tuple[list[str], float]:
         """Return the best overrides and their value. Raises `ResourceError` when no trial finished."""
         if not self.study.get_trials(states=(self.complete,)):
-            raise ResourceError(f"no trial finished; see the output of train.py, and {self.folder}")
+            raise ResourceError(f"no trial finished; see what training printed, and {self.folder}")
         best = self.study.best_trial
         assert best.value is not None
         return [*self.fixed, *best.user_attrs["overrides"]], best.value

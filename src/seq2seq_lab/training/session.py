@@ -1,4 +1,4 @@
-"""The parts of a training run in the order in which train.py uses them."""
+"""The parts of a training run in the order in which commands/train.py uses them."""
 
 import contextlib
 import logging

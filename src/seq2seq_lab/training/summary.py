@@ -71,5 +71,5 @@ def _places(run_dir: Path) -> Text:
         filled = any(place.iterdir()) if place.is_dir() else place.exists()
         if filled:
             text.append(f"  {label + ':':20s}{name}\n")
-    text.append(f'Translate:  python scripts/translate.py {one_line(run_dir)} --text "..."')
+    text.append(f'Translate:  seq2seq-lab translate {one_line(run_dir)} --text "..."')
     return text

@@ -1,7 +1,6 @@
 """Hostile artefacts with a canary: nothing of them runs, no secret gets out, time and memory are bounded."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from faults.hostile_files import (
 )
 from faults.row import Attempts, Scale, row
 from faults.training_runs import RUN, RUN_DIR, ended_well
-from seq2seq_lab import errors
+from seq2seq_lab.commands.dispatch import carry_out
 from support.bad_input_files import Outcome
-from support.small_runs import load_script, train
+from support.small_runs import train
 
 MEMORY, SECONDS = 2 << 30, 60.0
 RUNNING = ("debug=tiny", "training/logger=csv", RUN_DIR)
@@ -49,8 +48,7 @@ def nothing_happened(
 def _script(name: str, *arguments: str) -> Callable[[], int]:
     def act() -> int:
         os.environ["SECRET"] = SECRET
-        sys.argv[:] = [name, *arguments]
-        return errors.run(load_script(f"scripts/{name}.py").main)
+        return carry_out([name, *arguments])
 
     return act
 
@@ -64,7 +62,7 @@ def _train(*overrides: str) -> Callable[[], int]:
 
 
 def hostile_pickles(form: str, calls: list[str], folder: Path, attempts: Attempts) -> None:
-    """Give pickles that call to translate.py, bare and beside a right checksum."""
+    """Give pickles that call to translate, bare and beside a right checksum."""
     for number, call in enumerate(calls):
         canary, place = folder / f"canary{number}", folder / str(number)
         place.mkdir()

@@ -6,10 +6,10 @@ from typing import Any
 
 from faults.child import start
 from faults.row import Attempts, Scale, row
+from seq2seq_lab.commands.train import main
 from seq2seq_lab.config.launch import launch
 from support.bad_input_cases import CONFIGS, DATA, TABLE, TINY
 from support.bad_input_files import assert_told, make_files
-from support.small_runs import load_script
 
 try:
     from faults import override_search as search
@@ -20,7 +20,6 @@ except ImportError:
 def bad_inputs(names: list[tuple[str, str]], folder: Path, attempts: Attempts) -> None:
     """Give each bad input to train.py in a process and folder of its own."""
     files = make_files(_made(folder / "files"))
-    main = load_script("train.py").main
     for number, (table, name) in enumerate(names):
         arguments, code, *says = {"config": CONFIGS, "data": DATA}[table][name]
         base = TINY if table == "config" else TABLE

@@ -1,4 +1,4 @@
-"""Scripts as commands of this process, on one shared trained run."""
+"""Commands in this process, on one shared trained run."""
 
 import io
 import sys
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_lab import errors
-from support.small_runs import SMALL_COPY, load_script, run_folder
+from seq2seq_lab.commands.dispatch import carry_out
+from support.small_runs import SMALL_COPY, run_folder
 
 LINES = ["0 1 2", "", "5", "3 3 3 1 2 0", "   ", "</s> 1 <eos> 2", "1 0\u20285", "4 4"]
 
@@ -28,15 +28,13 @@ def trained():
 
 @pytest.fixture
 def command(monkeypatch, capfdbinary):
-    """Run a script's main in this process: arguments and standard input -> (exit code, output, errors)."""
+    """Run a command in this process: arguments and standard input -> (exit code, output, errors)."""
 
     def run(name, *arguments, stdin=b""):
-        script = load_script(f"scripts/{name}.py")
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         monkeypatch.setattr(sys, "stdout", output)
-        code = errors.run(script.main)
+        code = carry_out([name, *map(str, arguments)])
         output.flush()
         return code, output.buffer.getvalue().decode(), capfdbinary.readouterr().err.decode()
 

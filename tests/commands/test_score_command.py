@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from support import script_command
-from support.script_command import LINES, learned, one_line_error, text_of
-from support.small_runs import rows, run_script
+from support import in_process_command
+from support.in_process_command import LINES, learned, one_line_error, text_of
+from support.small_runs import rows, run_command
 
-command, trained = script_command.command, script_command.trained
+command, trained = in_process_command.command, in_process_command.trained
 
 
 def scores_of_a_decoded_file(command, tmp_path, *search) -> None:
@@ -83,7 +83,7 @@ def parallel(tmp_path):
 
 def test_the_perplexity_is_that_of_the_run(parallel):
     """In a process of its own, so that the summary is on standard error and the scores alone on standard output."""
-    done = run_script("scripts/score.py", learned(), "source", "reference", "--jsonl", cwd=parallel)
+    done = run_command("score", learned(), "source", "reference", "--jsonl", cwd=parallel)
     result = json.loads((learned() / "result.json").read_text())
     assert done.returncode == 0, done.stderr
     perplexity = float(done.stderr.split()[1])
@@ -185,7 +185,7 @@ WRONG_ROWS = {
 def test_a_line_that_translate_did_not_write_is_reported(command, tmp_path, name):
     (tmp_path / "h").write_text(f"{json.dumps(GOOD)}\n{WRONG_ROWS[name]}\n")
     found = command("score", learned(), "--hypotheses", tmp_path / "h")
-    assert "h:2: not a line of translate.py --jsonl" in one_line_error(found, 3)
+    assert "h:2: not a line of translate --jsonl" in one_line_error(found, 3)
 
 
 @pytest.mark.parametrize("token", [-1, 10**6])

@@ -1,7 +1,7 @@
 """Check the correctness properties O1 to O14 on the model that your overrides compose, in half a minute.
 
-python scripts/doctor.py model=lstm_attn model/attention=additive decoding=beam
-python scripts/doctor.py experiment=multi30k_de_en --json verdicts.json
+seq2seq-lab doctor model=lstm_attn model/attention=additive decoding=beam
+seq2seq-lab doctor experiment=multi30k_de_en --json verdicts.json
 
 The model's own classes and options are built at tiny widths, with random weights in float64; no data is read.
 docs/properties.md says what each property means. Exit code 0 if all hold, 1 if one is broken, 2 for a mistake in the
@@ -10,35 +10,30 @@ overrides.
 
 import argparse
 import os
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
+from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.output import output_file
 
 
-def parse() -> argparse.Namespace:
-    parser = Parser(
+def parser() -> Parser:
+    flags = Parser(
         description=__doc__.partition("\n")[0],
-        epilog="Overrides are those of train.py: model=..., model/attention=..., data.joint=true ...",
+        epilog="Overrides are those of train: model=..., model/attention=..., data.joint=true ...",
     )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
-    parser.add_argument(
+    flags.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train")
+    flags.add_argument(
         "--models", type=int, default=10, metavar="N", help="random models per property"
     )
-    parser.add_argument(
+    flags.add_argument(
         "--properties", metavar="O1,O2", help="only these properties (default: O1 to O14)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="store the verdicts there too")
-    return parser.parse_intermixed_args()
+    flags.add_argument("--json", type=Path, metavar="FILE", help="store the verdicts there too")
+    return flags
 
 
 def line(verdict: Any) -> str:
@@ -58,8 +53,7 @@ def chosen(names: str | None, checks: dict[str, Any]) -> dict[str, Any]:
     return {name: checks[name] for name in names.split(",")}
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
     if arguments.models < 1:
         raise errors.ConfigError(f"--models {arguments.models}: must be >= 1; 10 is usual")
     start = time.perf_counter()
@@ -98,7 +92,3 @@ def main() -> None:
             f"{len(broken)} of {len(verdicts)} properties broken: {', '.join(broken)}"
         )
     print(f"no property is broken; {seconds:.0f} s")
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

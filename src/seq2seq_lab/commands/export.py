@@ -1,8 +1,8 @@
 """Export a trained model: safetensors, JSON and checksums, without pickle; with --onnx also as two ONNX graphs.
 
-python scripts/export.py outputs/<name>/<run> my_model
-python scripts/translate.py my_model --text "..."
-python scripts/export.py outputs/<name>/<run> my_model --onnx
+seq2seq-lab export outputs/<name>/<run> my_model
+seq2seq-lab translate my_model --text "..."
+seq2seq-lab export outputs/<name>/<run> my_model --onnx
 
 Where a graph differs from the model, nothing is exported. Recurrent decoders can be expressed, with most kinds of
 attention; Transformer decoders, location-aware and uniform attention are refused.
@@ -10,31 +10,25 @@ attention; Transformer decoders, location-aware and uniform attention are refuse
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
+from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 
 
-def parse() -> argparse.Namespace:
-    parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("checkpoint", help="a checkpoint file or a run folder")
-    parser.add_argument("folder", help="an empty folder, or one that does not exist")
-    parser.add_argument(
+def parser() -> Parser:
+    flags = Parser(description=__doc__.partition("\n")[0])
+    flags.add_argument("checkpoint", help="a checkpoint file or a run folder")
+    flags.add_argument("folder", help="an empty folder, or one that does not exist")
+    flags.add_argument(
         "--onnx",
         action="store_true",
         help="encoder.onnx (source ids, lengths -> first state) and step.onnx (tokens, state -> logits, new state)",
     )
-    return parser.parse_args()
+    return flags
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the exporter warns on stderr of its own
     from seq2seq_lab.inference.stored_model import FILES, new_folder, write_export, write_manifest
     from seq2seq_lab.inference.trained import build_model, read_model
@@ -53,7 +47,3 @@ def main() -> None:
             names = (*FILES, *onnx_export.FILES)
             write_manifest(folder, names)
     print(errors.one_line(f"exported to {folder}/: {', '.join(names)}, export.json"))
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

@@ -1,7 +1,7 @@
 """Run a stored run again from its config and say whether the same comes out: bit-equal, within interval or different.
 
-python scripts/reproduce.py outputs/<name>/<run>
-python scripts/reproduce.py outputs/<name>/<run> --metric test/chrf --output again/
+seq2seq-lab reproduce outputs/<name>/<run>
+seq2seq-lab reproduce outputs/<name>/<run> --metric test/chrf --output again/
 
 bit-equal: all numbers of result.json (but speeds) and the bytes of all hypotheses. within interval: the metric lies in
 the stored run's 95 % bootstrap interval over test sentences. Exit code 0 for both, 1 for different. Differing versions,
@@ -16,27 +16,23 @@ import tempfile
 from pathlib import Path
 
 from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
 from seq2seq_lab.config.command_line import Parser
 
-TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 
-
-def parse() -> argparse.Namespace:
-    parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("run", type=Path, help="the folder of a finished run")
-    parser.add_argument("--output", type=Path, help="new run folder (default: RUN_reproduced)")
-    parser.add_argument("--metric", default="test/bleu", help="judged by its interval")
-    return parser.parse_args()
+def parser() -> Parser:
+    flags = Parser(description=__doc__.partition("\n")[0])
+    flags.add_argument("run", type=Path, help="the folder of a finished run")
+    flags.add_argument("--output", type=Path, help="new run folder (default: RUN_reproduced)")
+    flags.add_argument("--metric", default="test/bleu", help="judged by its interval")
+    return flags
 
 
 def train(flags: list[str], threads: int) -> int:
-    """Run train.py in a process of its own, on as many threads as the stored run had."""
+    """Train in a process of its own, on as many threads as the stored run had."""
+    from seq2seq_lab.config.job_command import run_command
+
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    line = [sys.executable, str(TRAIN), *flags]
+    line = run_command([], flags)
     return stopping.call(line, env=environment, stdout=subprocess.DEVNULL)
 
 
@@ -49,8 +45,7 @@ def new_folder(run: Path, output: Path | None) -> Path:
     return run.resolve().parent / free
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
     from seq2seq_lab.study import reproduction
 
     run = arguments.run
@@ -64,9 +59,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="seq2seq-lab-job-") as job:
         flags = reproduction.write_job(run, Path(job), folder)
         threads = reproduction.stored_threads(manifest)
-        code = train(flags, threads)
+        code = train([*arguments.extension, *flags], threads)
     if code:
-        raise errors.UserError(f"the run could not be made again: train.py ended with code {code}")
+        raise errors.UserError(f"the run could not be made again: training ended with code {code}")
     for line in reproduction.differences(manifest, reproduction.read_run(folder)):
         print(errors.one_line(f"warning: {line}"), file=sys.stderr)
     verdict = reproduction.compare(run, folder, arguments.metric)
@@ -75,7 +70,3 @@ def main() -> None:
     print(errors.one_line(verdict.outcome))
     if verdict.outcome == reproduction.DIFFERENT:
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

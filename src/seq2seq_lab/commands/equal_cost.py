@@ -1,8 +1,8 @@
 """Find the width at which one model costs as much as another: kinds compared at equal cost.
 
-python scripts/equal_cost.py model=lstm_attn --like model=lstm
-python scripts/equal_cost.py model=transformer --like model=lstm_attn --by flops
-python train.py $(python scripts/equal_cost.py model=lstm --key model.encoder.dim --like model=lstm_attn)
+seq2seq-lab equal-cost model=lstm_attn --like model=lstm
+seq2seq-lab equal-cost model=transformer --like model=lstm_attn --by flops
+seq2seq-lab train $(seq2seq-lab equal-cost model=lstm --key model.encoder.dim --like model=lstm_attn)
 
 Standard output has the overrides, ready to paste; standard error says what they cost. FLOPs are those of a
 teacher-forced forward pass per target token at the data's mean lengths, counted by torch. The data are read for the
@@ -12,42 +12,40 @@ vocabularies, unless --vocabularies and --lengths give these sizes.
 import argparse
 import sys
 
-from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
+from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 
 
-def parse() -> argparse.Namespace:
-    parser = Parser(
+def parser() -> Parser:
+    flags = Parser(
         description=__doc__.partition("\n")[0],
-        epilog="Overrides are those of train.py, and hold for the data as well.",
+        epilog="Overrides are those of train, and hold for the data as well.",
     )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="the model to be sized")
-    parser.add_argument(
+    flags.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="the model to be sized")
+    flags.add_argument(
         "--like", nargs="+", required=True, metavar="KEY=VALUE", help="the model to be matched"
     )
-    parser.add_argument("--by", choices=("parameters", "flops"), default="parameters")
-    parser.add_argument("--key", default="model.dim", help="the integer key to be found")
-    parser.add_argument(
+    flags.add_argument("--by", choices=("parameters", "flops"), default="parameters")
+    flags.add_argument("--key", default="model.dim", help="the integer key to be found")
+    flags.add_argument(
         "--vocabularies", nargs=2, type=int, metavar=("SOURCE", "TARGET"), help="read no data"
     )
-    parser.add_argument(
+    flags.add_argument(
         "--lengths", nargs=2, type=int, metavar=("SOURCE", "TARGET"), default=(14, 14),
         help="with --vocabularies: tokens per sentence, for --by flops",
     )  # fmt: skip
-    arguments = parser.parse_intermixed_args()
+    return flags
+
+
+def check(arguments: argparse.Namespace) -> None:
     for name in ("vocabularies", "lengths"):
         given = getattr(arguments, name)
         if given is not None and min(given) < 1:
             raise errors.ConfigError(f"--{name} {given[0]} {given[1]}: must be >= 1")
-    return arguments
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
+    check(arguments)
     from seq2seq_lab.study.equal_cost import LARGEST, Candidate, Sizes, closest_width
 
     sizes = None
@@ -59,6 +57,7 @@ def main() -> None:
     other = Candidate(arguments.overrides, by, model.sizes if same_data(arguments) else sizes)
     width = closest_width(lambda width: other.cost_at(key, width), target, LARGEST)
     cost = other.cost_at(key, width)
+    assert cost is not None  # a width that was found can be built
     unit = "parameters" if by == "parameters" else "FLOPs per target token, forward"
     text = f"{' '.join(arguments.like)}: {target:,.0f} {unit}"
     print(errors.one_line(text), file=sys.stderr)
@@ -74,7 +73,3 @@ def same_data(arguments: argparse.Namespace) -> bool:
         for given in (arguments.overrides, arguments.like)
     ]
     return both[0] == both[1]
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

@@ -1,33 +1,23 @@
-"""report.py as a user types it: a folder or a name, and one line where something is wrong."""
-
-import subprocess
-import sys
+"""`report` as a user types it: a folder or a name, and one line where something is wrong."""
 
 import pytest
 
-from seq2seq_lab import errors
-from support.small_runs import ROOT, load_script
+from seq2seq_lab.commands.dispatch import carry_out
 from support.study_folder import Plan, write_study
 
 SMALL = Plan(errors={"none": 0.4, "dot": 0.1}, seeds=(1, 2), sentences=8)
 
 
 @pytest.fixture
-def script(monkeypatch, tmp_path):
-    """The script's main, run in a folder of its own with the arguments given."""
+def report(monkeypatch, tmp_path):
+    """The command, run in a folder of its own with the arguments given."""
     monkeypatch.chdir(tmp_path)
-    main = load_script("scripts/report.py").main
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["report.py", *arguments])
-        return errors.run(main)
-
-    return run
+    return lambda *arguments: carry_out(["report", *arguments])
 
 
-def test_a_study_is_found_by_its_name(script, tmp_path, capsys):
+def test_a_study_is_found_by_its_name(report, tmp_path, capsys):
     write_study(tmp_path / "outputs" / "studies" / "mine", SMALL)
-    assert script("mine", "--metric", "test/bleu") == 0
+    assert report("mine", "--metric", "test/bleu") == 0
     told = capsys.readouterr().out
     assert "4 of 4 runs are done. Metric: test/bleu." in told
     assert (tmp_path / "outputs" / "studies" / "mine" / "report" / "index.html").is_file()
@@ -42,9 +32,9 @@ def test_a_study_is_found_by_its_name(script, tmp_path, capsys):
         ([], 2, "see --help"),
     ],
 )
-def test_mistakes_are_one_line(script, tmp_path, capsys, arguments, code, words):
+def test_mistakes_are_one_line(report, tmp_path, capsys, arguments, code, words):
     write_study(tmp_path / "study", SMALL)
-    assert script(*arguments) == code
+    assert report(*arguments) == code
     told = capsys.readouterr()
     assert words in told.err
     assert told.err.count("\n") == 1
@@ -63,22 +53,13 @@ BROKEN = {
 @pytest.mark.parametrize(
     ("name", "text"), [(name, text) for name, texts in BROKEN.items() for text in texts]
 )
-def test_a_run_with_a_broken_file_is_one_line_that_names_it(script, tmp_path, capsys, name, text):
+def test_a_run_with_a_broken_file_is_one_line_that_names_it(report, tmp_path, capsys, name, text):
     place = write_study(tmp_path / "study", SMALL)
     broken = sorted((place / "runs").glob(f"*/{name}"))[0]
     broken.write_text(text)
-    code, told = script("study"), capsys.readouterr()
+    code, told = report("study"), capsys.readouterr()
     assert (code, told.err.count("\n")) in {(3, 1), (6, 1), (0, 0)}
     if code:
         assert str(broken.relative_to(tmp_path)) in told.err
     else:
         assert "3 of 4 runs are done" in told.out
-
-
-def test_starting_the_script_imports_nothing_heavy():
-    code = (
-        "import runpy, sys; runpy.run_path('scripts/report.py'); "
-        "print({'torch', 'numpy', 'sacrebleu', 'jinja2', 'hydra'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.strip() == "set()", done.stderr

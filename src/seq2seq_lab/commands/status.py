@@ -1,20 +1,15 @@
 """Print the progress of a study: done, running, failed and missing runs, and how long the rest will take.
 
-    python scripts/status.py STUDY [--workers N]
+    seq2seq-lab status STUDY [--workers N]
 
 STUDY is a study's folder, or its name under outputs/studies. N is how many runs go side by side; unless given, as many
 as run now.
 """
 
-import sys
-from argparse import ArgumentTypeError
+import argparse
 from pathlib import Path
 
-from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
+from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.study.matrix import Study, find_study
 from seq2seq_lab.study.plan import lines, seconds_left, states
@@ -22,15 +17,18 @@ from seq2seq_lab.study.plan import lines, seconds_left, states
 
 def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text}: must be a whole number >= 1")
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number >= 1")
     return int(text)
 
 
-def main() -> None:
-    parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("study", help="folder of a study, or its name under outputs/studies")
-    parser.add_argument("--workers", type=at_least_one, help="runs side by side")
-    arguments = parser.parse_args()
+def parser() -> Parser:
+    flags = Parser(description=__doc__.partition("\n")[0])
+    flags.add_argument("study", help="folder of a study, or its name under outputs/studies")
+    flags.add_argument("--workers", type=at_least_one, help="runs side by side")
+    return flags
+
+
+def main(arguments: argparse.Namespace) -> None:
     study = Study.load(find_study(arguments.study))
     now = states(study)
     for line in lines(study, now):
@@ -41,7 +39,3 @@ def main() -> None:
         print(errors.one_line(f"time left: {text}"))
     if (Path(study.place) / "report" / "index.html").exists():
         print(errors.one_line(f"report: {study.place / 'report' / 'index.html'}"))
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

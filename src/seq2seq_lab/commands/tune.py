@@ -1,7 +1,7 @@
 """Search hyperparameters on the validation split, each trial a run of its own; the same command resumes the search.
 
-python scripts/tune.py widths --trials 20 model=lstm 'training.optimizer.lr=log(1e-4,1e-2)' 'model.dim=choice(64,128)'
-python scripts/tune.py depths --metric val/loss 'model.num_layers=int(1,3)' 'model.dropout=uniform(0,0.5)' seed=2
+seq2seq-lab tune widths --trials 20 model=lstm 'training.optimizer.lr=log(1e-4,1e-2)' 'model.dim=choice(64,128)'
+seq2seq-lab tune depths --metric val/loss 'model.num_layers=int(1,3)' 'model.dropout=uniform(0,0.5)' seed=2
 
 Keys written with log, uniform, int or choice are searched (Optuna's TPE), all others are fixed. The metric is one of
 validation, never of test. Trials lie in outputs/tuning/NAME/trials; finished ones are not run again. Standard output
@@ -16,23 +16,20 @@ import sys
 from pathlib import Path
 
 from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
 from seq2seq_lab.config.command_line import Parser
 
-TRAIN = Path(__file__).resolve().parents[1] / "train.py"
+
+def parser() -> Parser:
+    flags = Parser(description=__doc__.partition("\n")[0])
+    flags.add_argument("name", help="of the search; its folder is outputs/tuning/NAME")
+    flags.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train")
+    flags.add_argument("--trials", type=int, default=20, metavar="N", help="in all")
+    flags.add_argument("--metric", help="val/... (default: data.monitor)")
+    flags.add_argument("--seed", type=int, default=1, help="of the sampler")
+    return flags
 
 
-def parse() -> argparse.Namespace:
-    parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("name", help="of the search; its folder is outputs/tuning/NAME")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
-    parser.add_argument("--trials", type=int, default=20, metavar="N", help="in all")
-    parser.add_argument("--metric", help="val/... (default: data.monitor)")
-    parser.add_argument("--seed", type=int, default=1, help="of the sampler")
-    arguments = parser.parse_intermixed_args()
+def check_flags(arguments: argparse.Namespace) -> None:
     if arguments.trials < 1:
         raise errors.ConfigError(f"--trials {arguments.trials}: must be >= 1")
     if not 0 <= arguments.seed < 2**31:
@@ -43,17 +40,17 @@ def parse() -> argparse.Namespace:
         )
     if importlib.util.find_spec("optuna") is None:
         raise errors.ResourceError("optuna is not installed; pip install seq2seq-lab[tune]")
-    return arguments
 
 
-def train(overrides: list[str], run_dir: Path) -> int:  # noqa: ARG001
-    """Run train.py in a process of its own; its summary is not shown."""
-    line = [sys.executable, str(TRAIN), *overrides]
-    return stopping.call(line, stdout=subprocess.DEVNULL)
+def train(flags: list[str], overrides: list[str]) -> int:
+    """Train in a process of its own; its summary is not shown."""
+    from seq2seq_lab.config.job_command import run_command
+
+    return stopping.call(run_command(flags, overrides), stdout=subprocess.DEVNULL)
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
+    check_flags(arguments)
     from seq2seq_lab.config.check import check
     from seq2seq_lab.config.compose import compose_config
     from seq2seq_lab.files import locked
@@ -63,6 +60,10 @@ def main() -> None:
     if arguments.metric is not None:
         tuning.check_metric(arguments.metric)
     first = [f"{one.key}={one.lowest()}" for one in space]
+
+    def run(overrides: list[str], _: Path) -> int:
+        return train(arguments.extension, overrides)
+
     composed = compose_config([*fixed, *first])
     check(composed)
     folder = (Path("outputs") / "tuning" / arguments.name).resolve()
@@ -70,12 +71,8 @@ def main() -> None:
         metric = arguments.metric or composed.data.monitor
         search = tuning.Search(folder, space, fixed, metric, arguments.seed)
         while search.count() < arguments.trials:
-            print(errors.one_line(search.step(train)), file=sys.stderr, flush=True)
+            print(errors.one_line(search.step(run)), file=sys.stderr, flush=True)
         overrides, value = search.best()
     text = f"best {metric} {value:g} of {search.count()} trials in {folder}"
     print(errors.one_line(text), file=sys.stderr)
     print(errors.for_stream(" ".join(overrides), sys.stdout))
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

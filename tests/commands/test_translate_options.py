@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from seq2seq_lab.inference.translator import Translator
-from support import script_command
-from support.script_command import LINES, learned, one_line_error, text_of
-from support.small_runs import ROOT, SMALL_COPY, run_folder, run_script, tiny_run
+from support import in_process_command
+from support.in_process_command import LINES, learned, one_line_error, text_of
+from support.small_runs import SMALL_COPY, run_command, run_folder, tiny_run
 
-command = script_command.command
+command = in_process_command.command
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -212,13 +212,13 @@ def test_a_process_keeps_the_order_of_many_lines(tmp_path):
         for n in range(3300)  # more than one chunk
     ]
     arguments = ("decoding=sample", "--jsonl", "--quiet", "--batch-tokens", 2000)
-    done = run_script("scripts/translate.py", learned(), *arguments, stdin=text_of(texts).encode())
+    done = run_command("translate", learned(), *arguments, stdin=text_of(texts).encode())
     rows = objects(done.stdout.decode())
     assert (done.returncode, done.stderr) == (0, b"")
     assert [row["source"] for row in rows] == texts
     (one,) = objects(
-        run_script(
-            "scripts/translate.py", learned(), *arguments, stdin=text_of(texts[:3]).encode()
+        run_command(
+            "translate", learned(), *arguments, stdin=text_of(texts[:3]).encode()
         ).stdout.decode()
     )[2:]
     assert one["hypotheses"][0]["ids"] == rows[2]["hypotheses"][0]["ids"]
@@ -242,7 +242,7 @@ def test_a_terminal_gets_a_bar_and_the_output_stays_clean(tmp_path):
         "sys.stdout.buffer.write(seen)\n"
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
     )
-    script = [str(ROOT / "scripts" / "translate.py"), str(learned()), str(tmp_path / "in.txt")]
+    script = ["-m", "seq2seq_lab", "translate", str(learned()), str(tmp_path / "in.txt")]
     for more, shown in (([], True), (["--quiet"], False)):
         out = tmp_path / f"out{shown}"
         done = subprocess.run(

@@ -1,66 +1,60 @@
 """Translate text with a trained model: one line out for each line in, in the same order.
 
-python scripts/translate.py outputs/lstm_attn_numbers/<run> --text "one hundred and five"
-python scripts/translate.py best.ckpt < input.txt > output.txt
-python scripts/translate.py best.ckpt input.txt --beam 5 decoding.max_ratio=2 --output output.txt
-python scripts/translate.py best.ckpt input.txt --beam 5 --n-best 5 --jsonl --attention > hypotheses.jsonl
-python scripts/translate.py run_1 input.txt --ensemble run_2 run_3
+seq2seq-lab translate outputs/lstm_attn_numbers/<run> --text "one hundred and five"
+seq2seq-lab translate best.ckpt < input.txt > output.txt
+seq2seq-lab translate best.ckpt input.txt --beam 5 decoding.max_ratio=2 --output output.txt
+seq2seq-lab translate best.ckpt input.txt --beam 5 --n-best 5 --jsonl --attention > hypotheses.jsonl
+seq2seq-lab translate run_1 input.txt --ensemble run_2 run_3
 """
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, cast
 
-from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
+from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.inference import decoding_choice
 from seq2seq_lab.output import output_file, refuse_same_file
 
 
-def parse() -> tuple[argparse.Namespace, list[str]]:
-    parser = Parser(
+def parser() -> Parser:
+    flags = Parser(
         description=__doc__.partition("\n")[0],
         epilog="Reads standard input unless FILE or --text is given. The search is that of the run unless chosen.",
     )
-    parser.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
-    parser.add_argument(
+    flags.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
+    flags.add_argument(
         "file", nargs="?", help="UTF-8 text, one sentence per line; - is standard input"
     )
-    decoding_choice.add_search_arguments(parser)
-    decoding_choice.add_model_arguments(parser)
-    parser.add_argument("--text", help="translate this text and end")
-    parser.add_argument("--output", help="write here and not to standard output")
-    parser.add_argument("--prefix", metavar="TEXT", help="every output starts with this text")
-    parser.add_argument(
+    decoding_choice.add_search_arguments(flags)
+    decoding_choice.add_model_arguments(flags)
+    flags.add_argument("--text", help="translate this text and end")
+    flags.add_argument("--output", help="write here and not to standard output")
+    flags.add_argument("--prefix", metavar="TEXT", help="every output starts with this text")
+    flags.add_argument(
         "--prefix-file", metavar="FILE", help="output i starts with line i of this file"
     )
-    parser.add_argument(
+    flags.add_argument(
         "--n-best",
         type=int,
         metavar="N",
         help="the N best outputs of each line (fewer if the search found fewer), as lines of: number of the input "
         "line, rank value, text, with tabs between; or all in one object with --jsonl",
     )
-    parser.add_argument(
+    flags.add_argument(
         "--jsonl", action="store_true", help="one JSON object per line, with scores and tokens"
     )
-    parser.add_argument(
+    flags.add_argument(
         "--attention", action="store_true", help="with --jsonl: the attention matrix as well"
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    arguments = parser.parse_intermixed_args()
-    overrides = decoding_choice.take_overrides(arguments, "file")
-    refuse_contradictions(arguments)
-    return arguments, overrides
+    flags.add_argument("--quiet", action="store_true", help="no progress bar")
+    return flags
 
 
 def refuse_contradictions(arguments: argparse.Namespace) -> None:
@@ -139,7 +133,7 @@ def chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
 
 
 @contextmanager
-def open_output(arguments: argparse.Namespace) -> Iterator[TextIO]:
+def open_output(arguments: argparse.Namespace) -> Iterator[Any]:
     """Give the stream to write to: a new output file appears when it is complete; never one of the inputs."""
     reads_stdin = arguments.file in (None, "-") and arguments.text is None
     given = (sys.stdin if reads_stdin else arguments.file, arguments.prefix_file)
@@ -149,7 +143,7 @@ def open_output(arguments: argparse.Namespace) -> Iterator[TextIO]:
             yield stream
         return
     refuse_same_file(sys.stdout, inputs)
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(encoding="utf-8", newline="\n")
     yield sys.stdout
 
 
@@ -194,7 +188,7 @@ def translate(
     arguments: argparse.Namespace,
     translator: Any,
     pairs: Iterator[tuple[str, str]],
-    output: TextIO,
+    output: Any,
 ) -> None:
     from seq2seq_lab.inference.unknown_tokens import UnknownTokens
 
@@ -222,13 +216,10 @@ def translate(
         print(errors.one_line(note), file=sys.stderr)
 
 
-def main() -> None:
-    arguments, overrides = parse()
+def main(arguments: argparse.Namespace) -> None:
+    overrides = decoding_choice.take_overrides(arguments, "file")
+    refuse_contradictions(arguments)
     with open_output(arguments) as output, open_inputs(arguments) as (lines, prefixes):
         trained = decoding_choice.open_trained(arguments, overrides, n_best=arguments.n_best)
         pairs = with_prefixes(lines, prefixes, arguments)
         translate(arguments, trained.translator, pairs, output)
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

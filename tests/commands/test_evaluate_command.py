@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from support import script_command
-from support.script_command import learned, one_line_error, text_of
+from support import in_process_command
+from support.in_process_command import learned, one_line_error, text_of
 from support.small_runs import rows
 
-command, trained = script_command.command, script_command.trained
+command, trained = in_process_command.command, in_process_command.trained
 
 
 @pytest.fixture

@@ -6,10 +6,14 @@ import shutil
 import pytest
 
 from seq2seq_lab.files import sha256_of, sidecar_of
-from support import script_command
-from support.script_command import LINES, learned, one_line_error, text_of
+from support import in_process_command
+from support.in_process_command import LINES, learned, one_line_error, text_of
 
-command, trained, expected = script_command.command, script_command.trained, script_command.expected
+command, trained, expected = (
+    in_process_command.command,
+    in_process_command.trained,
+    in_process_command.expected,
+)
 
 
 @pytest.fixture

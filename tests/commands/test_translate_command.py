@@ -1,4 +1,4 @@
-"""translate.py as a user types it, and both scripts in processes of their own."""
+"""`translate` as a user types it, and `evaluate` too, in processes of their own."""
 
 import gzip
 import pickle
@@ -11,16 +11,20 @@ import pytest
 import torch
 
 from seq2seq_lab.files import sidecar_of, write_sidecar
-from support import script_command
-from support.script_command import (
+from support import in_process_command
+from support.in_process_command import (
     LINES,
     learned,
     one_line_error,
     text_of,
 )
-from support.small_runs import ROOT, rows, run_script
+from support.small_runs import ROOT, rows, run_command
 
-command, trained, expected = script_command.command, script_command.trained, script_command.expected
+command, trained, expected = (
+    in_process_command.command,
+    in_process_command.trained,
+    in_process_command.expected,
+)
 
 # inputs
 
@@ -213,18 +217,18 @@ def test_a_moved_run_gives_the_same_hypotheses_in_a_fresh_process(tmp_path):
     source, reference = (text_of(r[name] for r in found) for name in ("source", "reference"))
     (tmp_path / "s").write_text(source)
     (tmp_path / "r").write_text(reference)
-    done = run_script("scripts/translate.py", moved, stdin=source.encode(), cwd=tmp_path)
+    done = run_command("translate", moved, stdin=source.encode(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode() == text_of(r["hypothesis"] for r in found)
-    done = run_script(
-        "scripts/evaluate.py", moved, "s", "r", "--output", "o", cwd=tmp_path, PYTHONHASHSEED="5"
+    done = run_command(
+        "evaluate", moved, "s", "r", "--output", "o", cwd=tmp_path, PYTHONHASHSEED="5"
     )
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path / "o" / "hypotheses.jsonl") == found
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    line = f"{sys.executable} scripts/translate.py '{learned()}' --batch-size 1 2>&1 >&3 | cat"
+    line = f"{sys.executable} -m seq2seq_lab translate '{learned()}' --batch-size 1 2>&1 >&3 | cat"
     script = f"set -o pipefail; {{ yes '0 1 2' | head -500 | {line}; }} 3>&1 | head -1"
     done = subprocess.run(
         ["bash", "-c", script], cwd=ROOT, capture_output=True, check=False, timeout=100

@@ -1,25 +1,20 @@
 import json
-import sys
-from unittest import mock
 
 import pytest
 
-from seq2seq_lab import errors
+from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.training.module import Seq2SeqModule
-from support.small_runs import load_script, run_script
+from support.small_runs import run_command
 
 
 def examined(*arguments: object) -> int:
     """Run the doctor in this process, on one random model."""
-    script = load_script("scripts/doctor.py")
-    line = ["doctor.py", "--models", "1", *map(str, arguments)]
-    with mock.patch.object(sys, "argv", line):
-        return errors.run(script.main)
+    return carry_out(["doctor", "--models", "1", *map(str, arguments)])
 
 
 def test_a_sound_model_gets_a_verdict_for_each_property_and_exit_code_0(tmp_path):
-    done = run_script(
-        "scripts/doctor.py", "model=gru_attn", "--models", 1, "--json", tmp_path / "verdicts.json"
+    done = run_command(
+        "doctor", "model=gru_attn", "--models", 1, "--json", tmp_path / "verdicts.json"
     )
     assert (done.returncode, done.stderr) == (0, b"")
     lines = done.stdout.decode().splitlines()

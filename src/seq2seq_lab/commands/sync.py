@@ -1,8 +1,8 @@
 """Send the W&B runs that a study recorded offline: all its runs, and the study's own one with its table and report.
 
-python scripts/sync.py outputs/studies/<study>
-python scripts/sync.py <study> --dry-run          # what would be sent
-python scripts/sync.py <study> --project other --entity team
+seq2seq-lab sync outputs/studies/<study>
+seq2seq-lab sync <study> --dry-run          # what would be sent
+seq2seq-lab sync <study> --project other --entity team
 
 Needs an account (`wandb login`). What was sent before is skipped, so the command can be repeated.
 """
@@ -12,21 +12,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
+from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 
 
-def parse() -> argparse.Namespace:
-    parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("study", help="a study's folder, or its name under outputs/studies")
-    parser.add_argument("--project", help="send all to this project (default: as recorded)")
-    parser.add_argument("--entity", help="team or user (default: that of the account)")
-    parser.add_argument("--dry-run", action="store_true", help="list the runs and send nothing")
-    return parser.parse_args()
+def parser() -> Parser:
+    flags = Parser(description=__doc__.partition("\n")[0])
+    flags.add_argument("study", help="a study's folder, or its name under outputs/studies")
+    flags.add_argument("--project", help="send all to this project (default: as recorded)")
+    flags.add_argument("--entity", help="team or user (default: that of the account)")
+    flags.add_argument("--dry-run", action="store_true", help="list the runs and send nothing")
+    return flags
 
 
 def needs_report_run(folder: Path) -> bool:
@@ -37,8 +33,7 @@ def needs_report_run(folder: Path) -> bool:
     return table.is_file() and table.stat().st_mtime > newest
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.study)
     if not folder.is_dir():
         folder = Path("outputs") / "studies" / arguments.study
@@ -65,7 +60,3 @@ def main() -> None:
             f"wandb sync ended with code {done.returncode}; wandb login gives it an account"
         )
     print(errors.one_line(f"{len(runs)} runs of {folder}"), file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

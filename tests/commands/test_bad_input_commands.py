@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from seq2seq_lab import errors
+from seq2seq_lab.commands import dispatch
 from support.bad_input_files import Outcome, assert_told, carry_out, make_files
-from support.small_runs import load_script, run_script, tiny_run
+from support.small_runs import run_command, tiny_run
 
 # arguments (@/ is the folder of the bad files, RUN a trained run), exit code, what the line must say
 CHECKPOINTS = {
@@ -90,13 +90,12 @@ def files(tmp_path_factory):
 
 @pytest.fixture
 def command(files, tmp_path, monkeypatch):
-    """Run a script's main in an empty working folder."""
+    """Run a command in an empty working folder."""
     monkeypatch.chdir(tmp_path)
 
     def run(name, *arguments, stdin=b""):
-        main = load_script(f"scripts/{name}.py").main
         argv = [a.replace("@/", f"{files}/").replace("RUN", str(tiny_run())) for a in arguments]
-        return carry_out(lambda: errors.run(main), [f"{name}.py", *argv], stdin)
+        return carry_out(lambda: dispatch.carry_out([name, *argv]), [name, *argv], stdin)
 
     return run
 
@@ -276,6 +275,6 @@ BY_SPEED = [pytest.param(n, marks=pytest.mark.slow if n in SLOW else []) for n i
 def test_a_real_process_tells_it_alike(files, tmp_path, name):
     script, arguments, stdin, code, says, lines = PROCESSES[name]
     argv = [a.replace("@/", f"{files}/").replace("RUN", str(tiny_run())) for a in arguments]
-    done = run_script(f"scripts/{script}.py", *argv, stdin=stdin, cwd=tmp_path)
+    done = run_command(script, *argv, stdin=stdin, cwd=tmp_path)
     assert_told(Outcome(done.returncode, "", done.stderr.decode()), code, (says,))
     assert done.stdout.count(b"\n") == lines

@@ -1,19 +1,15 @@
 """Score a trained model on any two parallel files; prints the metrics and stores them.
 
-python scripts/evaluate.py outputs/<name>/<run> test.de test.en --output scores/
-python scripts/evaluate.py outputs/<name>/<run> test.de test.en --beam 5 decoding.max_ratio=2
+seq2seq-lab evaluate outputs/<name>/<run> test.de test.en --output scores/
+seq2seq-lab evaluate outputs/<name>/<run> test.de test.en --beam 5 decoding.max_ratio=2
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
+from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.inference import decoding_choice
 from seq2seq_lab.output import output_file
@@ -21,23 +17,22 @@ from seq2seq_lab.output import output_file
 ROWS, NUMBERS = "hypotheses.jsonl", "metrics.json"
 
 
-def parse() -> tuple[argparse.Namespace, list[str]]:
-    parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
-    parser.add_argument("source", help="UTF-8 text or .gz, one sentence per line")
-    parser.add_argument("reference", help="the translations, line by line")
-    parser.add_argument(
+def parser() -> Parser:
+    flags = Parser(description=__doc__.partition("\n")[0])
+    flags.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
+    flags.add_argument("source", help="UTF-8 text or .gz, one sentence per line")
+    flags.add_argument("reference", help="the translations, line by line")
+    flags.add_argument(
         "--output",
         help="folder for metrics.json and hypotheses.jsonl (default: evaluation_<source file> in the working folder)",
     )
-    decoding_choice.add_search_arguments(parser)
-    decoding_choice.add_model_arguments(parser)
-    arguments = parser.parse_intermixed_args()
-    return arguments, decoding_choice.take_overrides(arguments)
+    decoding_choice.add_search_arguments(flags)
+    decoding_choice.add_model_arguments(flags)
+    return flags
 
 
-def main() -> None:
-    arguments, overrides = parse()
+def main(arguments: argparse.Namespace) -> None:
+    overrides = decoding_choice.take_overrides(arguments)
     from seq2seq_lab.data.parallel import read_parallel
 
     source = Path(arguments.source)
@@ -58,7 +53,7 @@ def main() -> None:
     print(errors.one_line(f"{len(pairs)} sentences; stored in {folder}/"))
 
 
-def evaluate(trained: Any, pairs: list[Any], rows: TextIO, file: TextIO) -> None:
+def evaluate(trained: Any, pairs: list[Any], rows: Any, file: Any) -> None:
     """Translate and score; write the hypotheses and the numbers, and print these."""
     from seq2seq_lab.files import json_lines, json_text
     from seq2seq_lab.inference.unknown_tokens import UnknownTokens
@@ -82,7 +77,3 @@ def evaluate(trained: Any, pairs: list[Any], rows: TextIO, file: TextIO) -> None
         notes = [f"note: {cut} of {len(pairs)} lines were over {limit} tokens and cut"]
     for note in [*notes, *unknown.notes]:
         print(errors.one_line(note), file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

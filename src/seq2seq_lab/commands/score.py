@@ -1,17 +1,18 @@
 """Score given translations with a trained model: the log-probability of each, and the perplexity of all.
 
-python scripts/score.py outputs/<name>/<run> test.de test.en > scores.txt
-python scripts/score.py outputs/<name>/<run> test.de test.en --jsonl > scores.jsonl
-python scripts/score.py outputs/<name>/<run> --hypotheses hypotheses.jsonl
+seq2seq-lab score outputs/<name>/<run> test.de test.en > scores.txt
+seq2seq-lab score outputs/<name>/<run> test.de test.en --jsonl > scores.jsonl
+seq2seq-lab score outputs/<name>/<run> --hypotheses hypotheses.jsonl
 
-The score is the natural logarithm of p(target, end of sentence | source), teacher forced. Of what translate.py wrote
+The score is the natural logarithm of p(target, end of sentence | source), teacher forced. Of what translate wrote
 it is the score that the search gave (in 32 bits within 1e-4, or 1e-5 of a large score), if the text leads back to the
 same tokens: a search may cut a word into other pieces, write what normalises to another spelling, or an unknown word.
-`--hypotheses` reads the output of `translate.py --jsonl` and scores its tokens as they are, and without the end token
+`--hypotheses` reads the output of `translate --jsonl` and scores its tokens as they are, and without the end token
 where an output was cut at its limit. An empty output for an empty source has no tokens and the score 0.
 """
 
 import argparse
+import io
 import itertools
 import json
 import math
@@ -19,13 +20,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from seq2seq_lab import errors, stopping
-
-if __name__ == "__main__":
-    stopping.listen_from_now_on()
-
+from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.inference import decoding_choice
 from seq2seq_lab.inference.unknown_tokens import UnknownTokens, unknown_pieces
@@ -33,23 +30,25 @@ from seq2seq_lab.output import refuse_same_file
 from seq2seq_lab.special_tokens import EOS, UNK
 
 
-def parse() -> argparse.Namespace:
-    parser = Parser(
+def parser() -> Parser:
+    flags = Parser(
         description=__doc__.partition("\n")[0],
         epilog="Writes one line per translation to standard output, the perplexity to standard error.",
     )
-    parser.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
-    parser.add_argument("source", nargs="?", help="UTF-8 text or .gz, one sentence per line")
-    parser.add_argument("target", nargs="?", help="the translations, line by line")
-    parser.add_argument("--hypotheses", metavar="FILE", help="output of translate.py --jsonl")
-    parser.add_argument("--jsonl", action="store_true", help="tokens and their scores as well")
-    decoding_choice.add_model_arguments(parser)
-    arguments = parser.parse_intermixed_args()
+    flags.add_argument("checkpoint", help="a checkpoint file, a run folder or an exported folder")
+    flags.add_argument("source", nargs="?", help="UTF-8 text or .gz, one sentence per line")
+    flags.add_argument("target", nargs="?", help="the translations, line by line")
+    flags.add_argument("--hypotheses", metavar="FILE", help="output of translate --jsonl")
+    flags.add_argument("--jsonl", action="store_true", help="tokens and their scores as well")
+    decoding_choice.add_model_arguments(flags)
+    return flags
+
+
+def check(arguments: argparse.Namespace) -> None:
     if arguments.hypotheses is None and arguments.target is None:
         raise errors.ConfigError("give SOURCE and TARGET, or --hypotheses FILE; see --help")
     if arguments.hypotheses is not None and arguments.source is not None:
         raise errors.ConfigError("give either SOURCE and TARGET or --hypotheses, not both")
-    return arguments
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def from_hypotheses(path: str, vocabulary: int) -> Iterator[Asked]:
             fits = False
         if not fits:
             raise errors.DataError(
-                f"{path}:{number + 1}: not a line of translate.py --jsonl; give texts as SOURCE and TARGET"
+                f"{path}:{number + 1}: not a line of translate --jsonl; give texts as SOURCE and TARGET"
             )
         for ids, finished in found:
             if not all(0 <= i < vocabulary for i in ids):
@@ -135,8 +134,8 @@ class Sums:
     )
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
+    check(arguments)
     files = (arguments.source, arguments.target, arguments.hypotheses)
     refuse_same_file(sys.stdout, decoding_choice.inputs_of(arguments, *files))
     translator = decoding_choice.open_model(arguments).translator
@@ -144,7 +143,7 @@ def main() -> None:
         asked = from_texts(arguments, translator)
     else:
         asked = checked_hypotheses(arguments.hypotheses, len(translator.target_tokenizer))
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(encoding="utf-8", newline="\n")
     sums, size = Sums(), 50 * arguments.batch_size  # like lengths find each other within so many
     while chunk := list(itertools.islice(asked, size)):
         write_scores(chunk, translator, sums, as_json=arguments.jsonl)
@@ -190,7 +189,3 @@ def summarize(sums: Sums, limit: int) -> None:
         notes = [text, *notes]
     for note in notes:
         print(errors.one_line(note), file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(errors.run(main))

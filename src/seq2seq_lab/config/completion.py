@@ -1,0 +1,39 @@
+"""What an override may go on with: groups, options and keys of conf/, by Hydra's own completion."""
+
+from argparse import ArgumentParser, Namespace
+from types import SimpleNamespace
+
+from hydra._internal.utils import get_args_parser
+from hydra.plugins.completion_plugin import DefaultCompletionPlugin
+
+from seq2seq_lab.config.compose import conf_dir, session
+from seq2seq_lab.config.overrides import refused_override
+
+
+def hydra_flags() -> ArgumentParser:
+    """Return the flags of `train`, which Hydra reads."""
+    return get_args_parser()
+
+
+def complete_override(word: str, given: Namespace) -> list[str]:
+    """Return what a word that is begun may become; `given` has the overrides before it, and Hydra's flags.
+
+    Overrides that may not be composed are left out. Nothing is found where the others do not compose.
+    """
+    words = [one for one in getattr(given, "overrides", None) or [] if not _is_refused(one)]
+    is_sweep = bool(getattr(given, "multirun", False))
+    if _is_refused(word):
+        return []
+    names = {key: getattr(given, key, None) for key in ("config_name", "config_dir")}
+    try:
+        with session(str(conf_dir()), SimpleNamespace(**names, multirun=is_sweep)) as opened:
+            plugin = DefaultCompletionPlugin(opened.loader)
+            line = " ".join(["-m"] * is_sweep + words + [word])
+            found = plugin._query(opened.config_name, line)
+    except Exception:  # a line that is half typed may be wrong in any way
+        return []
+    return [one for one in found if not one.rpartition("=")[2].startswith("_")]
+
+
+def _is_refused(word: str) -> bool:
+    return len(word.split()) > 1 or refused_override(word) is not None
