@@ -12,11 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2seq_lab.config.build import build
-from seq2seq_lab.config.check import check
-from seq2seq_lab.config.compose import compose_config, conf_dir
 from seq2seq_lab.config.keys import leaves
-from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.output import File
 
@@ -108,6 +104,10 @@ def choose(stored: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """
     if not overrides:
         return stored
+    from seq2seq_lab.config.check import check  # Hydra: not needed for --help
+    from seq2seq_lab.config.compose import compose_config
+    from seq2seq_lab.config.resolve import resolve
+
     foreign = [o for o in overrides if not re.match(rf"^[+~]{{0,2}}{GROUP}([./=@]|$)", o)]
     if foreign:
         compose_config(foreign)  # raises for names that do not exist, with the nearest ones
@@ -148,6 +148,8 @@ def as_overrides(stored: dict[str, Any]) -> list[str]:
 
 def _option(group: str, node: dict[str, Any]) -> str:
     """Return the name of the group's yaml file that builds this node's class."""
+    from seq2seq_lab.config.compose import conf_dir
+
     line = f"_target_: {node.get('_target_')}"
     for path in sorted((conf_dir() / group).glob("*.yaml")):
         if line in path.read_text(encoding="utf-8").split("\n"):
@@ -186,6 +188,8 @@ def open_trained(
     arguments: Namespace, overrides: list[str], *, n_best: int | None = None
 ) -> "Trained":
     """Load the model that the arguments name, with the search that they choose."""
+    from seq2seq_lab.config.build import build
+
     trained = open_model(arguments)
     stored = trained.config[GROUP]
     chosen = with_shortcuts(stored, overrides, beam=arguments.beam, n_best=n_best)
