@@ -21,9 +21,10 @@ from seq2seq_lab import errors
 from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.command_line import read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
+from seq2seq_lab.config.extension_facts import missing_of_command
 from seq2seq_lab.config.job_command import remembered
 from seq2seq_lab.config.overrides import check_overrides
-from seq2seq_lab.errors import SweepError, UserError, one_line
+from seq2seq_lab.errors import ConfigError, SweepError, UnsafeError, UserError, one_line
 
 _SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """The flags that only show something."""
@@ -57,8 +58,13 @@ def launch(
         except UserError as error:
             if _wants_traceback() or "traceback=true" in sys.argv:
                 errors.print_traceback(error)
+            _tell_missing(error)
             raise
-        jobs.raise_failures()
+        try:
+            jobs.raise_failures()
+        except UserError as error:
+            _tell_missing(error)
+            raise
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them
     try:
@@ -89,6 +95,14 @@ def _start(job: Task, folder: str) -> None:
                 opened.app.show_cfg(opened.config_name, *what)
                 return
     hydra.main(version_base="1.3", config_path=folder, config_name="train")(job)()
+
+
+def _tell_missing(error: UserError) -> None:
+    """Raise what to install instead of what follows from it: unknown options and classes of a run to be continued."""
+    if isinstance(error, ConfigError | UnsafeError):
+        missing = missing_of_command(sys.argv[1:])
+        if missing:
+            raise UnsafeError(f"{missing} ({one_line(error)})") from error
 
 
 def _print_help(show: Callable[[], object]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seq2seq_lab.config.extension_conf import extension_folders
 from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.output import File
@@ -151,7 +152,8 @@ def _option(group: str, node: dict[str, Any]) -> str:
     from seq2seq_lab.config.compose import conf_dir
 
     line = f"_target_: {node.get('_target_')}"
-    for path in sorted((conf_dir() / group).glob("*.yaml")):
+    folders = [conf_dir(), *extension_folders(conf_dir()).values()]
+    for path in (path for folder in folders for path in sorted((folder / group).glob("*.yaml"))):
         if line in path.read_text(encoding="utf-8").split("\n"):
             return path.stem
     raise CheckpointError(
