@@ -9,7 +9,6 @@ has the best overrides, ready to paste. Needs the extra `tune`.
 """
 
 import argparse
-import importlib.util
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ if __name__ == "__main__":
     stopping.listen_from_now_on()
 
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.extras import missing_extra
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 
@@ -41,8 +41,9 @@ def parse() -> argparse.Namespace:
         raise errors.ConfigError(
             f"{arguments.name}: the name of the search comes first, a folder name"
         )
-    if importlib.util.find_spec("optuna") is None:
-        raise errors.ResourceError("optuna is not installed; pip install seq2seq-lab[tune]")
+    missing = missing_extra("tune")
+    if missing is not None:
+        raise errors.ResourceError(missing)
     return arguments
 
 

@@ -48,8 +48,10 @@ def job_of(cfg: DictConfig) -> Iterator[DictConfig]:
 class Session:
     """Hydra's view of a conf folder, for checking a command line before Hydra runs it."""
 
-    def __init__(self, app: Hydra, config_name: str, *, is_sweep: bool, is_ours: bool) -> None:
-        self.app, self.config_name, self.is_ours = app, config_name, is_ours
+    def __init__(
+        self, app: Hydra, config_name: str, *, is_sweep: bool, is_ours: bool, is_run: bool
+    ) -> None:
+        self.app, self.config_name, self.is_ours, self.is_run = app, config_name, is_ours, is_run
         loader: Any = app.config_loader
         self.loader = loader
         self.mode = RunMode.MULTIRUN if is_sweep else RunMode.RUN
@@ -129,7 +131,10 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
     GlobalHydra.instance().initialize(app)
     try:
         is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
-        opened = Session(app, name, is_sweep=is_sweep, is_ours=is_ours)
+        is_run = arguments is not None and not any(
+            getattr(arguments, flag) for flag in command_line.SHOWING
+        )
+        opened = Session(app, name, is_sweep=is_sweep, is_ours=is_ours, is_run=is_run)
         opened.read_sweep(getattr(arguments, "overrides", []))
         yield opened
     finally:

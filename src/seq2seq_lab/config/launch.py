@@ -19,14 +19,12 @@ from omegaconf import DictConfig
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.collection import no_collection
-from seq2seq_lab.config.command_line import read_flags, translated
+from seq2seq_lab.config.command_line import SHOWING, read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.job_command import remembered
 from seq2seq_lab.config.overrides import check_overrides
 from seq2seq_lab.errors import SweepError, UserError, one_line
 
-_SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
-"""The flags that only show something."""
 TRACEBACK_VARIABLE = "SEQ2SEQ_LAB_TRACEBACK"
 _PRIVATE_OPTION = re.compile(r"(?<=[ ,])_\w+(, |$)", re.MULTILINE)
 Task = Callable[[DictConfig], object]
@@ -71,7 +69,7 @@ def launch(
 def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
     arguments = read_flags(get_args_parser(), sys.argv[1:])
-    is_plain = not any(getattr(arguments, flag) for flag in _SHOWING)
+    is_plain = not any(getattr(arguments, flag) for flag in SHOWING)
     if not (arguments.hydra_help or arguments.shell_completion):
         with session(folder, arguments) as opened:
             with no_collection():
