@@ -22,6 +22,7 @@ if __name__ == "__main__":
     stopping.listen_from_now_on()
 
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.config.search_path import add_config_dir, with_config_dir
 from seq2seq_lab.output import output_file
 
 
@@ -31,6 +32,7 @@ def parse() -> argparse.Namespace:
         epilog="Overrides are those of train.py: model=..., model/attention=..., data.joint=true ...",
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
+    add_config_dir(parser)
     parser.add_argument(
         "--models", type=int, default=10, metavar="N", help="random models per property"
     )
@@ -38,7 +40,9 @@ def parse() -> argparse.Namespace:
         "--properties", metavar="O1,O2", help="only these properties (default: O1 to O14)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the verdicts there too")
-    return parser.parse_intermixed_args()
+    arguments = parser.parse_intermixed_args()
+    arguments.overrides = with_config_dir(arguments.config_dir, arguments.overrides)
+    return arguments
 
 
 def line(verdict: Any) -> str:

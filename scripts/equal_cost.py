@@ -18,6 +18,7 @@ if __name__ == "__main__":
     stopping.listen_from_now_on()
 
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.config.search_path import add_config_dir, with_config_dir
 
 
 def parse() -> argparse.Namespace:
@@ -29,6 +30,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--like", nargs="+", required=True, metavar="KEY=VALUE", help="the model to be matched"
     )
+    add_config_dir(parser)
     parser.add_argument("--by", choices=("parameters", "flops"), default="parameters")
     parser.add_argument("--key", default="model.dim", help="the integer key to be found")
     parser.add_argument(
@@ -39,6 +41,8 @@ def parse() -> argparse.Namespace:
         help="with --vocabularies: tokens per sentence, for --by flops",
     )  # fmt: skip
     arguments = parser.parse_intermixed_args()
+    arguments.overrides = with_config_dir(arguments.config_dir, arguments.overrides)
+    arguments.like = with_config_dir(arguments.config_dir, arguments.like)
     for name in ("vocabularies", "lengths"):
         given = getattr(arguments, name)
         if given is not None and min(given) < 1:

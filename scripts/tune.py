@@ -20,6 +20,7 @@ if __name__ == "__main__":
     stopping.listen_from_now_on()
 
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.config.search_path import add_config_dir, with_config_dir
 from seq2seq_lab.extras import missing_extra
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
@@ -30,9 +31,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("name", help="of the search; its folder is outputs/tuning/NAME")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
     parser.add_argument("--trials", type=int, default=20, metavar="N", help="in all")
+    add_config_dir(parser)
     parser.add_argument("--metric", help="val/... (default: data.monitor)")
     parser.add_argument("--seed", type=int, default=1, help="of the sampler")
     arguments = parser.parse_intermixed_args()
+    arguments.overrides = with_config_dir(arguments.config_dir, arguments.overrides)
     if arguments.trials < 1:
         raise errors.ConfigError(f"--trials {arguments.trials}: must be >= 1")
     if not 0 <= arguments.seed < 2**31:

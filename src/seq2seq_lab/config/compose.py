@@ -1,6 +1,6 @@
 """Composition of the YAML files under conf/ with the overrides of a command line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from seq2seq_lab.config.overrides import check_overrides, refused_override
 from seq2seq_lab.config.problems import Problem
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.config.rules import RULES
+from seq2seq_lab.config.search_path import take_folders
 
 
 def conf_dir() -> Path:
@@ -121,12 +122,12 @@ class Session:
 
 
 @contextmanager
-def session(folder: str, arguments: Any = None) -> Iterator[Session]:
-    """Open a conf folder with the command line's flags `--config-name` and `--config-dir`."""
+def session(folder: str, arguments: Any = None, further: Sequence[Path] = ()) -> Iterator[Session]:
+    """Open a conf folder with the flags of a command line, and with further folders of config files."""
     name = getattr(arguments, "config_name", None) or "train"
     before = get_gh_backup()
     version.setbase("1.3")
-    loader = Loader(folder, getattr(arguments, "config_dir", None))
+    loader = Loader(folder, further)
     app = Hydra(task_name="train", config_loader=loader)
     GlobalHydra.instance().initialize(app)
     try:
@@ -142,9 +143,10 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
 
 
 def _composed(overrides: list[str], conf: Path | None) -> DictConfig:
-    with command_line.translated(), session(str(conf or conf_dir())) as opened:
-        check_overrides(opened, overrides)
-        return opened.compose(list(overrides))
+    further, rest = take_folders(overrides)
+    with command_line.translated(), session(str(conf or conf_dir()), further=further) as opened:
+        check_overrides(opened, rest)
+        return opened.compose(rest)
 
 
 def compose_config(overrides: list[str], conf: Path | None = None) -> DictConfig:

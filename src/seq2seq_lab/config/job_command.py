@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from seq2seq_lab.config.command_line import quoted
+from seq2seq_lab.config.search_path import is_search_path
 
 _COMMAND = "SEQ2SEQ_LAB_COMMAND"
 """The environment variable by which a command tells its workers how it was started."""
@@ -47,8 +49,16 @@ def job_command() -> list[str]:
     program, arguments = json.loads(os.environ.get(_COMMAND) or json.dumps(_typed()))
     settings = HydraConfig.get()
     if settings.mode == RunMode.MULTIRUN:
-        arguments = [*settings.overrides.task, "hydra.mode=RUN"]
+        arguments = [*_places(arguments), *settings.overrides.task, "hydra.mode=RUN"]
     return [*program, *arguments]
+
+
+def _places(arguments: list[str]) -> list[str]:
+    """Return what of a command line says where config files lie: a job alone needs it as well."""
+    given, _ = get_args_parser().parse_known_args(arguments)
+    flags = {"--config-name": given.config_name, "--config-dir": given.config_dir}
+    kept = [f"{flag}={value}" for flag, value in flags.items() if value is not None]
+    return [*kept, *filter(is_search_path, given.overrides)]
 
 
 def resume_command(run_dir: Path, study: str | None = None) -> str:

@@ -23,6 +23,7 @@ from seq2seq_lab.config.command_line import SHOWING, read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.job_command import remembered
 from seq2seq_lab.config.overrides import check_overrides
+from seq2seq_lab.config.search_path import take_folders
 from seq2seq_lab.errors import SweepError, UserError, one_line
 
 TRACEBACK_VARIABLE = "SEQ2SEQ_LAB_TRACEBACK"
@@ -69,9 +70,10 @@ def launch(
 def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
     arguments = read_flags(get_args_parser(), sys.argv[1:])
+    further, arguments.overrides = take_folders(arguments.overrides, arguments.config_dir)
     is_plain = not any(getattr(arguments, flag) for flag in SHOWING)
     if not (arguments.hydra_help or arguments.shell_completion):
-        with session(folder, arguments) as opened:
+        with session(folder, arguments, further) as opened:
             with no_collection():
                 check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])
             if is_plain:

@@ -1,5 +1,6 @@
 """Hydra's config loader with our reader of YAML files; it composes each command line once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -43,6 +44,21 @@ class YamlSource(FileConfigSource):
 
 
 class _Repository(ConfigRepository):
+    """The folders of a loader; no file of one hides that of another without a word."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """Return one file. Raises `ConfigError` if several folders have one of that name."""
+        sources = [
+            s for s in self.sources if isinstance(s, YamlSource) and s.is_config(config_path)
+        ]
+        folders = list(dict.fromkeys(Path(source.path).resolve() for source in sources))
+        if len(folders) > 1:
+            raise ConfigError(
+                f"{folders[1]}: {config_path} is the name of a config of {folders[0]}, which it would not replace; "
+                "rename it"
+            )
+        return super().load_config(config_path)
+
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
         super().initialize_sources(config_search_path)
         self.sources = [
@@ -51,16 +67,12 @@ class _Repository(ConfigRepository):
 
 
 class Loader(ConfigLoaderImpl):
-    """Composes from a conf folder and, before it, the folder of `--config-dir`."""
+    """Composes from a conf folder and the further folders of a command line."""
 
-    def __init__(self, folder: str, extra: str | None = None) -> None:
+    def __init__(self, folder: str, further: Sequence[Path] = ()) -> None:
         search = create_config_search_path(folder)
-        if extra is not None:
-            place = Path(extra).absolute()
-            if not place.is_dir():
-                raise ConfigError(f"--config-dir {extra}: no such folder")
-            anchor = SearchPathQuery(provider="schema")
-            search.prepend("command-line", f"file://{place}", anchor)
+        for place in further:
+            search.prepend("command-line", f"file://{place}", SearchPathQuery(provider="schema"))
         super().__init__(search)
         self.repository = _Repository(search)
         self.kept: dict[tuple[str | None, ...], DictConfig] = {}

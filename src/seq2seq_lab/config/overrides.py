@@ -17,9 +17,7 @@ from seq2seq_lab.config.resolvers import resolver_problem
 from seq2seq_lab.errors import UnsafeError, UserError, one_line
 from seq2seq_lab.extras import missing_for
 
-_SEARCH_PATH = (
-    "adds folders and packages to import from, so it was refused; use --config-dir FOLDER"
-)
+_SEARCH_PATH = "may name folders only, hydra.searchpath=[file:///FOLDER]; the rest would be imported, so it was refused"
 
 
 def check_overrides(session: Any, texts: list[str]) -> None:
