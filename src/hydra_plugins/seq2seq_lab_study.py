@@ -5,7 +5,6 @@ Hydra takes sweepers from this namespace only. Without `study=NAME` it is Hydra'
 
 import contextlib
 import functools
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -32,12 +31,6 @@ from seq2seq_lab.study.run import run_once
 _TRIES = 3
 """How often a command starts a run whose process was killed."""
 
-_EXTRAS = {
-    "hydra_joblib_launcher": "sweep",
-    "hydra_submitit_launcher": "slurm",
-    "hydra_ray_launcher": "ray",
-}
-
 
 class StudySweeper(BasicSweeper):
     """Runs what is missing of a study; the same command again finishes what this one leaves."""
@@ -47,11 +40,6 @@ class StudySweeper(BasicSweeper):
     ) -> None:
         """Make the launcher; its own files go to the study's folder."""
         package = config.hydra.launcher._target_.split(".")[1]
-        if package in _EXTRAS and importlib.util.find_spec(f"hydra_plugins.{package}") is None:
-            chosen = config.hydra.runtime.choices["hydra/launcher"]
-            raise ConfigError(
-                f"hydra/launcher={chosen}: not installed; pip install 'seq2seq-lab[{_EXTRAS[package]}]'"
-            )
         if config.get("study") is not None:
             self.place = study_place(config.study, config.study_dir)
             with read_write(config), open_dict(config):

@@ -1,8 +1,8 @@
-"""The one-line error contract: what went wrong, where, and what to do next, with an exit code.
+"""The error contract: what went wrong, where, and what to do next, on one line, with an exit code.
 
 Whoever finds a user's mistake raises one of these classes; a command's entry point hands control to `run`,
-which prints the message as one line on stderr and returns the exit code. A traceback appears only for our own
-bugs, or when the user asked for it.
+which prints the message on stderr and returns the exit code: one line, and of several mistakes found together a
+line each below it. A traceback appears only for our own bugs, or when the user asked for it.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from seq2seq_lab.stopping import StoppedError, listening, say
@@ -22,9 +22,16 @@ __all__ = [
 
 
 class UserError(Exception):
-    """A mistake that the user can fix: the message names the value, the rule and the next step."""
+    """A mistake that the user can fix: the message names the value, the rule and the next step.
+
+    `problems` are several mistakes found together, which the message names one after the other.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: object = "", problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class ConfigError(UserError):
@@ -116,7 +123,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def report(error: BaseException, *, with_traceback: bool = False) -> int:
     """Print the error by the contract and return its exit code."""
     if isinstance(error, UserError | StoppedError):
-        code, message = error.exit_code, f"error: {one_line(error)}"
+        code, message = error.exit_code, f"error: {_shown(error)}"
     elif isinstance(error, KeyboardInterrupt):
         code, message = 130, "interrupted"
     elif is_out_of_memory(error):
@@ -133,6 +140,14 @@ def report(error: BaseException, *, with_traceback: bool = False) -> int:
         print_traceback(error)
     say(message)
     return code
+
+
+def _shown(error: BaseException) -> str:
+    """Return an error as people read it: several problems on an indented line each, whatever their texts hold."""
+    problems = getattr(error, "problems", ())
+    if len(problems) < 2:
+        return one_line(error)
+    return "\n  ".join([f"{len(problems)} problems:", *map(one_line, problems)])
 
 
 def run(main: Callable[[], object]) -> int:

@@ -9,6 +9,7 @@ import pytest
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.errors import DataError
+from support.bad_input_files import assert_error_lines
 from support.miniature_conf import RULES, write
 
 
@@ -50,7 +51,7 @@ REFUSED_SETTINGS = [
     ("hydra/job_logging=default", "would be written"),
     ("+hydra.job_logging.handlers.x.class=logging.FileHandler", "logging.FileHandler may not be run"),
     ("+hydra.job_logging.handlers.x={class: logging.StreamHandler, stream: 'ext://os.x'}", "ext://os.x is no stream"),
-    ("hydra.searchpath=[pkg://antigravity]", "hydra.searchpath: adds folders and packages"),
+    ("hydra.searchpath=[pkg://antigravity]", "hydra.searchpath: may name folders only"),
     ("hydra.sweeper._target_=subprocess.Popen", "subprocess.Popen may not be run"),
     ("hydra.launcher._target_=os.system", "os.system may not be run"),
     ("experiment=search", "search.yaml: hydra.searchpath adds folders"),
@@ -102,10 +103,10 @@ def test_a_sweep_of_one_run_is_refused(command):
 
 
 @pytest.mark.parametrize(("argument", "code", "text"), BAD, ids=[b[0] for b in BAD])
-def test_a_mistake_ends_with_one_line(command, conf, argument, code, text):
+def test_a_mistake_ends_with_its_error_lines(command, conf, argument, code, text):
     found, err = command(argument)
-    assert (found, err.count("\n")) == (code, 1), err
-    assert err.startswith("error: ")
+    assert found == code, err
+    assert_error_lines(err)
     assert text in err
     assert not (conf.parent / "EVIL").exists()
     assert not (conf.parent / "TAG").exists()
@@ -115,8 +116,19 @@ def test_a_mistake_ends_with_one_line(command, conf, argument, code, text):
 def test_all_mistakes_of_a_command_line_come_together(command):
     code, err = command("model=wied", "model.dmi=3", "data.corpsu.pairs=1", "modle=x", "seed")
     assert code == 2
-    assert err.startswith("error: 5 problems: ")
-    assert err.count("\n") == 1
+    first, *lines = err.splitlines()
+    assert first == "error: 5 problems:"
+    named = [line.partition(": ")[0] for line in lines]
+    assert sorted(named) == [
+        f"  {x}"
+        for x in sorted(("model=wied", "model.dmi=3", "data.corpsu.pairs=1", "modle=x", "seed"))
+    ]
+
+
+def test_no_text_of_the_user_begins_a_line(command):
+    _, err = command("sed='a\nerror: 0 problems'", "model.dmi='\x1b[2J\r\n  x: fine'", "name=[")
+    assert_error_lines(err)
+    assert err.startswith("error: 3 problems:\n")
 
 
 def test_a_sound_run_ends_with_zero(command):

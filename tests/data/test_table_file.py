@@ -78,6 +78,20 @@ def test_json_lines_go_by_key(read, name):
     assert read(content, name, source_column="zh", target_column="en").train == FIVE_PAIRS
 
 
+def test_a_dotted_column_is_a_field_of_an_object_inside(read):
+    rows = [{"id": 1, "translation": {"zh": s, "en": t, "more": {"a.b": t}}} for s, t in FIVE]
+    content = "".join(json.dumps(row) + "\n" for row in rows)
+    for target in ("translation.en", "translation.more.a.b"):
+        columns = {"source_column": "translation.zh", "target_column": target}
+        assert read(content, "a.jsonl", **columns).train == FIVE_PAIRS
+
+
+def test_a_key_with_the_dot_in_it_wins_over_a_field(read):
+    row = {"t.zh": "key", "t": {"zh": "field", "en": "b", "en.us": "c"}, "t.en": {"us": "d"}}
+    columns = {"source_column": "t.zh", "target_column": "t.en.us"}
+    assert read(json.dumps(row) + "\n", "a.jsonl", **columns).train == [Pair("key", "d")]
+
+
 @pytest.mark.parametrize("name", ["a.tsv.gz", "a.tab", "a.TSV"])
 def test_suffix_names_the_format(read, name):
     content = FIVE_TSV.encode()
@@ -162,6 +176,18 @@ BAD_TABLES = {
     "json by number": ("a.jsonl", '{"zh": "a"}\n', {}, "JSON has no column 1, only keys: 'zh'; set data.source_column"),
     "json, half a pair": ("a.jsonl", '{"zh": "\\ud800", "en": "b"}\n', NAMED, "1: 'zh' holds \\u0000 or half"),
     "json, NUL": ("a.jsonl", '{"zh": "\\u0000", "en": "b"}\n', NAMED, "1: 'zh' holds \\u0000 or half"),
+    "json, no field": (
+        "a.jsonl", '{"id": 1, "pair": {"zh": "a", "en": "b"}}\n',
+        {"source_column": "pair.zh", "target_column": "pair.eng"},
+        "1: no key 'pair.eng'; the keys are 'id', 'pair.zh', 'pair.en'; did you mean 'pair.en'?",
+    ),
+    "json, an object": (
+        "a.jsonl", '{"t": {"zh": "a", "en": "b"}}\n', {"source_column": "t", "target_column": "t.en"},
+        "1: 't' is an object; name one of its fields: t.zh, t.en",
+    ),
+    "json, field of a text": (
+        "a.jsonl", '{"zh": "a", "en": "b"}\n', {"source_column": "zh.x", "target_column": "en"}, "1: no key 'zh.x'",
+    ),
     "json, very deep": ("a.jsonl", "[" * 100_000, NAMED, '1: not JSON of one object per line'),
     "json, many lines": ("a.jsonl", '{\n"zh": "a", "en": "b"\n}\n', NAMED, '1:2: not JSON'),
 }

@@ -52,13 +52,22 @@ def carry_out(main: Callable[[], int], argv: list[str], stdin: bytes = b"") -> O
 
 
 def assert_told(outcome: Outcome, code: int, says: tuple[str, ...]) -> None:
-    """Check the contract: the exit code, one line, no traceback, the value and the way out in it."""
+    """Check the contract: the exit code, one line for each mistake, no traceback, the values and the ways out."""
     assert "Traceback" not in outcome.err + outcome.out, outcome.err[-800:]
-    lines = outcome.err.removesuffix("\n").split("\n")
-    assert (outcome.code, len(lines)) == (code, 1), outcome.err
-    assert lines[0].startswith("error: ")
-    assert lines[0].isprintable()
-    assert [text for text in says if text not in lines[0]] == [], lines[0]
+    assert outcome.code == code, outcome.err
+    assert_error_lines(outcome.err)
+    assert [text for text in says if text not in outcome.err] == [], outcome.err
+
+
+def assert_error_lines(err: str) -> None:
+    """Check that an error is one printable line, or `error: N problems:` and N indented lines of one problem each."""
+    assert err.endswith("\n")
+    first, *rest = err.removesuffix("\n").split("\n")
+    assert first.startswith("error: "), err
+    assert all(map(str.isprintable, [first, *rest])), err
+    if rest:
+        assert first == f"error: {len(rest)} problems:", err
+        assert all(line.startswith("  ") and line[2:3].strip() for line in rest), err
 
 
 def make_files(folder: Path) -> Path:

@@ -56,10 +56,17 @@ def finish(launcher):
     pass
 
 
-def test_the_error_of_another_process_is_told_with_its_exit_code(run):
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("a.txt:3: empty", "a.txt:3: empty"),
+        ("2 problems:\n  a: x\n  b: y", "2 problems: a: x; b: y"),
+    ],
+)
+def test_the_error_of_another_process_is_told_with_its_exit_code(run, says, told):
     secondary = SAYS.format(0, f"error: this is a bug: {LOST}", 1)
-    cause = SAYS.format(0.3, "warning: x\nerror: a.txt:3: empty", 3)
-    with pytest.raises(ProcessError, match=r"^process 3 of 3: a.txt:3: empty$") as caught:
+    cause = SAYS.format(0.3, f"warning: x\nerror: {says}\nlast words", 3)
+    with pytest.raises(ProcessError, match=rf"^process 3 of 3: {told}$") as caught:
         run(lose, secondary, cause)
     assert caught.value.exit_code == 3
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.config.search_path import add_config_dir, with_config_dir
 from seq2seq_lab.output import output_file
 
 
@@ -26,6 +27,7 @@ def parser() -> Parser:
         epilog="Overrides are those of train: model=..., model/attention=..., data.joint=true ...",
     )
     flags.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train")
+    add_config_dir(flags)
     flags.add_argument(
         "--models", type=int, default=10, metavar="N", help="random models per property"
     )
@@ -54,6 +56,7 @@ def chosen(names: str | None, checks: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(arguments: argparse.Namespace) -> None:
+    arguments.overrides = with_config_dir(arguments.config_dir, arguments.overrides)
     if arguments.models < 1:
         raise errors.ConfigError(f"--models {arguments.models}: must be >= 1; 10 is usual")
     start = time.perf_counter()

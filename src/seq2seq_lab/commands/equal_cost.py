@@ -14,6 +14,7 @@ import sys
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.config.search_path import add_config_dir, with_config_dir
 
 
 def parser() -> Parser:
@@ -25,6 +26,7 @@ def parser() -> Parser:
     flags.add_argument(
         "--like", nargs="+", required=True, metavar="KEY=VALUE", help="the model to be matched"
     )
+    add_config_dir(flags)
     flags.add_argument("--by", choices=("parameters", "flops"), default="parameters")
     flags.add_argument("--key", default="model.dim", help="the integer key to be found")
     flags.add_argument(
@@ -38,6 +40,8 @@ def parser() -> Parser:
 
 
 def check(arguments: argparse.Namespace) -> None:
+    arguments.overrides = with_config_dir(arguments.config_dir, arguments.overrides)
+    arguments.like = with_config_dir(arguments.config_dir, arguments.like)
     for name in ("vocabularies", "lengths"):
         given = getattr(arguments, name)
         if given is not None and min(given) < 1:

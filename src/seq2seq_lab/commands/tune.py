@@ -9,7 +9,6 @@ has the best overrides, ready to paste. Needs the extra `tune`.
 """
 
 import argparse
-import importlib.util
 import re
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from pathlib import Path
 
 from seq2seq_lab import errors, stopping
 from seq2seq_lab.config.command_line import Parser
+from seq2seq_lab.config.search_path import add_config_dir, with_config_dir
+from seq2seq_lab.extras import missing_extra
 
 
 def parser() -> Parser:
@@ -24,12 +25,14 @@ def parser() -> Parser:
     flags.add_argument("name", help="of the search; its folder is outputs/tuning/NAME")
     flags.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train")
     flags.add_argument("--trials", type=int, default=20, metavar="N", help="in all")
+    add_config_dir(flags)
     flags.add_argument("--metric", help="val/... (default: data.monitor)")
     flags.add_argument("--seed", type=int, default=1, help="of the sampler")
     return flags
 
 
 def check_flags(arguments: argparse.Namespace) -> None:
+    arguments.overrides = with_config_dir(arguments.config_dir, arguments.overrides)
     if arguments.trials < 1:
         raise errors.ConfigError(f"--trials {arguments.trials}: must be >= 1")
     if not 0 <= arguments.seed < 2**31:
@@ -38,8 +41,9 @@ def check_flags(arguments: argparse.Namespace) -> None:
         raise errors.ConfigError(
             f"{arguments.name}: the name of the search comes first, a folder name"
         )
-    if importlib.util.find_spec("optuna") is None:
-        raise errors.ResourceError("optuna is not installed; pip install seq2seq-lab[tune]")
+    missing = missing_extra("tune")
+    if missing is not None:
+        raise errors.ResourceError(missing)
 
 
 def train(flags: list[str], overrides: list[str]) -> int:

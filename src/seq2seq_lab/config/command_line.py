@@ -12,6 +12,8 @@ from seq2seq_lab.errors import ConfigError, UnsafeError, UserError, one_line
 _NOISE = re.compile(
     r"\n\s*(full_key:|object_type=|See https|Config search path|Search path:|To append to).*", re.S
 )
+SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
+"""The flags that only show something."""
 _COMMANDS = ("run", "multirun", "cfg", "info", "shell_completion")
 
 

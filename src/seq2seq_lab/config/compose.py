@@ -1,6 +1,6 @@
 """Composition of the YAML files under conf/ with the overrides of a command line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from seq2seq_lab.config.overrides import check_overrides, refused_override
 from seq2seq_lab.config.problems import Problem
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.config.rules import RULES
+from seq2seq_lab.config.search_path import take_folders
 
 
 def conf_dir() -> Path:
@@ -49,8 +50,10 @@ def job_of(cfg: DictConfig) -> Iterator[DictConfig]:
 class Session:
     """Hydra's view of a conf folder, for checking a command line before Hydra runs it."""
 
-    def __init__(self, app: Hydra, config_name: str, *, is_sweep: bool, is_ours: bool) -> None:
-        self.app, self.config_name, self.is_ours = app, config_name, is_ours
+    def __init__(
+        self, app: Hydra, config_name: str, *, is_sweep: bool, is_ours: bool, is_run: bool
+    ) -> None:
+        self.app, self.config_name, self.is_ours, self.is_run = app, config_name, is_ours, is_run
         loader: Any = app.config_loader
         self.loader = loader
         self.mode = RunMode.MULTIRUN if is_sweep else RunMode.RUN
@@ -120,19 +123,21 @@ class Session:
 
 
 @contextmanager
-def session(folder: str, arguments: Any = None) -> Iterator[Session]:
-    """Open a conf folder with the command line's flags `--config-name` and `--config-dir`."""
+def session(folder: str, arguments: Any = None, further: Sequence[Path] = ()) -> Iterator[Session]:
+    """Open a conf folder with the flags of a command line, and with further folders of config files."""
     name = getattr(arguments, "config_name", None) or "train"
     before = get_gh_backup()
     version.setbase("1.3")
     is_ours = folder == str(conf_dir())
-    others = extension_folders(conf_dir()) if is_ours else {}
-    loader = Loader(folder, getattr(arguments, "config_dir", None), others)
+    loader = Loader(folder, further, extension_folders(conf_dir()) if is_ours else {})
     app = Hydra(task_name="train", config_loader=loader)
     GlobalHydra.instance().initialize(app)
     try:
         is_sweep = bool(getattr(arguments, "multirun", False))
-        opened = Session(app, name, is_sweep=is_sweep, is_ours=is_ours)
+        is_run = arguments is not None and not any(
+            getattr(arguments, flag) for flag in command_line.SHOWING
+        )
+        opened = Session(app, name, is_sweep=is_sweep, is_ours=is_ours, is_run=is_run)
         opened.read_sweep(getattr(arguments, "overrides", []))
         yield opened
     finally:
@@ -140,9 +145,10 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
 
 
 def _composed(overrides: list[str], conf: Path | None) -> DictConfig:
-    with command_line.translated(), session(str(conf or conf_dir())) as opened:
-        check_overrides(opened, overrides)
-        return opened.compose(list(overrides))
+    further, rest = take_folders(overrides)
+    with command_line.translated(), session(str(conf or conf_dir()), further=further) as opened:
+        check_overrides(opened, rest)
+        return opened.compose(rest)
 
 
 def compose_config(overrides: list[str], conf: Path | None = None) -> DictConfig:

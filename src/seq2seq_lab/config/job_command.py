@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from seq2seq_lab.config.command_line import quoted
+from seq2seq_lab.config.search_path import is_search_path
 
 _COMMAND = "SEQ2SEQ_LAB_COMMAND"
 """The environment variable by which a command tells its workers how it was started."""
@@ -79,16 +80,16 @@ def job_command() -> list[str]:
     command, settings = _typed(), HydraConfig.get()
     arguments = command.arguments
     if settings.mode == RunMode.MULTIRUN:
-        chosen = [*settings.overrides.task, "hydra.mode=RUN"]
-        arguments = [*_conf_flags(arguments), *chosen]
+        arguments = [*_places(arguments), *settings.overrides.task, "hydra.mode=RUN"]
     return [*command.program, *command.flags, *arguments]
 
 
-def _conf_flags(arguments: list[str]) -> list[str]:
-    """Return the flags that say what is composed, without the overrides."""
-    given = get_args_parser().parse_args(arguments)
-    flags = {"--config-dir": given.config_dir, "--config-name": given.config_name}
-    return [word for flag, value in flags.items() if value is not None for word in (flag, value)]
+def _places(arguments: list[str]) -> list[str]:
+    """Return what of a command line says where config files lie: a job alone needs it as well."""
+    given, _ = get_args_parser().parse_known_args(arguments)
+    flags = {"--config-name": given.config_name, "--config-dir": given.config_dir}
+    kept = [f"{flag}={value}" for flag, value in flags.items() if value is not None]
+    return [*kept, *filter(is_search_path, given.overrides)]
 
 
 def resume_command(run_dir: Path, study: str | None = None) -> str:

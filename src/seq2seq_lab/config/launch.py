@@ -19,15 +19,14 @@ from omegaconf import DictConfig
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.collection import no_collection
-from seq2seq_lab.config.command_line import read_flags, translated
+from seq2seq_lab.config.command_line import SHOWING, read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.extension_facts import missing_of_command
 from seq2seq_lab.config.job_command import remembered
 from seq2seq_lab.config.overrides import check_overrides
+from seq2seq_lab.config.search_path import take_folders
 from seq2seq_lab.errors import ConfigError, SweepError, UnsafeError, UserError, one_line
 
-_SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
-"""The flags that only show something."""
 TRACEBACK_VARIABLE = "SEQ2SEQ_LAB_TRACEBACK"
 _PRIVATE_OPTION = re.compile(r"(?<=[ ,])_\w+(, |$)", re.MULTILINE)
 Task = Callable[[DictConfig], object]
@@ -78,9 +77,10 @@ def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
     flags = get_args_parser()
     arguments = read_flags(flags, sys.argv[1:])
-    is_plain = not any(getattr(arguments, flag) for flag in _SHOWING)
+    further, arguments.overrides = take_folders(arguments.overrides, arguments.config_dir)
+    is_plain = not any(getattr(arguments, flag) for flag in SHOWING)
     if not (arguments.hydra_help or arguments.shell_completion):
-        with session(folder, arguments) as opened:
+        with session(folder, arguments, further) as opened:
             if arguments.overrides or not arguments.help:
                 with no_collection():
                     check_overrides(opened, [*opened.sweep_parameters, *arguments.overrides])

@@ -1,6 +1,6 @@
 """Hydra's config loader with our reader of YAML files; it composes each command line once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -45,6 +45,21 @@ class YamlSource(FileConfigSource):
 
 
 class _Repository(ConfigRepository):
+    """The folders of a loader; no file of one hides that of another without a word."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """Return one file. Raises `ConfigError` if several folders have one of that name."""
+        sources = [
+            s for s in self.sources if isinstance(s, YamlSource) and s.is_config(config_path)
+        ]
+        folders = list(dict.fromkeys(Path(source.path).resolve() for source in sources))
+        if len(folders) > 1:
+            raise ConfigError(
+                f"{folders[1]}: {config_path} is the name of a config of {folders[0]}, which it would not replace; "
+                "rename it"
+            )
+        return super().load_config(config_path)
+
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
         super().initialize_sources(config_search_path)
         self.sources = [
@@ -53,20 +68,19 @@ class _Repository(ConfigRepository):
 
 
 class Loader(ConfigLoaderImpl):
-    """Composes from a conf folder; before it stands the folder of `--config-dir`, behind it those of extensions."""
+    """Composes from a conf folder; before it stand the folders of a command line, behind it those of extensions."""
 
     def __init__(
-        self, folder: str, extra: str | None = None, extensions: Mapping[str, Path] | None = None
+        self,
+        folder: str,
+        further: Sequence[Path] = (),
+        extensions: Mapping[str, Path] | None = None,
     ) -> None:
         search = create_config_search_path(folder)
         for name, place in (extensions or {}).items():
             search.prepend(f"extension {name}", f"file://{place}", SearchPathQuery("schema"))
-        if extra is not None:
-            place = Path(extra).absolute()
-            if not place.is_dir():
-                raise ConfigError(f"--config-dir {extra}: no such folder")
-            anchor = SearchPathQuery(provider="schema")
-            search.prepend("command-line", f"file://{place}", anchor)
+        for place in further:
+            search.prepend("command-line", f"file://{place}", SearchPathQuery(provider="schema"))
         super().__init__(search)
         self.repository = _Repository(search)
         self.kept: dict[tuple[str | None, ...], DictConfig] = {}

@@ -10,14 +10,14 @@ from omegaconf import OmegaConf
 
 from seq2seq_lab.config.command_line import no_such_option, translate
 from seq2seq_lab.config.hydra_settings import setting_problems
+from seq2seq_lab.config.keys import walk
 from seq2seq_lab.config.problems import Problem, closest, raise_problems
 from seq2seq_lab.config.resolve import all_keys
 from seq2seq_lab.config.resolvers import resolver_problem
 from seq2seq_lab.errors import UnsafeError, UserError, one_line
+from seq2seq_lab.extras import missing_for
 
-_SEARCH_PATH = (
-    "adds folders and packages to import from, so it was refused; use --config-dir FOLDER"
-)
+_SEARCH_PATH = "may name folders only, hydra.searchpath=[file:///FOLDER]; the rest would be imported, so it was refused"
 
 
 def check_overrides(session: Any, texts: list[str]) -> None:
@@ -207,10 +207,18 @@ class _Overrides:
         return "; `--cfg job` shows all keys" if wrong is None else closest(wrong, keys)
 
     def refuse_settings(self, cfg: Any) -> None:
-        """Report what Hydra's own settings would run or write: they act first."""
-        settings: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
-        found = setting_problems(settings, self.session.primary())
+        """Report what Hydra's own settings would run or write: they act first. Of a run, also what is not installed."""
+        whole: Any = OmegaConf.to_container(cfg, resolve=False)
+        found = setting_problems(whole["hydra"], self.session.primary())
+        found += _missing_extras(whole) if self.session.is_run else []
         self.problems += [problem for problem in found if problem not in self.problems]
+
+
+def _missing_extras(config: dict[str, Any]) -> list[Problem]:
+    """Return which of the chosen classes, launchers too, need an extra that is not installed."""
+    targets = {p.removesuffix("._target_"): t for p, t in walk(config) if p.endswith("._target_")}
+    missing = {path: missing_for(str(target)) for path, target in targets.items()}
+    return [Problem(path, text) for path, text in missing.items() if text is not None]
 
 
 def _alternatives(choices: list[list[str]]) -> Iterator[list[str]]:

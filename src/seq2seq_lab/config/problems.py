@@ -17,14 +17,15 @@ class Problem:
 
 
 def raise_problems(problems: list[Problem]) -> None:
-    """Raise one error that lists all problems; do nothing if there are none."""
+    """Raise one error that lists all problems, each on a line of its own; do nothing if there are none."""
     grouped: dict[str, dict[str, None]] = {}
     for problem in problems:
         grouped.setdefault(problem.text, {})[problem.path] = None
     lines = [", ".join(filter(None, paths)) + ": " * any(paths) + t for t, paths in grouped.items()]
     if lines:
         message = f"{len(lines)} problems: " + "; ".join(lines) if len(lines) > 1 else lines[0]
-        raise UnsafeError(message) if all(p.is_unsafe for p in problems) else ConfigError(message)
+        is_unsafe = all(problem.is_unsafe for problem in problems)
+        raise (UnsafeError if is_unsafe else ConfigError)(message, lines)
 
 
 def closest(word: str, candidates: Iterable[str], path: str = "") -> str:

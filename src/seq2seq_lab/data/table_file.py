@@ -2,21 +2,20 @@
 
 import csv
 import itertools
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq_lab.data.corpus import Pair, ParallelText
+from seq2seq_lab.data.json_lines import json_cells
 from seq2seq_lab.data.parallel import check_languages, drop_empty
 from seq2seq_lab.data.split import Shares, by_source, split_pairs
 from seq2seq_lab.data.table_header import column_advice, names_not_texts, near, shown_cells
-from seq2seq_lab.data.text import MAX_LINE, read_lines, single_line
+from seq2seq_lab.data.text import BLANK, MAX_LINE, read_lines, single_line
 from seq2seq_lab.errors import ConfigError, DataError
 
 _FORMATS = {".tsv": "tsv", ".tab": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-BLANK = "blank line"
 HEADER = "first row looks like a header, kept"
 Row = tuple[int, list[str]]
 
@@ -27,8 +26,9 @@ class TableFile:
     TSV: columns between tabs, no quoting. CSV: commas and double quotes as Python's `csv` reads them. JSON lines: one
     object per line. A column is a number counted from 1, as by `cut -f` and spreadsheets, or a name; with a name the
     first row is the header, with two numbers every row is a pair. Without columns (null) the table must have two and
-    no header: more columns, or a first row that looks like names, are refused. JSON columns are keys. A line end
-    inside a cell becomes a space. Blank lines and pairs with an empty side are left out and counted.
+    no header: more columns, or a first row that looks like names, are refused. JSON columns are keys, and
+    `translation.zh` is the field `zh` of the object `translation`. A line end inside a cell becomes a space. Blank
+    lines and pairs with an empty side are left out and counted.
 
     Splits are made by the texts alone (see `split.py`): no source lies in two splits, each has at least one pair and
     at most 2,000 are held out. A fraction of 0 holds nothing out: that split repeats the training pairs;
@@ -218,56 +218,3 @@ def _separator_hint(cells: list[str], kind: str) -> str:
         if mark in cells[0]:
             return f"; the line has {name}" + ("; save it with commas" if mark == ";" else "")
     return f"; put one {'tab' if kind == 'tsv' else 'comma'} between source and target"
-
-
-def json_cells(
-    lines: list[str], path: str, columns: tuple[int | str, int | str], counts: Counter[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield the two chosen values of each object; both must be strings."""
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            row = _json_object(line, f"{path}:{number}")
-            source, target = (_json_value(row, c, f"{path}:{number}") for c in columns)
-            yield source, target
-        else:
-            counts[BLANK] += 1
-
-
-def _json_object(line: str, place: str) -> dict[str, object]:
-    try:
-        row = json.loads(line, object_pairs_hook=_without_repeats)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{place}:{error.colno}: not JSON: {error.msg}; write one object per line"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON of one object per line: {error}") from error
-    if not isinstance(row, dict):
-        raise DataError(
-            f'{place}: expected an object such as {{"en": "Hi.", "zh": "嗨。"}}, got {line[:40]}'
-        )
-    return row
-
-
-def _without_repeats(items: list[tuple[str, object]]) -> dict[str, object]:
-    row = dict(items)
-    if len(row) != len(items):
-        raise ValueError("a key is there twice")
-    return row
-
-
-def _json_value(row: dict[str, object], column: int | str, place: str) -> str:
-    names = ", ".join(repr(name) for name in list(row)[:20]) or "none"
-    if isinstance(column, int):
-        text = f"{place}: JSON has no column {column}, only keys: {names}; set data.source_column and target_column"
-        raise DataError(text)
-    if column not in row:
-        raise DataError(
-            f"{place}: no key {column!r}; the keys are {names}{near(column, list(row))}"
-        )
-    value = row[column]
-    if not isinstance(value, str):
-        raise DataError(f"{place}: {column!r} must be a string, got {json.dumps(value)[:40]}")
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise DataError(f"{place}: {column!r} holds \\u0000 or half of a UTF-16 pair; fix the text")
-    return value

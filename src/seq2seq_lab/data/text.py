@@ -24,6 +24,8 @@ MAX_BYTES = 4 << 30
 MAX_RATIO, RATIO_FROM = 100, 8 << 20
 """So is one that has grown beyond RATIO_FROM bytes and MAX_RATIO times what was read of it (text: 3 to 20 times)."""
 MAX_LINE = 64 << 20
+BLANK = "blank line"
+"""Counted under this name where a blank line is left out."""
 CARRIAGE_RETURNS = "carriage return at line end cut, kept"
 BYTE_ORDER_MARKS = "byte order mark cut, kept"
 

@@ -8,12 +8,19 @@ conf/decoding/NAME.yaml, and of the run's settings only the limits of an output 
 import json
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq_lab.config.extension_conf import extension_folders
 from seq2seq_lab.config.keys import leaves
+from seq2seq_lab.config.search_path import (
+    add_config_dir,
+    is_search_path,
+    take_folders,
+    with_config_dir,
+)
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.output import File
 
@@ -52,6 +59,7 @@ def add_search_arguments(parser: ArgumentParser) -> None:
         metavar="decoding.KEY=VALUE",
         help="as in train.py, e.g. decoding=beam",
     )
+    add_config_dir(parser)
     parser.add_argument("--beam", type=int, metavar="N", help="decoding=beam decoding.beam_size=N")
 
 
@@ -77,7 +85,7 @@ def take_overrides(arguments: Namespace, *names: str) -> list[str]:
     found = [word for word in words if is_override(word)]
     found += [word for word in arguments.ensemble if is_override(word)]
     arguments.ensemble = [word for word in arguments.ensemble if not is_override(word)]
-    return found
+    return with_config_dir(getattr(arguments, "config_dir", None), found)
 
 
 def with_shortcuts(
@@ -103,20 +111,24 @@ def choose(stored: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
 
     Raises `ConfigError` with the nearest legal names for whatever is no key or option of `decoding`.
     """
-    if not overrides:
+    places = [o for o in overrides if is_search_path(o)]
+    if len(overrides) == len(places):
         return stored
     from seq2seq_lab.config.check import check  # Hydra: not needed for --help
     from seq2seq_lab.config.compose import compose_config
     from seq2seq_lab.config.resolve import resolve
 
-    foreign = [o for o in overrides if not re.match(rf"^[+~]{{0,2}}{GROUP}([./=@]|$)", o)]
+    is_ours = re.compile(rf"^[+~]{{0,2}}{GROUP}([./=@]|$)").match
+    foreign = [o for o in overrides if not is_ours(o) and o not in places]
     if foreign:
-        compose_config(foreign)  # raises for names that do not exist, with the nearest ones
+        compose_config(
+            [*places, *foreign]
+        )  # raises for names that do not exist, with the nearest ones
         raise ConfigError(
             f"{foreign[0]}: of a trained model only the decoding can be changed; train another for the rest"
         )
     names = {o.partition("=")[0] for o in overrides}
-    lines = _limits(stored) if GROUP in names else as_overrides(stored)
+    lines = _limits(stored) if GROUP in names else as_overrides(stored, take_folders(places)[0])
     cfg = compose_config([*(line for line in lines if not _is_replaced(line, names)), *overrides])
     check(cfg)
     return resolve(cfg)[GROUP]
@@ -137,23 +149,24 @@ def _is_replaced(line: str, names: set[str]) -> bool:
     return key in names or key.startswith(tuple(groups))
 
 
-def as_overrides(stored: dict[str, Any]) -> list[str]:
-    """Return the overrides from which conf/ composes this decoding node."""
+def as_overrides(stored: dict[str, Any], further: Sequence[Path] = ()) -> list[str]:
+    """Return the overrides from which conf/ and further folders compose this decoding node."""
+    from seq2seq_lab.config.compose import conf_dir
+
+    folders = [conf_dir(), *further, *extension_folders(conf_dir()).values()]
     inner = {f"{GROUP}/{key}": node for key, node in stored.items() if isinstance(node, dict)}
     options = [
-        f"{group}={_option(group, node)}" for group, node in {GROUP: stored, **inner}.items()
+        f"{group}={_option(group, node, folders)}"
+        for group, node in {GROUP: stored, **inner}.items()
     ]
     values = {key: value for key, value in leaves(stored).items() if not key.endswith("_target_")}
     return options + [f"{GROUP}.{key}={json.dumps(value)}" for key, value in values.items()]
 
 
-def _option(group: str, node: dict[str, Any]) -> str:
+def _option(group: str, node: dict[str, Any], folders: Sequence[Path]) -> str:
     """Return the name of the group's yaml file that builds this node's class."""
-    from seq2seq_lab.config.compose import conf_dir
-
     line = f"_target_: {node.get('_target_')}"
-    folders = [conf_dir(), *extension_folders(conf_dir()).values()]
-    for path in (path for folder in folders for path in sorted((folder / group).glob("*.yaml"))):
+    for path in [path for folder in folders for path in sorted((folder / group).glob("*.yaml"))]:
         if line in path.read_text(encoding="utf-8").split("\n"):
             return path.stem
     raise CheckpointError(

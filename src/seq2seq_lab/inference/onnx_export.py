@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seq2seq_lab.data.collate import pad_source
 from seq2seq_lab.decoding.limits import most_likely
 from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.extras import install_line
 from seq2seq_lab.special_tokens import BOS, NUM_SPECIAL_TOKENS
 
 ENCODER, STEP = "encoder.onnx", "step.onnx"
@@ -175,7 +176,7 @@ def _require() -> None:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            f"--onnx: {error.name} is not installed; pip install 'seq2seq-lab[onnx]'; {_WITHOUT}"
+            f"--onnx: {error.name} is not installed; {install_line('onnx')}; {_WITHOUT}"
         ) from error
 
 

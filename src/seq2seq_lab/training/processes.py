@@ -131,8 +131,9 @@ class Launcher(_SubprocessScriptLauncher):
                 f"{self.resume_command}"
             )
         text = self.text_of(rank)
-        lines = [line for line in text.splitlines() if line.startswith("error: ")]
-        last = lines[-1].removeprefix("error: ") if lines else f"ended with exit code {code}"
+        said = re.findall(r"^error: (.*(?:\n  .*)*)", text, re.MULTILINE)
+        first, *rest = said[-1].split("\n  ") if said else [f"ended with exit code {code}"]
+        last = "; ".join([" ".join([first, *rest[:1]]), *rest[1:]])
         error = ProcessError(f"{place}: {last}", code)
         if "Traceback" in text:
             error.add_note(text[text.index("Traceback") :].rsplit("\nerror: ", 1)[0])

@@ -21,7 +21,7 @@ from faults.hostile_files import (
 from faults.row import Attempts, Scale, row
 from faults.training_runs import RUN, RUN_DIR, ended_well
 from seq2seq_lab.commands.dispatch import carry_out
-from support.bad_input_files import Outcome
+from support.bad_input_files import Outcome, assert_error_lines
 from support.small_runs import train
 
 MEMORY, SECONDS = 2 << 30, 60.0
@@ -42,7 +42,7 @@ def nothing_happened(
     assert outcome.code in codes, f"exit {outcome.code}: {outcome.err[-300:]}"
     if outcome.code:
         assert "Traceback" not in shown, outcome.err[-300:]
-        assert outcome.err.count("\n") == 1, outcome.err[-300:]
+        assert_error_lines(outcome.err)
 
 
 def _script(name: str, *arguments: str) -> Callable[[], int]:

@@ -105,7 +105,7 @@ def test_without_the_package_one_line_is_printed(tmp_path, monkeypatch, capsys):
     log.log_metrics({"a": 1.0}, step=1)
     log.close("success")
     assert list(tmp_path.iterdir()) == []
-    assert "pip install seq2seq-lab[tensorboard]" in capsys.readouterr().err
+    assert "pip install 'seq2seq-lab[tensorboard]'" in capsys.readouterr().err
 
 
 def test_a_bad_argument_is_named():

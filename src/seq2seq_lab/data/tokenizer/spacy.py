@@ -7,6 +7,7 @@ from seq2seq_lab.data.detokenize import UNSPACED, detokenize, primary_language
 from seq2seq_lab.data.text_form import Normalization
 from seq2seq_lab.data.tokenizer.vocabulary import VocabularyTokenizer
 from seq2seq_lab.errors import ConfigError, one_line
+from seq2seq_lab.extras import install_line
 
 
 class SpacyTokenizer(VocabularyTokenizer):
@@ -90,7 +91,7 @@ def import_spacy() -> Any:
         import spacy
     except ImportError as error:
         raise ConfigError(
-            "the spaCy tokenizer needs spaCy, which is not installed: pip install 'seq2seq-lab[spacy]', "
+            f"the spaCy tokenizer needs spaCy, which is not installed: {install_line('spacy')}, "
             "or choose data/tokenizer=word"
         ) from error
     return spacy

@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from seq2seq_lab.errors import one_line
+from seq2seq_lab.extras import install_line
 from seq2seq_lab.training.logger.wandb_run import is_installed
 
 
@@ -54,7 +55,7 @@ class TensorBoardRun(Logger):
         """Open the event file; `config` is the resolved config as plain values."""
         if not is_installed("tensorboard"):
             sys.stderr.write(
-                "TensorBoard: not installed, so nothing is written; pip install seq2seq-lab[tensorboard]\n"
+                f"TensorBoard: not installed, so nothing is written; {install_line('tensorboard')}\n"
             )
             return
         from torch.utils.tensorboard import SummaryWriter
