@@ -21,8 +21,8 @@ from seq2seq_lab.config.resolve import resolve
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
-def main(cfg: DictConfig) -> None:
-    """Carry out one run."""
+def main(cfg: DictConfig) -> float | None:
+    """Carry out one run and return its best validation value of `data.monitor`: a sweeper may search by it."""
     check(cfg)
 
     with no_collection():
@@ -65,6 +65,7 @@ def main(cfg: DictConfig) -> None:
             session.record(run_dir, numbers, loggers)
             interruption.recorded()
         session.print_summary(run_dir, numbers)
+    return numbers.get(cfg.data.monitor)
 
 
 if __name__ == "__main__":
