@@ -51,7 +51,8 @@ def main(cfg: DictConfig) -> float | None:
         session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
         chosen = [build(node) for node in run["training"]["callback"].values()]
         chosen += [session.ResumeState(), interruption]
-        with session.loggers(build(run["training"].get("logger")), run, run_dir) as loggers:
+        logs = [build(node) for node in (run["training"].get("logger") or {}).values()]
+        with session.loggers(logs, run, run_dir) as loggers:
             trainer = build(
                 run["training"]["trainer"],
                 callbacks=session.callbacks(chosen, run_dir),

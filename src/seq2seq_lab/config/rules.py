@@ -15,6 +15,7 @@ NODE = "node"
 """In a namespace table: a node with `_target_`."""
 OPTIONAL_NODE = "node | None"
 NAMESPACE = "namespace"
+OPTIONAL_NAMESPACE = "namespace | None"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Rules:
 
     `modules`: those whose public classes may be targets; `package.*` means the direct modules of a package of ours.
     `targets`: exact dotted names of other libraries' classes. `slow`: how the targets begin whose import takes seconds.
-    `namespaces`: {path: {child: type}} of nodes without `_target_`; a type is NODE, OPTIONAL_NODE, NAMESPACE or an
+    `namespaces`: {path: {child: type}} of nodes without `_target_`; a type is one of the four above or an
     annotation such as `int | None`; a namespace that is None is open: any child that is a node or null.
     `ranges`: {root key, target.argument or *.argument: (lowest, highest)} where no constructor of ours says so.
     `unsupported`: {target.argument: (the values that are supported, what to do instead)}. `needs`: pairs of
@@ -150,10 +151,11 @@ RULES = Rules(
             "lr_schedule": OPTIONAL_NODE,
             "scheduled_sampling": NODE,
             "callback": NAMESPACE,
-            "logger": OPTIONAL_NODE,
+            "logger": OPTIONAL_NAMESPACE,
             "trainer": NODE,
         },
         "training.callback": None,
+        "training.logger": None,
     },
     # Lightning takes seconds to import; these classes are first tried once train.py has imported it.
     slow=(
@@ -216,7 +218,7 @@ RULES = Rules(
         "training.scheduled_sampling": (
             "seq2seq_lab.training.scheduled_sampling.sequential. seq2seq_lab.training.scheduled_sampling.parallel."
         ),
-        "training.logger": "Logger",
+        "training.logger.*": "Logger",
         "training.trainer": "Trainer",
         "training.callback.*": "Callback",
     },

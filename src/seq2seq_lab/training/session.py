@@ -119,9 +119,11 @@ def callbacks(built: list[pl.Callback | None], run_dir: Path) -> list[pl.Callbac
 
 
 @contextlib.contextmanager
-def loggers(extra: Logger | None, config: dict[str, Any], run_dir: Path) -> Iterator[list[Logger]]:
-    """Give the CSV log and the chosen one; close both whatever happens."""
-    every = [CsvMetrics(run_dir), *([] if extra is None else [extra])]
+def loggers(
+    chosen: list[Logger | None], config: dict[str, Any], run_dir: Path
+) -> Iterator[list[Logger]]:
+    """Give the CSV log and the chosen ones, without those set to null; close all whatever happens."""
+    every = [CsvMetrics(run_dir), *(logger for logger in chosen if logger is not None)]
     status = "failed"
     try:
         for logger in every:
