@@ -31,6 +31,9 @@ def main(cfg: DictConfig) -> float | None:
     session.start(cfg.seed, cfg.torch_threads)
     check(cfg, with_lightning=True)
     session.check_run_folder(cfg.run_dir, cfg.name, cfg.resume)
+    session.check_schedule(
+        *(build(resolve(cfg)["training"].get(key)) for key in ("optimizer", "lr_schedule"))
+    )
     data = build(resolve(cfg)["data"])
     data.setup()
     cfg.model.source_vocab_size = len(data.source_tokenizer)

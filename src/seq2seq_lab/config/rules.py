@@ -57,7 +57,10 @@ class Rules:
         if f"{module}." in kind.split() or kind in names(target):
             return None
         what = f"a class of {kind.split()[0].rstrip('.')}" if kind.endswith(".") else f"a {kind}"
-        return f"expected {what}, got {name}; choose an option of {path.replace('.', '/')}"
+        advice = f"choose an option of {path.replace('.', '/')}"
+        if module == "torch.optim.lr_scheduler":
+            advice = "make it the `scheduler` of training/lr_schedule=step, or " + advice
+        return f"expected {what}, got {name}; {advice}"
 
     def range_problem(self, name: str, value: Any) -> str | None:
         """Return why a number is outside the range declared for this name, or None."""

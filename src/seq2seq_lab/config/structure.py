@@ -162,7 +162,9 @@ class _Structure:
                 self.unknown_key(path, key, node, signature)
         missing = [n for n, a in signature.arguments.items() if a.required and n not in node]
         if missing and not node.get("_partial_"):
-            self.add(path, f"{signature.name} needs {', '.join(missing)}")
+            filled = missing in (["params"], ["optimizer"])
+            hint = "; training fills it in, so write _partial_: true" if filled else ""
+            self.add(path, f"{signature.name} needs {', '.join(missing)}{hint}")
 
     def unknown_key(self, path: str, key: str, node: dict, signature: Signature) -> None:
         """Report a key that is neither an argument nor an alias key."""
