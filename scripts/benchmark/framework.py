@@ -69,7 +69,8 @@ class Framework:
         run_dir.mkdir()
         parts = [build(node) for node in run["training"]["callback"].values()]
         saving = Saving(session.checkpoint_io(run, self.data))
-        with session.loggers(build(run["training"]["logger"]), run, run_dir) as loggers:
+        logs = [build(node) for node in run["training"]["logger"].values()]
+        with session.loggers(logs, run, run_dir) as loggers:
             callbacks = session.callbacks(parts, run_dir)
             trainer = build(
                 run["training"]["trainer"],

@@ -199,8 +199,7 @@ def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], obj
             _take_device(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
         config = resolve(cfg)
         refresh = functools.partial(refresh_report, wait=False)
-        run_once(config, lambda: task(cfg), refresh, with_log=launcher != "BasicLauncher")
-        return None
+        return run_once(config, lambda: task(cfg), refresh, with_log=launcher != "BasicLauncher")
 
     return job
 

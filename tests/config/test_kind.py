@@ -17,7 +17,7 @@ WRONG = {
     "training.scheduled_sampling": ("training.scheduled_sampling.unit.Token", "got Token"),
     "training.scheduled_sampling.schedule": ("data.synthetic.Copy", "a Copy node"),
     "training.callback.progress": ("training.loss.TokenCrossEntropy", "expected a Callback, got TokenCrossEntropy"),
-    "training.logger": ("training.logger.wandb_labels.Labels", "expected a Logger, got Labels"),
+    "training.logger.wandb": ("training.logger.wandb_labels.Labels", "expected a Logger, got Labels"),
     "training.trainer": ("training.callback.bleu.Bleu", "expected a Trainer, got Bleu"),
     "model": ("model.recurrent_encoder.RecurrentEncoder", "expected a EncoderDecoder"),
 }  # fmt: skip

@@ -45,20 +45,27 @@ def test_checkpoints_go_to_the_run_folder(tmp_path):
 
 def test_loggers_are_opened_and_closed(tmp_path):
     recorder = Recorder()
-    with session.loggers(recorder, {}, tmp_path) as every:
+    with session.loggers([recorder], {}, tmp_path) as every:
         assert len(every) == 2
     assert recorder.calls == ["open", "success"]
 
 
 def test_loggers_of_a_failed_run_are_closed_as_failed(tmp_path):
     recorder = Recorder()
-    with pytest.raises(ZeroDivisionError), session.loggers(recorder, {}, tmp_path):
+    with pytest.raises(ZeroDivisionError), session.loggers([recorder], {}, tmp_path):
         1 / 0  # noqa: B018
     assert recorder.calls == ["open", "failed"]
 
 
+def test_several_loggers_work_at_once(tmp_path):
+    first, second = Recorder(), Recorder()
+    with session.loggers([first, None, second], {}, tmp_path) as every:
+        assert every[1:] == [first, second]
+    assert first.calls == second.calls == ["open", "success"]
+
+
 def test_csv_is_always_there(tmp_path):
-    with session.loggers(None, {}, tmp_path) as every:
+    with session.loggers([None], {}, tmp_path) as every:
         assert [type(logger).__name__ for logger in every] == ["CsvMetrics"]
 
 

@@ -16,8 +16,8 @@ from seq2seq_lab.config.resolve import resolve
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
-def main(cfg: DictConfig) -> None:
-    """Carry out one run."""
+def main(cfg: DictConfig) -> float | None:
+    """Carry out one run and return its best validation value of `data.monitor`: a sweeper may search by it."""
     check(cfg)
 
     with no_collection():
@@ -26,6 +26,9 @@ def main(cfg: DictConfig) -> None:
     session.start(cfg.seed, cfg.torch_threads)
     check(cfg, with_lightning=True)
     session.check_run_folder(cfg.run_dir, cfg.name, cfg.resume)
+    session.check_schedule(
+        *(build(resolve(cfg)["training"].get(key)) for key in ("optimizer", "lr_schedule"))
+    )
     data = build(resolve(cfg)["data"])
     data.setup()
     cfg.model.source_vocab_size = len(data.source_tokenizer)
@@ -46,7 +49,8 @@ def main(cfg: DictConfig) -> None:
         session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
         chosen = [build(node) for node in run["training"]["callback"].values()]
         chosen += [session.ResumeState(), interruption]
-        with session.loggers(build(run["training"].get("logger")), run, run_dir) as loggers:
+        logs = [build(node) for node in (run["training"].get("logger") or {}).values()]
+        with session.loggers(logs, run, run_dir) as loggers:
             trainer = build(
                 run["training"]["trainer"],
                 callbacks=session.callbacks(chosen, run_dir),
@@ -60,6 +64,7 @@ def main(cfg: DictConfig) -> None:
             session.record(run_dir, numbers, loggers)
             interruption.recorded()
         session.print_summary(run_dir, numbers)
+    return numbers.get(cfg.data.monitor)
 
 
 def program(name: list[str], flags: list[str], overrides: list[str]) -> int:

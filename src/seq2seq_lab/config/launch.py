@@ -29,6 +29,11 @@ from seq2seq_lab.errors import ConfigError, SweepError, UnsafeError, UserError, 
 
 TRACEBACK_VARIABLE = "SEQ2SEQ_LAB_TRACEBACK"
 _PRIVATE_OPTION = re.compile(r"(?<=[ ,])_\w+(, |$)", re.MULTILINE)
+_ENUMERATING = (
+    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    "hydra_plugins.seq2seq_lab_study.StudySweeper",
+)
+"""Sweepers that run a list of jobs and look at no value: with these a failed job stops nothing."""
 Task = Callable[[DictConfig], object]
 
 
@@ -40,15 +45,16 @@ def launch(
 ) -> int:
     """Run `main(cfg)` as a Hydra command on conf/train.yaml and return the exit code.
 
-    `main` may be plain or already decorated with `hydra.main`; `wrap` goes around it in every job. Errors are one line
-    on stderr; of a sweep, every job runs, a failed one is reported at once, and the exit code is 8. A signal that asks
-    to stop is no error of a job: it ends the sweep.
+    `main` may be plain or already decorated with `hydra.main`; `wrap` goes around it in every job. What `main` returns
+    is the job's `return_value`, by which a sweeper that searches judges it. Errors are one line on stderr; of a sweep,
+    every job runs, a failed one is reported at once, and the exit code is 8; a sweeper that searches finds it as a
+    failed job and decides for itself. A signal that asks to stop is no error of a job: it ends the sweep.
     """
     task, jobs = wrap(inspect.unwrap(main)), _Jobs()
 
     @functools.wraps(task)
-    def job(cfg: DictConfig) -> None:
-        jobs.run(task, cfg)
+    def job(cfg: DictConfig) -> object:
+        return jobs.run(task, cfg)
 
     def run() -> None:
         try:
@@ -58,7 +64,8 @@ def launch(
             if _wants_traceback() or "traceback=true" in sys.argv:
                 errors.print_traceback(error)
             _tell_missing(error)
-            raise
+            if not (isinstance(error, SweepError) and jobs.failures):
+                raise
         try:
             jobs.raise_failures()
         except UserError as error:
@@ -127,13 +134,17 @@ class _Jobs:
         self.failures: list[str] = []
         self.first: Exception | None = None
 
-    def run(self, task: Task, cfg: DictConfig) -> None:
-        """Carry out one job; its error is stored, reported at once in a sweep, and never reaches Hydra's printer."""
+    def run(self, task: Task, cfg: DictConfig) -> object:
+        """Carry out one job and return its value; its error is stored, and in a sweep reported at once.
+
+        The error is not raised where Hydra would print it. Raises `SweepError` for a sweeper that asks for values, and
+        in a launcher's worker, whose parent learns of it by nothing else.
+        """
         settings = HydraConfig.get()
         self.count += 1
         self.is_sweep = settings.mode == RunMode.MULTIRUN
         try:
-            task(cfg)
+            return task(cfg)
         except Exception as error:
             overrides = " ".join(settings.overrides.task)
             self.failures.append(f"{overrides or 'no overrides'}: {one_line(error)}")
@@ -143,10 +154,10 @@ class _Jobs:
                 errors.report(error, with_traceback=wants_traceback)
             elif wants_traceback and isinstance(error, UserError):
                 errors.print_traceback(error)
-            if (
-                os.getpid() != self.process
-            ):  # in a launcher's worker only an exception reaches the parent
+            searches = self.is_sweep and settings.sweeper._target_ not in _ENUMERATING
+            if searches or os.getpid() != self.process:
                 raise SweepError(f"{overrides}: {one_line(error)}") from None
+            return None
 
     def raise_failures(self) -> None:
         """Raise the error of a single job as it is, or the summary of a sweep."""

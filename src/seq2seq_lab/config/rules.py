@@ -16,6 +16,7 @@ NODE = "node"
 """In a namespace table: a node with `_target_`."""
 OPTIONAL_NODE = "node | None"
 NAMESPACE = "namespace"
+OPTIONAL_NAMESPACE = "namespace | None"
 _OF_ONES_OWN = (
     "; classes of your own come from an installed extension or --extension PATH, see docs/extend.md"
 )
@@ -28,7 +29,7 @@ class Rules:
     `modules`: those whose public classes may be targets; `package.*` means the direct modules of a package of ours.
     `targets`: exact dotted names of other libraries' classes. `slow`: how the targets begin whose import takes seconds.
     The public classes of trusted extensions may be targets too, whatever these tables say.
-    `namespaces`: {path: {child: type}} of nodes without `_target_`; a type is NODE, OPTIONAL_NODE, NAMESPACE or an
+    `namespaces`: {path: {child: type}} of nodes without `_target_`; a type is one of the four above or an
     annotation such as `int | None`; a namespace that is None is open: any child that is a node or null.
     `ranges`: {root key, target.argument or *.argument: (lowest, highest)} where no constructor of ours says so.
     `unsupported`: {target.argument: (the values that are supported, what to do instead)}. `needs`: pairs of
@@ -63,7 +64,10 @@ class Rules:
         what = f"a class of {kind.split()[0].rstrip('.')}" if kind.endswith(".") else f"a {kind}"
         if is_of_extension(target):
             what += " or one that derives from it"
-        return f"expected {what}, got {name}; choose an option of {path.replace('.', '/')}"
+        advice = f"choose an option of {path.replace('.', '/')}"
+        if target.startswith("torch.optim.lr_scheduler."):
+            advice = "make it the `scheduler` of training/lr_schedule=step, or " + advice
+        return f"expected {what}, got {name}; {advice}"
 
     def range_problem(self, name: str, value: Any) -> str | None:
         """Return why a number is outside the range declared for this name, or None."""
@@ -165,10 +169,11 @@ RULES = Rules(
             "lr_schedule": OPTIONAL_NODE,
             "scheduled_sampling": NODE,
             "callback": NAMESPACE,
-            "logger": OPTIONAL_NODE,
+            "logger": OPTIONAL_NAMESPACE,
             "trainer": NODE,
         },
         "training.callback": None,
+        "training.logger": None,
     },
     # Lightning takes seconds to import; these classes are first tried once train.py has imported it.
     slow=(
@@ -231,7 +236,7 @@ RULES = Rules(
         "training.scheduled_sampling": (
             "seq2seq_lab.training.scheduled_sampling.sequential. seq2seq_lab.training.scheduled_sampling.parallel."
         ),
-        "training.logger": "Logger",
+        "training.logger.*": "Logger",
         "training.trainer": "Trainer",
         "training.callback.*": "Callback",
     },

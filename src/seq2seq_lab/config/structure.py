@@ -12,7 +12,7 @@ from typing import Any
 from seq2seq_lab.config.annotation import mismatch, show
 from seq2seq_lab.config.keys import MISSING, child, is_below, is_node, items, join, walk
 from seq2seq_lab.config.problems import Problem, closest
-from seq2seq_lab.config.rules import NAMESPACE, NODE, OPTIONAL_NODE, Rules
+from seq2seq_lab.config.rules import NAMESPACE, NODE, OPTIONAL_NAMESPACE, OPTIONAL_NODE, Rules
 from seq2seq_lab.config.signature import Argument, Signature, signature_of
 
 SETTINGS = ("_target_", "_partial_")
@@ -78,6 +78,9 @@ class _Structure:
 
     def namespace(self, path: str, value: Any) -> None:
         """Check a node without `_target_` against its table."""
+        if is_node(value) and self.rules.namespaces[path] is None:
+            self.add(path, f"holds several parts; write {path}.NAME for one of them")
+            return
         if not isinstance(value, dict) or is_node(value):
             self.add(path, f"expected a group of keys, got {show(value)}")
             return
@@ -88,13 +91,15 @@ class _Structure:
                 all_keys = f"; the keys here are {', '.join(table)}"
                 self.add(here, "no such key" + (closest(str(key), table, path) or all_keys))
             elif here in self.rules.namespaces:
+                if item is None and table is not None and table[key] == OPTIONAL_NAMESPACE:
+                    continue
                 self.namespace(here, item)
                 continue
             else:
                 self.typed(here, item, OPTIONAL_NODE if table is None else table[key])
             self.inside(here, item)
         for key, kind in (table or {}).items():
-            if key not in value and kind != OPTIONAL_NODE:
+            if key not in value and kind not in {OPTIONAL_NODE, OPTIONAL_NAMESPACE}:
                 is_group = kind in {NODE, NAMESPACE}
                 self.add(
                     join(path, key), f"missing; {'choose one' if is_group else 'give it a value'}"
@@ -157,7 +162,9 @@ class _Structure:
                 self.unknown_key(path, key, node, signature)
         missing = [n for n, a in signature.arguments.items() if a.required and n not in node]
         if missing and not node.get("_partial_"):
-            self.add(path, f"{signature.name} needs {', '.join(missing)}")
+            filled = missing in (["params"], ["optimizer"])
+            hint = "; training fills it in, so write _partial_: true" if filled else ""
+            self.add(path, f"{signature.name} needs {', '.join(missing)}{hint}")
 
     def unknown_key(self, path: str, key: str, node: dict, signature: Signature) -> None:
         """Report a key that is neither an argument nor an alias key."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_lab import errors
-from seq2seq_lab.errors import ConfigError, StoppedError, one_line
+from seq2seq_lab.errors import CheckpointError, ConfigError, StoppedError, one_line
 from seq2seq_lab.files import held, sha256_of, write_json
-from seq2seq_lab.stored_text import parse_json
+from seq2seq_lab.stored_text import parse_json, read_json
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.content_hash import content_hash
 from seq2seq_lab.study.matrix import lock_of
@@ -59,38 +59,49 @@ def _is_inside(folder: Path, name: str) -> bool:
     )
 
 
+def monitored_value(folder: Path, monitor: str) -> float | None:
+    """Return what a finished run reached in the metric by which it is judged; None if it did not measure it."""
+    value: Any = read_json(folder / "result.json", CheckpointError, "delete the run's folder")
+    found = value.get(monitor)
+    return float(found) if type(found) in (int, float) else None
+
+
 def run_once(
     config: dict[str, Any],
     task: Callable[[], object],
     refresh: Callable[[Path], object],
     *,
     with_log: bool = False,
-) -> None:
+) -> float | None:
     """Carry out the run whose folder is the config's `run_dir`, unless it is done or another process runs it.
 
     Files of an interrupted run are deleted first, unless `resume=auto` continues from its newest checkpoint.
 
     A failure is printed, recorded with its reason and not raised: the other runs go on. An interrupt is recorded and
     ends the process with the exit code 130 or 143. `with_log` sends what the run prints to its log.txt. `refresh` is
-    called with the study's folder once the run has ended: it draws the report again.
+    called with the study's folder once the run has ended: it draws the report again. Returns the run's validation value
+    of `data.monitor`, whether it ran now or before; None if it is not done.
     """
     folder = Path(config["run_dir"])
     book = folder.parent.parent / "ledger.jsonl"
     digest = content_hash(config)
     attempts = ledger.attempts(ledger.read(book))[folder.name]
+    is_done = False
     with held(lock_of(folder), _PATIENCE) as is_ours:
         if not is_ours:
             reason = "another process runs it"
             ledger.append(book, "skipped", folder.name, attempts, digest, reason)
         elif read_done(folder, digest) is not None:
             ledger.append(book, "skipped", folder.name, attempts, digest, "done already")
+            is_done = True
         else:
             attempt = _Attempt(folder, book, digest, attempts + 1, config.get("resume") == "auto")
-            attempt.carry_out(
+            is_done = attempt.carry_out(
                 task, with_log=with_log, with_traceback=config.get("traceback") is True
             )
             refresh(folder.parent.parent)
     gc.collect()
+    return monitored_value(folder, config["data"]["monitor"]) if is_done else None
 
 
 @dataclass
@@ -110,8 +121,8 @@ class _Attempt:
 
     def carry_out(
         self, task: Callable[[], object], *, with_log: bool, with_traceback: bool
-    ) -> None:
-        """Run the task in a clean folder and write how it ended."""
+    ) -> bool:
+        """Run the task in a clean folder, write how it ended and return whether it is done."""
         self.note("started")
         try:
             if not self.folder.name.endswith(self.digest[:8]):
@@ -127,6 +138,7 @@ class _Attempt:
             if with_log:
                 seconds = time.monotonic() - self.began
                 print(one_line(f"done: {self.folder.name}, {seconds:.0f} s"), file=sys.stderr)  # noqa: T201
+            return True
         except (KeyboardInterrupt, SystemExit, StoppedError) as error:
             with contextlib.suppress(errors.ResourceError):
                 self.note("interrupted", one_line(error) or type(error).__name__)
@@ -135,6 +147,7 @@ class _Attempt:
             print(one_line(f"run {self.folder.name}:"), file=sys.stderr)  # noqa: T201
             errors.report(error, with_traceback=with_traceback)
             self.note("failed", f"{type(error).__name__}: {one_line(error)}")
+            return False
 
 
 @contextlib.contextmanager

@@ -149,10 +149,10 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             },
         }
 
-    def _loader(self, split: str) -> DataLoader:
+    def _order(self, split: str) -> BatchOrder:
         data = self.encoded[split]
         trainer = self.trainer
-        order = BatchOrder(
+        return BatchOrder(
             self.batching,
             data.source_lengths,
             data.target_lengths,
@@ -162,9 +162,15 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             world_size=trainer.world_size if trainer else 1,
             start_at=self.start_at if split == "train" else (0, 0),
         )
+
+    def num_batches(self) -> int:
+        """Return how many training batches this process has in every epoch; none is made."""
+        return len(self._order("train"))
+
+    def _loader(self, split: str) -> DataLoader:
         return DataLoader(
-            data,
-            sampler=order,
+            self.encoded[split],
+            sampler=self._order(split),
             batch_size=None,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,

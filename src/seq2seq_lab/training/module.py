@@ -1,5 +1,6 @@
 """The LightningModule: batch -> logits -> loss, optimizer and schedule; nothing of the model itself."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -166,8 +167,19 @@ class Seq2SeqModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimizer, with its schedule where there is one."""
         optimizer = self.make_optimizer(self.parameters())
-        schedule = None if self.lr_schedule is None else self.lr_schedule.attach(optimizer)
+        schedule = None
+        if self.lr_schedule is not None:
+            schedule = self.lr_schedule.attach(optimizer, self._count_steps)
         return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def _count_steps(self, epochs: int) -> int:
+        """Return how many optimizer steps so many epochs make.
+
+        Lightning's own count makes the loader, which then no longer starts where a resumed run goes on.
+        """
+        batches, limit = self.trainer.datamodule.num_batches(), self.trainer.limit_train_batches  # type: ignore[attr-defined]
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        return epochs * math.ceil(batches / self.trainer.accumulate_grad_batches)
 
     def progress(self) -> dict[str, Any]:
         """Return what changes between batches besides the weights: the sampling generator and the token sums."""

@@ -40,7 +40,8 @@ from seq2seq_lab.training.run_folder import (
 PARTS = ("loss", "optimizer", "lr_schedule", "scheduled_sampling")
 
 __all__ = [
-    "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "callbacks", "check_run_folder", "checkpoint_io",
+    "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "callbacks", "check_run_folder", "check_schedule",
+    "checkpoint_io",
     "evaluate_best", "fit", "loggers", "make_translator", "open_run_folder", "print_summary", "record",
     "resume_point", "start", "together", "write_start",
 ]  # fmt: skip
@@ -89,6 +90,16 @@ def refuse_misfits(model: EncoderDecoder) -> None:
         model.train(training)
 
 
+def check_schedule(optimizer: Any, lr_schedule: Any) -> None:
+    """Raise `ConfigError` if the schedule cannot move this optimizer; called before data are read."""
+    if lr_schedule is None:
+        return
+    try:
+        lr_schedule.attach(optimizer([torch.nn.Parameter(torch.zeros(1))]), lambda epochs: epochs)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"training.lr_schedule: {one_line(error)}") from error
+
+
 def make_translator(model: EncoderDecoder, data: Seq2SeqDataModule, decoding: Any) -> Translator:
     """Return the translator that the callbacks use while the model trains."""
     refuse_misfits(model)
@@ -121,9 +132,11 @@ def callbacks(built: list[pl.Callback | None], run_dir: Path) -> list[pl.Callbac
 
 
 @contextlib.contextmanager
-def loggers(extra: Logger | None, config: dict[str, Any], run_dir: Path) -> Iterator[list[Logger]]:
-    """Give the CSV log and the chosen one; close both whatever happens."""
-    every = [CsvMetrics(run_dir), *([] if extra is None else [extra])]
+def loggers(
+    chosen: list[Logger | None], config: dict[str, Any], run_dir: Path
+) -> Iterator[list[Logger]]:
+    """Give the CSV log and the chosen ones, without those set to null; close all whatever happens."""
+    every = [CsvMetrics(run_dir), *(logger for logger in chosen if logger is not None)]
     status = "failed"
     try:
         for logger in every:

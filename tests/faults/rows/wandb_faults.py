@@ -21,10 +21,10 @@ from support.small_runs import train
 LINE = tuple(o for o in RUN if not o.startswith("training/logger"))
 LOGGER = (
     "training/logger=wandb",
-    "training.logger.init_timeout=3",
-    "training.logger.finish_timeout=5",
+    "training.logger.wandb.init_timeout=3",
+    "training.logger.wandb.finish_timeout=5",
 )
-ONLINE = (*LOGGER, "training.logger.mode=online")
+ONLINE = (*LOGGER, "training.logger.wandb.mode=online")
 
 
 def _process_is(code: str) -> Callable[[], object]:
