@@ -4,6 +4,7 @@ python scripts/benchmark.py train               # training: our models against t
 python scripts/benchmark.py scheduled_sampling  # scheduled sampling: parallel and sequential against teacher forcing
 python scripts/benchmark.py overhead            # what Lightning, callbacks and loggers cost
 python scripts/benchmark.py checkpoints         # what one save costs, and its share of training
+python scripts/benchmark.py neighbour --rounds 4   # speed beside a busy process, by how threads wait: 3 minutes
 python scripts/benchmark.py peers --joeynmt PYTHON --opennmt PYTHON   # whole commands, with start-up and memory
 python scripts/benchmark.py peer_decoding --joeynmt PYTHON --opennmt PYTHON
 python scripts/benchmark.py decode              # greedy and beam 5, rows per second
@@ -29,6 +30,7 @@ MEASURES = {
     "decode": "measure",
     "agreement": "measure",
     "overhead": "framework",
+    "neighbour": "neighbour",
     "checkpoints": "framework",
     "peers": "peers",
     "peer_decoding": "peer_decoding",
@@ -47,6 +49,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--joeynmt", help="train, peers: the python of an environment with joeynmt")
     parser.add_argument("--opennmt", help="train, peers: the python of one with OpenNMT-py")
     parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
+    parser.add_argument(
+        "--spin",
+        type=int,
+        nargs="+",
+        help="neighbour: these GOMP_SPINCOUNT as well, in rows of their own",
+    )
     parser.add_argument("--json", help="write the figures here as well")
     return parser.parse_args()
 

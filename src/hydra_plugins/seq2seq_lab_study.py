@@ -5,7 +5,6 @@ Hydra takes sweepers from this namespace only. Without `study=NAME` it is Hydra'
 
 import contextlib
 import functools
-import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +26,7 @@ from seq2seq_lab.study.device_slot import end_with_parent, gpus, take_gpu, take_
 from seq2seq_lab.study.matrix import PlannedRun, Study, study_place
 from seq2seq_lab.study.plan import begin, plan, states
 from seq2seq_lab.study.run import run_once
+from seq2seq_lab.threads import core_numbers, usable_cores
 
 _TRIES = 3
 """How often a command starts a run whose process was killed."""
@@ -46,7 +46,7 @@ class StudySweeper(BasicSweeper):
                 config.hydra.sweep.dir = str(self.place / "launcher")
         if package == "hydra_joblib_launcher" and config.hydra.launcher.n_jobs == -1:
             with read_write(config):
-                config.hydra.launcher.n_jobs = len(gpus()) or len(os.sched_getaffinity(0))
+                config.hydra.launcher.n_jobs = len(gpus()) or usable_cores()
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> Any:
@@ -208,7 +208,7 @@ def _take_device(workers: int | None, *, wants_gpu: bool) -> None:
     """Take a GPU; where a launcher starts all runs at once (`workers` is None), wait for a GPU or core alone."""
     has_gpu = wants_gpu and take_gpu(workers or 1) is not None
     if workers is None and not has_gpu:
-        take_slot([f"core{number}" for number in sorted(os.sched_getaffinity(0))])
+        take_slot([f"core{number}" for number in core_numbers()])
 
 
 def _wants_gpu(cfg: DictConfig) -> bool:

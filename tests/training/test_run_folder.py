@@ -1,10 +1,10 @@
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from seq2seq_lab.errors import ConfigError, ResourceError
+from seq2seq_lab.threads import usable_cores
 from seq2seq_lab.training.run_folder import config_hash, make_run_folder, write_result, write_start
 
 CONFIG = {
@@ -110,7 +110,7 @@ def test_the_start_of_a_run_is_on_disk(tmp_path):
     assert manifest["data"] == {"train": "aa"}
     assert manifest["tokenizers"] == DATA["tokenizers"]
     assert manifest["versions"]["torch"]
-    assert manifest["hardware"]["cores"] == os.cpu_count()
+    assert manifest["hardware"]["cores"] == usable_cores()
     assert json.loads((tmp_path / "data_report.json").read_text()) == DATA
 
 

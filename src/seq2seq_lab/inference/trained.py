@@ -21,6 +21,7 @@ from seq2seq_lab.inference.stored_model import (
 from seq2seq_lab.inference.stored_parts import build_model, build_stored, read_tokenizer
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.ensemble import Ensemble
+from seq2seq_lab.threads import fit_to_machine
 
 EXPORT_FILES = (MANIFEST, *FILES, "encoder.onnx", "step.onnx")
 RUN_FILES = (
@@ -100,6 +101,7 @@ def load(path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path
     Raises `CheckpointError` if what is read is damaged, or the models of an ensemble do not share their tokenizers.
     """
     check_device(device)
+    fit_to_machine()
     first = read_model(path)
     model, limit = build_model(first, path), first.max_source_tokens
     if ensemble:

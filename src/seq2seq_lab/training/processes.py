@@ -24,6 +24,7 @@ from pytorch_lightning.strategies.launchers.subprocess_script import _Subprocess
 
 from seq2seq_lab.errors import ConfigError, ResourceError, UserError, one_line
 from seq2seq_lab.stopping import FIRST_PROCESS, StoppedError, say
+from seq2seq_lab.threads import usable_cores
 from seq2seq_lab.training.run_folder import FIRST_PROCESS_FOLDER
 
 _SCREEN = "SEQ2SEQ_LAB_SCREEN"
@@ -74,7 +75,7 @@ class Launcher(_SubprocessScriptLauncher):
             self._call_children_scripts()
             threading.Thread(target=self._watch, name="processes", daemon=True).start()
         if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // self.num_processes))
+            torch.set_num_threads(max(1, usable_cores() // self.num_processes))
         return function(*args, **kwargs)
 
     def _call_children_scripts(self) -> None:

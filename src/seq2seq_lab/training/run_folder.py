@@ -19,6 +19,7 @@ from seq2seq_lab.config.keys import computing
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError, one_line, printable
 from seq2seq_lab.files import locked, write_json, write_text
 from seq2seq_lab.stored_text import read_json
+from seq2seq_lab.threads import usable_cores
 
 PACKAGES = (
     "seq2seq-lab", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "sacrebleu",
@@ -204,7 +205,7 @@ def hardware() -> dict[str, Any]:
     return {
         "machine": platform.machine(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "torch_threads": torch.get_num_threads(),
         "gpus": gpus,
         "system": f"{platform.system()} {platform.release()}",

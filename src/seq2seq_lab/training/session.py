@@ -21,6 +21,7 @@ from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import EOS, UNK
+from seq2seq_lab.threads import fit_to_machine
 from seq2seq_lab.training import summary
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
@@ -50,7 +51,9 @@ __all__ = [
 def start(seed: int, torch_threads: int | None = None) -> None:
     """Seed every generator, set the threads and silence the messages that do not help a user."""
     end_with_the_first()
-    if torch_threads is not None:
+    if torch_threads is None:
+        fit_to_machine()
+    else:
         torch.set_num_threads(torch_threads)
     for name in (
         "pytorch_lightning.utilities.rank_zero", "lightning.pytorch", "pytorch_lightning", "lightning_fabric",
