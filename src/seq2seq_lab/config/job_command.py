@@ -80,15 +80,15 @@ def job_command() -> list[str]:
     arguments = command.arguments
     if settings.mode == RunMode.MULTIRUN:
         chosen = [*settings.overrides.task, "hydra.mode=RUN"]
-        arguments = [*_conf_flags(arguments), *chosen]
+        arguments = [*_places(arguments), *chosen]
     return [*command.program, *command.flags, *arguments]
 
 
-def _conf_flags(arguments: list[str]) -> list[str]:
-    """Return the flags that say what is composed, without the overrides."""
-    given = get_args_parser().parse_args(arguments)
-    flags = {"--config-dir": given.config_dir, "--config-name": given.config_name}
-    return [word for flag, value in flags.items() if value is not None for word in (flag, value)]
+def _places(arguments: list[str]) -> list[str]:
+    """Return what of a command line says where config files lie: a job alone needs it as well."""
+    given, _ = get_args_parser().parse_known_args(arguments)
+    flags = {"--config-name": given.config_name, "--config-dir": given.config_dir}
+    return [f"{flag}={value}" for flag, value in flags.items() if value is not None]
 
 
 def resume_command(run_dir: Path, study: str | None = None) -> str:
