@@ -148,7 +148,7 @@ def test_a_job_of_a_sweep_keeps_the_flags_that_say_what_is_composed(
     typed_words = [word.format(tmp_path) for word in form] + ["-m", "seed=1,2"]
     with remembered(as_typed(installed, *typed_words)):
         lines = commands(job_command, *typed_words)
-    tail = [[*FLAGS, "--config-dir", str(tmp_path), f"seed={n}", "hydra.mode=RUN"] for n in (1, 2)]
+    tail = [[*FLAGS, f"--config-dir={tmp_path}", f"seed={n}", "hydra.mode=RUN"] for n in (1, 2)]
     assert [line[3:] for line in lines] == tail
 
 

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from hydra._internal.utils import get_args_parser
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 
+from seq2seq_lab.config.command_line import SHOWING
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.overrides import refused_override
+from seq2seq_lab.config.search_path import take_folders
 
 
 def hydra_flags() -> ArgumentParser:
@@ -24,9 +26,11 @@ def complete_override(word: str, given: Namespace) -> list[str]:
     is_sweep = bool(getattr(given, "multirun", False))
     if _is_refused(word):
         return []
-    names = {key: getattr(given, key, None) for key in ("config_name", "config_dir")}
+    flags = dict.fromkeys(SHOWING, True) | {"config_name": getattr(given, "config_name", None)}
     try:
-        with session(str(conf_dir()), SimpleNamespace(**names, multirun=is_sweep)) as opened:
+        further, words = take_folders(words, getattr(given, "config_dir", None))
+        arguments = SimpleNamespace(**flags, multirun=is_sweep)
+        with session(str(conf_dir()), arguments, further) as opened:
             plugin = DefaultCompletionPlugin(opened.loader)
             line = " ".join(["-m"] * is_sweep + words + [word])
             found = plugin._query(opened.config_name, line)
