@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -114,6 +115,23 @@ def test_a_flag_is_taken_out_and_told_to_child_processes(tmp_path):
         assert json.loads(os.environ[VARIABLE]) == {"process": os.getpid(), "paths": [str(package)]}
         assert sys.path[-1] == str(tmp_path)  # last: what lies beside it hides nothing
         assert compose_config(SHARP).name == "my_study"
+
+
+def test_a_child_process_trusts_what_its_parent_was_told_and_warns_of_nothing(tmp_path):
+    package = write(tmp_path / "given", MY_LAB)
+    declare(tmp_path / "site", "os", distribution="sly")
+    code = "from seq2seq_lab.config.extension_registry import *; print(*extensions(), flagged_paths()[0])"
+    places = os.pathsep.join([str(ROOT / "src"), str(tmp_path / "site")])
+    with on_path():
+        take_flags(["--extension", str(package)])
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": places},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert (done.stdout.split(), done.stderr) == (["my_lab", str(package)], "")
 
 
 def test_a_folder_without_init_is_a_package_too(tmp_path):

@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from seq2seq_lab.config.extension_registry import VARIABLE
+from seq2seq_lab.config.extension import take_flags
 from seq2seq_lab.errors import CheckpointError, UnsafeError, UserError
 from seq2seq_lab.inference.averaging import average
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
@@ -64,9 +63,8 @@ def test_manifest_checkpoint_and_export_name_version_source_and_distribution(pla
     with on_path(place):
         write_export(tmp_path, read_model(place / "run"))
         assert json.loads((tmp_path / "config.json").read_text())["extensions"] == manifest
-        assert load(tmp_path).translator.translate(["1 2"]) == load(
-            place / "run"
-        ).translator.translate(["1 2"])
+        texts = [load(p).translator.translate(["1 2"])[0].text for p in (tmp_path, place / "run")]
+        assert texts[0] == texts[1]
     with pytest.raises(UnsafeError, match=r"pip install 'my-lab==0.1'"):
         load(tmp_path)
 
@@ -198,10 +196,10 @@ def test_a_stored_tokenizer_never_widens_what_is_trusted(place, evil, kind):
         load(path)
 
 
-# in processes of their own
+# a process of its own
 
 
-def test_a_file_beside_the_notebook_trains_and_translates(place, tmp_path):
+def test_a_file_named_on_the_command_line_trains_and_loads(place, tmp_path):
     lines = MY_LAB["attention.py"].replace("class SharpAttention", "class NoteAttention")
     write(tmp_path, {"note_lab.py": lines}, ".")
     target = (
@@ -211,20 +209,14 @@ def test_a_file_beside_the_notebook_trains_and_translates(place, tmp_path):
     line = ("data=copy", *TWICE, "training/logger=csv", *target, f"run_dir={tmp_path / 'run'}")
     done = run_script("train.py", "--extension", "note_lab.py", *line, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    text = ("translate", tmp_path / "run", "--text", "1 2 3")
-    done = run_command(*text, "--extension=note_lab.py", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
-    done = run_command(*text, cwd=tmp_path)
-    assert done.returncode == 7
-    told = done.stderr.decode()
-    assert "needs the extension note_lab, which is not there" in told
-    assert "give --extension PATH/note_lab.py" in told
-    assert told.count("\n") == 1
-
-
-def test_the_weights_are_those_of_the_extension(place):
-    with on_path(place):
-        attention = load(place / "run").translator.model.decoder.attention
-        assert type(attention).__module__ == "my_lab.attention"
-        assert torch.isfinite(attention.query.weight).all()
-    assert VARIABLE not in __import__("os").environ
+    assert (
+        json.loads((tmp_path / "run" / "manifest.json").read_text())["command"][0] == "--extension"
+    )
+    with on_path():
+        with pytest.raises(
+            UnsafeError, match=r"needs the extension note_lab, .* --extension PATH/note_lab\.py"
+        ):
+            load(tmp_path / "run")
+        take_flags(["--extension", str(tmp_path / "note_lab.py")])
+        attention = load(tmp_path / "run").translator.model.decoder.attention
+        assert type(attention).__name__ == "NoteAttention"

@@ -2,6 +2,7 @@ import pytest
 
 from seq2seq_lab.study import content_hash as module
 from seq2seq_lab.study.content_hash import code_hash, content_hash, data_version
+from support.extension_packages import MY_LAB, install, on_path
 
 CONFIG = {
     "seed": 1,
@@ -32,6 +33,24 @@ def on(path):
 )
 def test_where_a_run_is_recorded_is_not_part_of_the_content_hash(change):
     assert content_hash({**CONFIG, **change}) == content_hash(CONFIG)
+
+
+def test_source_and_version_of_the_extensions_that_a_config_names_are_part_of_it(tmp_path):
+    mine = {**CONFIG, "model": {"_target_": "my_lab.attention.SharpAttention"}}
+    plain, before = content_hash(CONFIG), content_hash(mine)
+    seen = {before}
+    newer = {**MY_LAB, "conf/data/twice.yaml": "a: 1"}
+    for name, files, version in (("a", MY_LAB, "0.1"), ("b", MY_LAB, "0.2"), ("c", newer, "0.1")):
+        install(tmp_path / name, files, version=version)
+        with on_path(tmp_path / name):
+            assert content_hash(CONFIG) == plain  # one that is only installed changes nothing
+            logs = {
+                **CONFIG,
+                "training": {"logger": {"_target_": "my_lab.watch.MyLogger"}, "seed": 3},
+            }
+            assert content_hash(logs) == plain  # nor does one that only records
+            assert content_hash(mine) not in seen
+            seen.add(content_hash(mine))
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"model": {"dim": 8}}, {"torch_threads": 2}])

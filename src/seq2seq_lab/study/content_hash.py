@@ -27,7 +27,7 @@ def content_hash(config: dict[str, Any]) -> str:
     """Return the content hash of a resolved config, 64 hex digits."""
     content = computing(config)
     parts: dict[str, Any] = {"config": content, "data": data_version(content), "code": code_hash()}
-    extensions = {name: [one.version, one.sha256] for name, one in used(config).items()}
+    extensions = {name: [one.version, one.sha256] for name, one in used(content).items()}
     if extensions:
         parts["extensions"] = extensions
     text = json.dumps({**parts, "libraries": _versions()}, sort_keys=True, ensure_ascii=True)
