@@ -6,15 +6,16 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from seq2seq_lab.config.command_line import quoted
+from seq2seq_lab.config.command_line import quoted, with_resume
 from seq2seq_lab.config.search_path import is_search_path
+from seq2seq_lab.errors import ConfigError
 
 _COMMAND = "SEQ2SEQ_LAB_COMMAND"
 """The environment variable by which a command tells its workers how it was started."""
@@ -41,6 +42,8 @@ def _typed() -> tuple[list[str], list[str]]:
     arguments = sys.argv[1:]
     program = sys.orig_argv[: len(sys.orig_argv) - len(arguments)]
     as_typed = program + arguments == sys.orig_argv and len(program) > 1
+    with suppress(ConfigError):  # reported when the command line is read
+        arguments = with_resume(arguments)
     return (program if as_typed else ["python", sys.argv[0]]), arguments
 
 
