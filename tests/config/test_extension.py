@@ -262,13 +262,13 @@ def test_dataclasses_inherit_fields_across_packages_and_circles_end(tmp_path):
 
 
 def test_loggers_and_callbacks_are_of_their_kind_by_what_they_derive_from(my_lab):
-    logger = "training.logger={_target_: my_lab.watch.MyLogger, save_dir: x}"
+    logger = "training.logger.mine={_target_: my_lab.watch.MyLogger, save_dir: x}"
     plain = [*SHARP, "~training/logger", "+training/callback=counter", f"+{logger}"]
     check(compose_config(plain), with_lightning=True)
     _, text = mistake([*SHARP, "training.callback.bleu={_target_: my_lab.data.Twice}"])
     assert "expected a Callback or one that derives from it, got Twice" in text
-    _, text = mistake([*plain, "+training.logger.naem=x"])
-    assert "did you mean training.logger.name?" in text
+    _, text = mistake([*plain, "+training.logger.mine.naem=x"])
+    assert "did you mean training.logger.mine.name?" in text
     _, text = mistake([*SHARP, "training.loss={_target_: my_lab.watch.Counter}"])
     assert "expected a class of seq2seq_lab.training.loss or one that derives from it" in text
 

@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_lab.config.job_command import (
-    Typed,
-    job_command,
-    remembered,
-    resume_command,
-    run_command,
-    typed,
-)
+from seq2seq_lab.config.job_command import job_command, resume_command, run_command
 from seq2seq_lab.config.launch import launch
+from seq2seq_lab.config.typed_command import Typed, remembered, typed
 from support.miniature_conf import write
 
 PROGRAM = [".venv/bin/python", "-X", "dev", "train.py"]

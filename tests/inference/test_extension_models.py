@@ -14,7 +14,7 @@ from seq2seq_lab.inference.stored_model import write_export, write_manifest
 from seq2seq_lab.inference.trained import load, read_model
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from support.extension_packages import MY_LAB, TWICE, install, on_path, write
-from support.small_runs import run_command, run_script, train
+from support.small_runs import run_script, train
 
 LINE = (
     "experiment=my_study", *TWICE, "training/logger=csv", "+training/callback=counter", "data.monitor=val/first_word",

@@ -10,9 +10,10 @@ from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.compose import conf_dir
-from seq2seq_lab.config.job_command import job_command, remembered, resume_command, typed
+from seq2seq_lab.config.job_command import job_command, resume_command
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.resolve import resolve
+from seq2seq_lab.config.typed_command import remembered, typed
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")

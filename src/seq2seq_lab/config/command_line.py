@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from seq2seq_lab.config.familiar_keys import our_key
 from seq2seq_lab.config.problems import closest
 from seq2seq_lab.errors import ConfigError, UnsafeError, UserError, one_line
 
@@ -14,6 +15,8 @@ _NOISE = re.compile(
 )
 SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """The flags that only show something."""
+_CKPT_PATH = re.compile(r"(\+{0,2})ckpt_path=(.*)", re.DOTALL)
+_RESUME = re.compile(r"\+{0,2}resume=")
 _COMMANDS = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
@@ -77,13 +80,32 @@ def quoted(text: str) -> str:
     return f"'{inner}'"
 
 
+def with_resume(words: list[str]) -> list[str]:
+    """Return the words of a command line with `ckpt_path=PATH`, as Lightning's template has it, written `resume=PATH`.
+
+    Raises `ConfigError` if both are there.
+    """
+    found = [_CKPT_PATH.fullmatch(word) for word in words]
+    if any(found) and any(_RESUME.match(word) for word in words):
+        raise ConfigError("ckpt_path and resume say the same; leave ckpt_path out")
+    return [
+        f"{match[1]}resume={'auto' if match[2] == 'last' else match[2]}" if match else word
+        for word, match in zip(words, found, strict=True)
+    ]
+
+
 def read_flags(parser: ArgumentParser, argv: list[str]) -> Namespace:
     """Parse Hydra's flags; a wrong one is a one-line error."""
     flags = [option for action in parser._actions for option in action.option_strings]
 
     def fail(message: str) -> NoReturn:
         unknown = re.search(r"unrecognized arguments: (\S+)", message)
-        guess = closest(unknown[1].split("=")[0], flags) if unknown else ""
+        name, equals, value = unknown[1].partition("=") if unknown else ("", "", "")
+        guess = closest(name, flags) if unknown else ""
+        setting = name.lstrip("-")
+        if name[:1] == "-" and (our_key(setting) != setting or "." in setting):
+            value = value if equals else "VALUE"
+            guess = f"; settings have no dashes, write {our_key(setting)}={value}"
         if unknown and "=" in unknown[1] and not unknown[1].startswith("-"):
             guess = "; write all flags first, then KEY=VALUE"
         raise ConfigError(one_line(message) + (guess or "; see --help"))

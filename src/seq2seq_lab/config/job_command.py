@@ -1,14 +1,10 @@
 """The command line of a job: what resumes it, and what starts the other processes of its run."""
 
-import json
-import os
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
@@ -17,57 +13,12 @@ from hydra.types import RunMode
 
 from seq2seq_lab.config.command_line import quoted
 from seq2seq_lab.config.search_path import is_search_path
-
-_COMMAND = "SEQ2SEQ_LAB_COMMAND"
-"""The environment variable by which a command tells its workers how it was started."""
+from seq2seq_lab.config.typed_command import command_of_process
 
 _PLACE = re.compile(r"(\+\+?)?(resume|run_dir)=")
 _PLAIN = re.compile(r"[\w./@%+-]+")
-
-
 _INSTALLED = "seq2seq-lab"
 """The name of the installed program."""
-
-
-@dataclass(frozen=True)
-class Typed:
-    """A command line as it was typed."""
-
-    program: list[str]
-    """Interpreter, script or module, and the name of the command if there is one."""
-
-    flags: list[str]
-    """`--extension PATH`: what every process of the command needs."""
-
-    arguments: list[str]
-    """All others: Hydra's flags and the overrides."""
-
-
-@contextmanager
-def remembered(command: Typed | None = None) -> Iterator[None]:
-    """Let `job_command` know, in this process and in its workers, how this command was started."""
-    if _COMMAND in os.environ:
-        yield
-        return
-    os.environ[_COMMAND] = json.dumps(asdict(command or typed((), (), sys.argv[1:])))
-    try:
-        yield
-    finally:
-        del os.environ[_COMMAND]
-
-
-def typed(name: Sequence[str], flags: Sequence[str], arguments: Sequence[str]) -> Typed:
-    """Return the command line of this process, of which `sys.argv` is not changed yet."""
-    after = sys.argv[1:]
-    before = sys.orig_argv[: len(sys.orig_argv) - len(after)]
-    is_known = before + after == sys.orig_argv and len(before) > 1
-    program = before if is_known else ["python", sys.argv[0]]
-    return Typed([*program, *name], list(flags), list(arguments))
-
-
-def _typed() -> Typed:
-    stored = os.environ.get(_COMMAND)
-    return Typed(**json.loads(stored)) if stored else typed((), (), sys.argv[1:])
 
 
 def run_command(flags: Sequence[str], overrides: Sequence[str]) -> list[str]:
@@ -77,7 +28,7 @@ def run_command(flags: Sequence[str], overrides: Sequence[str]) -> list[str]:
 
 def job_command() -> list[str]:
     """Return the command line of this job alone; that of a job in a sweep has the overrides that the sweep chose."""
-    command, settings = _typed(), HydraConfig.get()
+    command, settings = command_of_process(), HydraConfig.get()
     arguments = command.arguments
     if settings.mode == RunMode.MULTIRUN:
         arguments = [*_places(arguments), *settings.overrides.task, "hydra.mode=RUN"]
@@ -94,7 +45,7 @@ def _places(arguments: list[str]) -> list[str]:
 
 def resume_command(run_dir: Path, study: str | None = None) -> str:
     """Return the command line that resumes this run; in a study, it is that of the study."""
-    command = _typed()
+    command = command_of_process()
     if study is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
         words = [*_without_place(command.arguments, "resume"), "resume=auto"]
         return shlex.join([*_shown(command.program), *command.flags, *words])

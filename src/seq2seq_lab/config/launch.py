@@ -19,12 +19,12 @@ from omegaconf import DictConfig
 
 from seq2seq_lab import errors
 from seq2seq_lab.config.collection import no_collection
-from seq2seq_lab.config.command_line import SHOWING, read_flags, translated
+from seq2seq_lab.config.command_line import SHOWING, read_flags, translated, with_resume
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.extension_facts import missing_of_command
-from seq2seq_lab.config.job_command import remembered
 from seq2seq_lab.config.overrides import check_overrides
 from seq2seq_lab.config.search_path import take_folders
+from seq2seq_lab.config.typed_command import remembered
 from seq2seq_lab.errors import ConfigError, SweepError, UnsafeError, UserError, one_line
 
 TRACEBACK_VARIABLE = "SEQ2SEQ_LAB_TRACEBACK"
@@ -83,7 +83,13 @@ def launch(
 def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
     flags = get_args_parser()
-    arguments = read_flags(flags, sys.argv[1:])
+    words = with_resume(sys.argv[1:])
+    for typed, meant in zip(sys.argv[1:], words, strict=True):
+        if typed != meant:
+            text = f"hint: {typed} is taken as {meant}; ckpt_path is called resume here"
+            print(one_line(text), file=sys.stderr)  # noqa: T201
+    sys.argv[1:] = words
+    arguments = read_flags(flags, words)
     further, arguments.overrides = take_folders(arguments.overrides, arguments.config_dir)
     is_plain = not any(getattr(arguments, flag) for flag in SHOWING)
     if not (arguments.hydra_help or arguments.shell_completion):

@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 
 from seq2seq_lab.config.command_line import no_such_option, translate
 from seq2seq_lab.config.hydra_settings import setting_problems
+from seq2seq_lab.config.key_advice import KeyAdvice, list_advice, null_problem
 from seq2seq_lab.config.keys import walk
-from seq2seq_lab.config.problems import Problem, closest, raise_problems
-from seq2seq_lab.config.resolve import all_keys
+from seq2seq_lab.config.problems import Problem, raise_problems
 from seq2seq_lab.config.resolvers import resolver_problem
 from seq2seq_lab.errors import UnsafeError, UserError, one_line
 from seq2seq_lab.extras import missing_for
@@ -128,7 +128,8 @@ class _Overrides:
             name = "null" if value is None else str(value).strip("'\"")
             is_nested = self.session.repository.config_exists(f"{group}/{name}")
             if value is None or (name not in options and (name[:1] == "_" or not is_nested)):
-                self.add(f"{key}={name}", no_such_option(name, options or ["none"]))
+                no_null = null_problem(group, options or []) if value is None else None
+                self.add(f"{key}={name}", no_null or no_such_option(name, options or ["none"]))
         return len(self.problems) == before
 
     def compose(self, choices: list[list[str]]) -> Any:
@@ -146,72 +147,62 @@ class _Overrides:
                 try:
                     cfg = self.session.compose([*lines, line] if line else lines)
                 except Exception as error:
-                    refused = _translated(error)
-                    place = "" if line.split("=")[0] in str(refused) else line
-                    self.add(place, str(refused), is_unsafe=isinstance(refused, UnsafeError))
+                    refused, key = _translated(error), line.split("=")[0]
+                    text = str(refused)
+                    if key[:1] == "~" and "No match in the defaults list" in text:
+                        text = f"{key}: {list_advice(key[1:], self.session.options(key[1:]) or [])}"
+                    place = "" if key in text else line
+                    self.add(place, text, is_unsafe=isinstance(refused, UnsafeError))
                     break
             else:
                 lines = [*lines, *choice[:1]]
         return cfg
 
-    def is_option_as_key(self, override: Any) -> bool:
-        """Tell whether the override gives a key the name of an option of the group that the key comes from."""
-        if override.is_add() or override.is_force_add() or override.is_delete():
-            return False
-        key = override.key_or_group
-        options = self.session.options(key.replace(".", "/")) if "." in key else None
-        return options is not None and override.value() in options
-
     def apply(self, cfg: Any, override: Any) -> None:
         """Apply one value override in place."""
         key, line = override.key_or_group, override.input_line
-        if self.is_option_as_key(override):
-            group = key.replace(".", "/")
-            self.add(line, f"{key} is a group; write {group}={override.value()}")
+        value = None if override.is_delete() else override.value()
+        is_plain = not (override.is_add() or override.is_force_add() or override.is_delete())
+        before = OmegaConf.select(cfg, key) if value == {} and is_plain else None
+        if before:
+            self.add(line, "changes nothing; set its keys, or leave a part out by KEY=null")
             return
+        if isinstance(value, str) and is_plain:
+            problem = KeyAdvice(self.session, _plain(cfg)).group_problem(key, value)
+            if problem is not None:
+                self.add(line, problem)
+                return
         try:
             self.session.loader._apply_overrides_to_config([override], cfg)
         except Exception as error:
-            text = str(error)
-            unknown = ("Could not override", "looks like a config group", "not a dict")
-            if "An item is already at" in text:
-                reason = f"{key} exists already; write {line.lstrip('+')}"
-            elif "Could not delete" in text:
-                reason = one_line(text).replace(
-                    "Could not delete from config.", "nothing to delete:"
-                )
-            elif any(part.lower() in text.lower() for part in unknown):
-                reason = "no such group or key" + self.nearest(cfg, key)
-            else:
-                reason = str(_translated(error))
-            self.add(line, reason)
+            self.add(line, self.refused(cfg, override, error))
 
-    def nearest(self, cfg: Any, key: str) -> str:
-        """Return `; did you mean X?` for an unknown key, or how to see all keys."""
-        keys = [k for k in all_keys(cfg) if not k.startswith("hydra")]
-        groups = [g for g in self.session.groups() if not g.startswith("hydra")]
-        dotted = key.replace("/", ".")
-        exact = [k for k in keys if k == dotted or k.endswith("." + dotted)]
-        if exact:
-            return f"; did you mean {min(exact, key=len)}?"
-        parent, _, last = key.rpartition(".")
-        siblings = [k.rpartition(".")[2] for k in keys if k.rpartition(".")[0] == parent]
-        pool = [*keys, *groups]
-        guess = closest(last, siblings if parent else [*siblings, *groups], parent)
-        guess = guess or closest(key, pool) or (closest(dotted, pool) if dotted != key else "")
-        if guess:
-            return guess
-        parts = key.split(".")  # a wrong name in the middle: name the nearest node
-        heads = (".".join(parts[:i]) for i in range(1, len(parts)))
-        wrong = next((head for head in heads if head not in keys), None)
-        return "; `--cfg job` shows all keys" if wrong is None else closest(wrong, keys)
+    def refused(self, cfg: Any, override: Any, error: Exception) -> str:
+        """Return what is wrong with a value override that Hydra refuses."""
+        key, line, text = override.key_or_group, override.input_line, str(error)
+        advice = KeyAdvice(self.session, _plain(cfg))
+        unknown = ("Could not override", "looks like a config group", "not a dict")
+        if "An item is already at" in text:
+            return f"{key} exists already; write {line.lstrip('+')}"
+        if "Could not delete" in text:
+            nothing = one_line(text).replace("Could not delete from config.", "nothing to delete:")
+            return nothing.removesuffix(".") + advice.nearest(key)
+        if any(part.lower() in text.lower() for part in unknown):
+            return advice.unknown(key, override.value(), line.partition("=")[2])
+        return str(_translated(error))
 
     def refuse_settings(self, cfg: Any) -> None:
         """Report what Hydra's own settings would run or write: they act first. Of a run, also what is not installed."""
-        whole: Any = OmegaConf.to_container(cfg, resolve=False)
+        whole = _plain(cfg)
         found = setting_problems(whole["hydra"], self.session.primary())
         found += _missing_extras(whole) if self.session.is_run else []
         self.problems += [problem for problem in found if problem not in self.problems]
+
+
+def _plain(cfg: Any) -> dict[str, Any]:
+    """Return a composed config as plain containers, nothing resolved."""
+    whole: Any = OmegaConf.to_container(cfg, resolve=False)
+    return whole
 
 
 def _missing_extras(config: dict[str, Any]) -> list[Problem]:

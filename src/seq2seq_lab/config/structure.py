@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from seq2seq_lab.config.annotation import mismatch, show
+from seq2seq_lab.config.familiar_keys import our_key
 from seq2seq_lab.config.keys import MISSING, child, is_below, is_node, items, join, walk
 from seq2seq_lab.config.problems import Problem, closest
 from seq2seq_lab.config.rules import NAMESPACE, NODE, OPTIONAL_NAMESPACE, OPTIONAL_NODE, Rules
@@ -89,7 +90,10 @@ class _Structure:
             here = join(path, key)
             if table is not None and key not in table:
                 all_keys = f"; the keys here are {', '.join(table)}"
-                self.add(here, "no such key" + (closest(str(key), table, path) or all_keys))
+                meant = our_key(here)
+                guess = f"; did you mean {meant}?" if meant != here else ""
+                guess = guess or closest(str(key), table, path) or all_keys
+                self.add(here, f"no such key{guess}")
             elif here in self.rules.namespaces:
                 if item is None and table is not None and table[key] == OPTIONAL_NAMESPACE:
                     continue

@@ -16,6 +16,7 @@ from typing import Any
 
 from seq2seq_lab.config.extension_facts import facts
 from seq2seq_lab.config.keys import computing
+from seq2seq_lab.config.typed_command import command_of_process
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError, one_line, printable
 from seq2seq_lab.files import locked, write_json, write_text
 from seq2seq_lab.stored_text import read_json
@@ -242,7 +243,7 @@ def write_start(
     if manifest is None:
         manifest = _new_manifest(config, data, now)
     if resumed_from is not None:
-        this = {"time": now, "from": resumed_from.name, "command": sys.argv[1:]}
+        this = {"time": now, "from": resumed_from.name, "command": command_of_process().words()}
         manifest["resumed"] = [*manifest.get("resumed", []), {**this, **_code(config)}]
     write_json(run_dir / "manifest.json", manifest)
 
@@ -268,7 +269,7 @@ def _new_manifest(config: dict[str, Any], data: dict[str, Any], now: str) -> dic
         "name": config["name"],
         "config_hash": config_hash(config),
         "started": now,
-        "command": sys.argv[1:],
+        "command": command_of_process().words(),
         "seed": config["seed"],
         **_code(config),
         "python": platform.python_version(),
