@@ -6,6 +6,7 @@ Lightning is imported they are built too.
 """
 
 import functools
+import re
 import warnings
 from contextlib import AbstractContextManager
 from typing import Any
@@ -24,6 +25,7 @@ from seq2seq_lab.errors import UserError, one_line
 _VOCABULARY_SIZE = 11
 _ONLY_NO_PARAMETERS = "optimizer got an empty parameter list"
 _LIGHTNINGS_VALUE_ERROR = "MisconfigurationException"
+_NO_DEVICE = re.compile(r"can not run on your system|No supported gpu backend")
 _FAILED, _UNKNOWN = object(), object()
 
 
@@ -117,7 +119,10 @@ class _Trial:
                 is_value_error = isinstance(error, ValueError | UserError)
                 is_clear = is_value_error or kind == _LIGHTNINGS_VALUE_ERROR
                 what = "" if is_clear else f"{signature.name}: {kind}: "
-                self.problems.append(Problem(path, what + one_line(error)))
+                text = what + one_line(error)
+                if _NO_DEVICE.search(text):
+                    text = f"accelerator={given.get('accelerator')}: this machine has none; use training/trainer=cpu"
+                self.problems.append(Problem(path, text))
                 return _FAILED
         return functools.partial(make, **given) if is_partial else built
 
