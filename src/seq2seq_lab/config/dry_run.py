@@ -137,18 +137,12 @@ def _complete(
         if is_missing and fits(_VOCABULARY_SIZE, argument.annotation, signature.module):
             complete[name] = _VOCABULARY_SIZE
         elif is_missing or (argument.required and name not in given):
-            complete[name] = _stand_in(name) if is_partial else None
-            if complete[name] is None:
+            if not (is_partial and name == "params"):
                 return None
+            complete[
+                name
+            ] = []  # an optimizer checks its settings before it refuses to have no parameters
     return complete
-
-
-def _stand_in(name: str) -> Any:
-    import torch
-
-    if name == "params":  # an optimizer checks its settings before it refuses to have no parameters
-        return []
-    return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))]) if name == "optimizer" else None
 
 
 def _mark(inner: dict) -> Any:
