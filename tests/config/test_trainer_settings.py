@@ -14,7 +14,9 @@ TRAINER = "pytorch_lightning.Trainer"
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        (f"{TRAINER}.fast_dev_run", True, "use debug=tiny"),
+        (f"{TRAINER}.fast_dev_run", True, "use debug=fast_dev_run"),
+        (f"{TRAINER}.profiler", "simple", "use debug=profiler"),
+        ("pytorch_lightning.profilers.SimpleProfiler.dirpath", "x", "goes to the run folder"),
         (f"{TRAINER}.overfit_batches", 1, "use debug=overfit"),
         (f"{TRAINER}.gradient_clip_algorithm", "value", "clipped by their norm"),
         (f"{TRAINER}.enable_checkpointing", False, "training.callback.checkpoint=null"),

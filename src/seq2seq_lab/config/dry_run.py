@@ -6,6 +6,7 @@ Lightning is imported they are built too.
 """
 
 import functools
+import re
 import warnings
 from contextlib import AbstractContextManager
 from typing import Any
@@ -25,6 +26,7 @@ from seq2seq_lab.errors import UserError, one_line
 _VOCABULARY_SIZE = 11
 _ONLY_NO_PARAMETERS = "optimizer got an empty parameter list"
 _LIGHTNINGS_VALUE_ERROR = "MisconfigurationException"
+_NO_DEVICE = re.compile(r"can not run on your system|No supported gpu backend")
 _FAILED, _UNKNOWN = object(), object()
 
 
@@ -119,7 +121,10 @@ class _Trial:
                 is_value_error = isinstance(error, ValueError | UserError)
                 is_clear = is_value_error or kind == _LIGHTNINGS_VALUE_ERROR
                 what = "" if is_clear else f"{signature.name}: {kind}: "
-                self.problems.append(Problem(path, what + one_line(error)))
+                text = what + one_line(error)
+                if _NO_DEVICE.search(text):
+                    text = f"accelerator={given.get('accelerator')}: this machine has none; use training/trainer=cpu"
+                self.problems.append(Problem(path, text))
                 return _FAILED
         return functools.partial(make, **given) if is_partial else built
 
@@ -134,18 +139,12 @@ def _complete(
         if is_missing and fits(_VOCABULARY_SIZE, argument.annotation, argument.module):
             complete[name] = _VOCABULARY_SIZE
         elif is_missing or (argument.required and name not in given):
-            complete[name] = _stand_in(name) if is_partial else None
-            if complete[name] is None:
+            if not (is_partial and name == "params"):
                 return None
+            complete[
+                name
+            ] = []  # an optimizer checks its settings before it refuses to have no parameters
     return complete
-
-
-def _stand_in(name: str) -> Any:
-    import torch
-
-    if name == "params":  # an optimizer checks its settings before it refuses to have no parameters
-        return []
-    return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))]) if name == "optimizer" else None
 
 
 def _mark(inner: dict) -> Any:

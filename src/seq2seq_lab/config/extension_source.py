@@ -17,7 +17,7 @@ NEVER = frozenset(
         "lightning_utilities", "torchmetrics", "hydra", "omegaconf", "sacrebleu", "tokenizers", "sentencepiece",
         "safetensors", "wandb", "PIL", "unicode_rbnf", "babel", "matplotlib", "numpy", "scipy", "rich", "jaxtyping",
         "jinja2", "entmax", "filelock", "yaml", "spacy", "onnx", "onnxruntime", "optuna", "tensorboard",
-        "wandb_workspaces", "joblib", "submitit", "ray", "pip", "setuptools", "pkg_resources", "pytest",
+        "wandb_workspaces", "joblib", "submitit", "ray", "argcomplete", "pip", "setuptools", "pkg_resources", "pytest",
     )
 )  # fmt: skip
 """Top-level names of this package and of what it needs: no extension, whoever declares it."""

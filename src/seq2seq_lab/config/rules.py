@@ -8,6 +8,7 @@ from typing import Any
 from seq2seq_lab.config.annotation import is_number, show
 from seq2seq_lab.config.definition import public_classes, source_file
 from seq2seq_lab.config.extension_target import extension_problem, is_of_extension, is_slow
+from seq2seq_lab.config.keys import is_node
 from seq2seq_lab.config.kind import is_of_module, names
 from seq2seq_lab.config.problems import Problem, closest
 from seq2seq_lab.errors import one_line
@@ -32,9 +33,10 @@ class Rules:
     `namespaces`: {path: {child: type}} of nodes without `_target_`; a type is one of the four above or an
     annotation such as `int | None`; a namespace that is None is open: any child that is a node or null.
     `ranges`: {root key, target.argument or *.argument: (lowest, highest)} where no constructor of ours says so.
-    `unsupported`: {target.argument: (the values that are supported, what to do instead)}. `needs`: pairs of
-    keys, the second must be true where the first is, with the reason. `kinds`: {path: the class that the node there
-    must be or derive from, or modules ending in a dot that must define it}. `filled`: {key: who fills it in a run}.
+    `unsupported`: {target.argument: (the values that are supported, NODE for any node, what to do instead)}. `needs`:
+    pairs of keys, the second must be true where the first is, with the reason. `kinds`: {path: the class that the node
+    there must be or derive from, or modules ending in a dot that must define it}. `filled`: {key: who fills it in a
+    run}.
     """
 
     modules: tuple[str, ...]
@@ -51,6 +53,7 @@ class Rules:
         """Return what to do instead of giving an argument a value that training does not support, or None."""
         allowed, advice = self.unsupported.get(name, ((value,), ""))
         is_allowed = any(type(value) is type(one) and value == one for one in allowed)
+        is_allowed = is_allowed or (NODE in allowed and is_node(value))
         return None if is_allowed else f"{show(value)} is not supported; {advice}"
 
     def kind_problem(self, path: str, target: str) -> str | None:
@@ -119,6 +122,7 @@ _SCHEDULES = (
 _CALLBACKS = (
     "LearningRateMonitor ModelSummary RichModelSummary RichProgressBar Timer TQDMProgressBar"
 )
+_PROFILERS = "SimpleProfiler PyTorchProfiler"
 _TRAINER = "pytorch_lightning.Trainer"
 
 _PAIRS = ("num_train", "num_val", "num_test", "num_pairs")
@@ -145,6 +149,7 @@ RULES = Rules(
         [f"torch.optim.{name}" for name in _OPTIMIZERS.split()]
         + [f"torch.optim.lr_scheduler.{name}" for name in _SCHEDULES.split()]
         + [f"pytorch_lightning.callbacks.{name}" for name in _CALLBACKS.split()]
+        + [f"pytorch_lightning.profilers.{name}" for name in _PROFILERS.split()]
         + [_TRAINER]
     ),
     # The keys of the nodes that have no `_target_`, with their types.
@@ -205,7 +210,7 @@ RULES = Rules(
     },
     # What Lightning takes and training here does not support: (what is supported, what to do instead).
     unsupported={
-        f"{_TRAINER}.fast_dev_run": ((False,), "use debug=tiny"),
+        f"{_TRAINER}.fast_dev_run": ((False,), "use debug=fast_dev_run"),
         f"{_TRAINER}.barebones": ((False,), "leave it out"),
         f"{_TRAINER}.overfit_batches": ((0, 0.0), "use debug=overfit"),
         f"{_TRAINER}.enable_checkpointing": ((None, True), "use training.callback.checkpoint=null"),
@@ -222,7 +227,11 @@ RULES = Rules(
         f"{_TRAINER}.logger": ((None,), "use training/logger=NAME"),
         f"{_TRAINER}.plugins": ((None,), "leave it out"),
         f"{_TRAINER}.default_root_dir": ((None,), "use run_dir=PATH"),
-        f"{_TRAINER}.profiler": ((None, "simple"), "profile with a tool outside, or use simple"),
+        f"{_TRAINER}.profiler": ((None, NODE), "use debug=profiler or debug=torch_profiler"),
+        **dict.fromkeys(
+            (f"pytorch_lightning.profilers.{name}.dirpath" for name in _PROFILERS.split()),
+            ((None,), "the report goes to the run folder; leave it out"),
+        ),
         f"{_TRAINER}.num_nodes": ((1,), "one machine trains a run; start more runs as a sweep"),
     },
     # What the nodes outside constructors must be.
