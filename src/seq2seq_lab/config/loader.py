@@ -84,6 +84,7 @@ class Loader(ConfigLoaderImpl):
         super().__init__(search)
         self.repository = _Repository(search)
         self.kept: dict[tuple[str | None, ...], DictConfig] = {}
+        self.listed: dict[tuple[str, ObjectType | None], list[str]] = {}
 
     def load_configuration(
         self,
@@ -108,8 +109,11 @@ class Loader(ConfigLoaderImpl):
         config_name: str | None = None,  # noqa: ARG002
         overrides: list[str] | None = None,  # noqa: ARG002
     ) -> list[str]:
-        """List a group; overrides cannot add folders here, so there is no search path to be made for each call."""
-        return self.repository.get_group_options(group_name, results_filter)
+        """List a group, read from disk once; overrides add no folders here, so no search path is made at each call."""
+        key = (group_name, results_filter)
+        if key not in self.listed:
+            self.listed[key] = self.repository.get_group_options(group_name, results_filter)
+        return list(self.listed[key])
 
     def keep(
         self, config_name: str, texts: list[str], parsed: list[Override], cfg: DictConfig
