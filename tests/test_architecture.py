@@ -25,7 +25,7 @@ ONLY_IN = {
     "numpy.random": (),
 }
 GROUND_FLOOR = {
-    "__init__.py", "batch.py", "errors.py", "files.py", "output.py", "special_tokens.py", "stopping.py",
+    "__init__.py", "batch.py", "errors.py", "files.py", "float64.py", "output.py", "special_tokens.py", "stopping.py",
     "stored_text.py", "threads.py",
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.command_line import read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.job_command import remembered
+from seq2seq_lab.config.newer_argparse import let_help_be_an_object
 from seq2seq_lab.config.overrides import check_overrides
 from seq2seq_lab.errors import SweepError, UserError, one_line
 
@@ -70,6 +71,7 @@ def launch(
 
 def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
+    let_help_be_an_object()
     arguments = read_flags(get_args_parser(), sys.argv[1:])
     is_plain = not any(getattr(arguments, flag) for flag in _SHOWING)
     if not (arguments.hydra_help or arguments.shell_completion):
