@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -69,7 +68,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(".tmp", f".{path.name[:40]}{_TEMPORARY}", path.parent)
         try:
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                filelock.lock_descriptor(handle)
             if not Path(name).exists():  # another process saw it before it was locked
                 continue
             try:
@@ -88,8 +87,8 @@ def delete_left_behind(folder: Path) -> None:
         with contextlib.suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                if filelock.lock_descriptor(handle, blocking=False):
+                    path.unlink()
             finally:
                 os.close(handle)
 

@@ -18,7 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+SIGNALS: tuple[signal.Signals, ...] = tuple(
+    getattr(signal, name) for name in _NAMES if hasattr(signal, name)
+)
+"""Windows lacks the last two; there this module is only imported, to refuse."""
+
 Reaction = Callable[[int], None]
 """Called in the main thread with the number of the first signal; may raise."""
 
@@ -113,7 +118,7 @@ class _Listener:
         self.before: dict[int, Any] = {}
         for number in numbers:
             handler = signal.getsignal(number)
-            if number != signal.SIGHUP or handler is not signal.SIG_IGN:  # nohup
+            if number != getattr(signal, "SIGHUP", None) or handler is not signal.SIG_IGN:  # nohup
                 self.before[number] = handler
                 signal.signal(number, self.handle)
         self.wakeup_before = signal.set_wakeup_fd(self.writer, warn_on_full_buffer=False)
@@ -163,7 +168,17 @@ def _forget_in_fork() -> None:
             signal.set_wakeup_fd(-1)
 
 
-os.register_at_fork(after_in_child=_forget_in_fork)
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_forget_in_fork)
+
+
+def refuse_windows() -> None:
+    """End a command on Windows with one line and exit code 5: signals, locks and renames are not the same there."""
+    if sys.platform == "win32":
+        say(
+            "error: seq2seq-lab runs on Linux and macOS; on Windows use it inside WSL: wsl --install"
+        )
+        raise SystemExit(5)
 
 
 def received() -> int | None:
@@ -206,6 +221,7 @@ def listening(
 def listen_from_now_on() -> None:
     """Answer signals by `leave` until the process ends; the first thing that a program with long imports does."""
     global _listener
+    refuse_windows()
     _listener = _Listener(leave, None)
     atexit.register(_ignore)  # the first to be registered is the last to be called
 

@@ -1,5 +1,7 @@
 """A model larger than memory is refused before it is allocated, with its size and the keys to lower."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -52,3 +54,18 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch, files, free):
     monkeypatch.setattr(memory, "MEMINFO", meminfo)
     monkeypatch.setattr(memory, "CONTROL_GROUPS", tmp_path)
     assert available_bytes() == free
+
+
+def test_a_system_without_meminfo_counts_all_of_its_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "absent")
+    monkeypatch.setattr(memory, "CONTROL_GROUPS", tmp_path)
+    monkeypatch.setattr(memory.os, "sysconf", {"SC_PHYS_PAGES": 7, "SC_PAGE_SIZE": 4096}.get)
+    assert available_bytes() == 7 * 4096
+
+
+def test_a_system_that_says_nothing_refuses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "absent")
+    monkeypatch.setattr(memory, "CONTROL_GROUPS", tmp_path)
+    monkeypatch.delattr(memory.os, "sysconf")
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert available_bytes() == 1 << 60

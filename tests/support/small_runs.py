@@ -41,6 +41,18 @@ SMALL_COPY = (
 )
 
 
+TINY_RUN = (
+    "debug=tiny",
+    "data=copy",
+    "data.max_length=12",
+    "training.optimizer.lr=0.02",
+    "data.batching.batch_size=8",
+    "data.corpus.num_train=64",
+    "data.corpus.num_val=64",
+    "data.corpus.num_test=64",
+)
+
+
 def load_script(name: str) -> ModuleType:
     """Return a script of the repository as a module."""
     path = ROOT / name
@@ -110,15 +122,7 @@ def run_folder(*overrides: str) -> Path:
 
 def tiny_run() -> Path:
     """Return the shared run of `debug=tiny`, with its copy task: lines of very different lengths."""
-    few = ("data.corpus.num_train=64", "data.corpus.num_val=64", "data.corpus.num_test=64")
-    return run_folder(
-        "debug=tiny",
-        "data=copy",
-        "data.max_length=12",
-        "training.optimizer.lr=0.02",
-        "data.batching.batch_size=8",
-        *few,
-    )
+    return run_folder(*TINY_RUN)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Whether a model fits in memory, before any of it is allocated."""
 
-import resource
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,7 @@ _CONTAINERS = (
 def available_bytes() -> int:
     """Return how much memory a process may still take here; of a machine that does not say, a great deal."""
     limits = [1 << 60, _free_in_machine(), *(_free_in_container(*place) for place in _CONTAINERS)]
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        limits.append(soft)
+    limits.append(_limit_of_process())
     return min(limit for limit in limits if limit is not None)
 
 
@@ -34,9 +32,28 @@ def _numbers(file: Path) -> dict[str, int]:
     return {line[0]: int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
 
 
+def _limit_of_process() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
 def _free_in_machine() -> int | None:
+    """Return the free memory of Linux; elsewhere all memory there is, for macOS does not say what is free; or None."""
     kilobytes = _numbers(MEMINFO).get("MemAvailable")
-    return None if kilobytes is None else 1024 * kilobytes
+    if kilobytes is not None:
+        return 1024 * kilobytes
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (
+        AttributeError,
+        ValueError,
+        OSError,
+    ):  # Windows; or a name that this system does not know
+        return None
 
 
 def _free_in_container(limit: str, statistics: str, used: str) -> int | None:

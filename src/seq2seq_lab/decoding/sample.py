@@ -14,6 +14,7 @@ from torch import Tensor
 from seq2seq_lab.decoding.greedy import one_path
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, State, Step
 from seq2seq_lab.decoding.limits import Limits, SearchSettings
+from seq2seq_lab.float64 import home, in_float64
 
 _MIX = 2654435761  # a large odd number, so that neighbouring sentences start far apart
 
@@ -36,10 +37,10 @@ def draw(
     logits: Float[Tensor, "rows vocab"], uniform: Float[Tensor, " rows"]
 ) -> Int[Tensor, " rows"]:
     """Return a token per uniform number from [0, 1): the inverse of the cumulative distribution."""
-    cumulated = logits.double().softmax(dim=-1).cumsum(dim=-1)
+    cumulated = in_float64(logits).softmax(dim=-1).cumsum(dim=-1)
     # scaled to the last sum, so that rounding never leaves a draw beyond it; `right` skips tokens of probability 0
-    point = (uniform.double() * cumulated[:, -1]).unsqueeze(1)
-    return torch.searchsorted(cumulated, point, right=True).squeeze(1)
+    point = (uniform.to(cumulated) * cumulated[:, -1]).unsqueeze(1)
+    return torch.searchsorted(cumulated, point, right=True).squeeze(1).to(logits.device)
 
 
 def uniforms(seed: int, numbers: list[int], steps: int) -> Float[Tensor, "rows steps"]:
@@ -101,15 +102,15 @@ class Sample(SearchSettings):
     ) -> list[Hypothesis]:
         """Draw one output for each sentence."""
         numbers = [number * self.n_best + sample for number in request.numbers.tolist()]
-        chances = uniforms(self.seed, numbers, int(limits.maximum.max()))
-        chances = chances.to(limits.maximum.device)
+        place = home(limits.maximum.device)
+        chances = uniforms(self.seed, numbers, int(limits.maximum.max())).to(place)
 
         def choose(
             logits: Tensor, rows: Tensor, limits: Limits, history: Tensor
         ) -> tuple[Tensor, Tensor]:
             total, own = logits.logsumexp(dim=-1), logits.clone()
             cut = self.cut(limits.apply_(logits, history))
-            token = draw(cut, chances[rows, history.shape[1]])
+            token = draw(cut, chances[rows.to(place), history.shape[1]])
             return token, own.gather(1, token.unsqueeze(1)).squeeze(1) - total
 
         return one_path(step, state, limits, choose)

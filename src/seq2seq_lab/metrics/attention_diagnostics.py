@@ -56,7 +56,7 @@ def expected_positions(
     weights: Float[Tensor, "batch target source"],
 ) -> Float[Tensor, "batch target"]:
     """Return the mean source position of each step, counted from 0."""
-    positions = torch.arange(weights.shape[-1], dtype=weights.dtype, device=weights.device)
+    positions = torch.arange(weights.shape[-1]).to(weights)
     return (weights * positions).sum(dim=-1)
 
 

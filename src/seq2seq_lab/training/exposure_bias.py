@@ -54,7 +54,7 @@ def measure(
                 logits, batch.target_output[batch.target_mask], reduction="none"
             )
             positions = batch.target_mask.nonzero()[:, 1].cpu()
-            sums.index_add_(0, positions, losses.double().cpu())
+            sums.index_add_(0, positions, losses.cpu().double())
             counts.index_add_(0, positions, torch.ones(len(positions), dtype=torch.float64))
         curves.append(Curve(ratio, sums, counts))
     model.train(training)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.errors import NotFiniteError
+from seq2seq_lab.float64 import in_float64
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training.loss import negative_log_likelihood
@@ -57,7 +58,7 @@ class Seq2SeqModule(pl.LightningModule):
             self._refuse_not_finite(loss, "loss")
         self._add("train", loss.detach(), tokens)
         if self._batches_in_step() > 1:
-            self._loss_in_step = loss.detach().double() + self._loss_in_step
+            self._loss_in_step = in_float64(loss.detach()) + self._loss_in_step
             return loss
         self._log_loss(loss.detach() / tokens)
         return loss / tokens
@@ -74,17 +75,17 @@ class Seq2SeqModule(pl.LightningModule):
         batches = self._batches_in_step()
         if batches > 1:
             loss, tokens = self._sums_of_step()
-            self._log_loss(loss / tokens)
+            self._log_loss((loss / tokens).float())  # Lightning moves it to the device
             gradients = [p.grad for p in self.parameters() if p.grad is not None]
             torch._foreach_mul_(gradients, batches / tokens)
         self._tokens_in_step, self._loss_in_step = 0, 0.0
 
     def _sums_of_step(self) -> tuple[Tensor, int]:
         """Return the summed loss and the number of target tokens of the step, those of all processes together."""
-        loss = torch.as_tensor(self._loss_in_step, dtype=torch.float64, device=self.device)
+        loss = torch.as_tensor(self._loss_in_step, dtype=torch.float64)
         if self.trainer.world_size == 1:
             return loss, self._tokens_in_step
-        sums: Any = torch.stack([loss, loss.new_tensor(self._tokens_in_step)])
+        sums: Any = torch.stack([loss, loss.new_tensor(self._tokens_in_step)]).to(self.device)
         sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
         return sums[0], int(sums[1])
 
@@ -151,18 +152,18 @@ class Seq2SeqModule(pl.LightningModule):
         self.log(f"{split}/perplexity", torch.exp(mean))
 
     def _add(self, split: str, total: Tensor, count: int) -> None:
-        new = torch.stack([total.double(), total.new_tensor(count, dtype=torch.float64)])
+        total = in_float64(total)
+        new = torch.stack([total, total.new_tensor(count)])
         self._sums[split] = self._sums[split].to(new) + new if split in self._sums else new
 
     def _mean(self, split: str) -> Tensor:
         """Return sum / count over all ranks and forget them."""
-        none = torch.zeros(2, dtype=torch.float64, device=self.device)
-        sums = self._sums.pop(split, none)
+        sums = self._sums.pop(split, in_float64(torch.zeros(2, device=self.device)))
         if self.trainer.world_size > 1:
             gathered = self.all_gather(sums)
             assert isinstance(gathered, Tensor)
             sums = gathered.sum(dim=0)
-        return (sums[0] / sums[1]).float()
+        return (sums[0] / sums[1]).float().to(self.device)
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer, with its schedule where there is one."""

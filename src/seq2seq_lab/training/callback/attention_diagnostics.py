@@ -20,8 +20,9 @@ def measure(model: EncoderDecoder, batches: list[Batch], threshold: float) -> di
         weights = model.attention_weights(batch.source, batch.source_lengths, batch.target_input)
         if not weights.shape[-1]:
             break
-        for head in weights.unbind(1):
-            found = diagnose(head, batch.source_mask, batch.target_mask, threshold)
+        masks = batch.source_mask.cpu(), batch.target_mask.cpu()
+        for head in weights.cpu().unbind(1):  # in float64, which not every device has
+            found = diagnose(head, *masks, threshold)
             sums = {name: mean + sums.get(name, Mean(0.0, 0)) for name, mean in found.items()}
     model.train(training)
     return {name: mean.value for name, mean in sums.items() if mean.count}

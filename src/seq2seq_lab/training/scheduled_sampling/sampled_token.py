@@ -95,7 +95,7 @@ class Sample(_Discrete):
     ) -> Int[Tensor, " rows"]:
         """Return a drawn token."""
         uniform = torch.rand(len(logits), generator=generator, dtype=torch.float64)
-        return draw(self.cut(logits), uniform.to(logits.device))
+        return draw(self.cut(logits), uniform)
 
 
 class TopK(Sample):
@@ -132,7 +132,7 @@ class StraightThroughGumbel(_Soft):
     ) -> Float[Tensor, "rows vocab"]:
         """Return weights that are 1 for the drawn token and have the gradient of the soft ones."""
         uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64)
-        noise = -(-uniform.clamp(min=1e-300).log()).log()
-        soft = ((writable(logits) + noise.to(logits)) / self.temperature).softmax(dim=-1)
+        noise = (-(-uniform.clamp(min=1e-300).log()).log()).to(logits.dtype)
+        soft = ((writable(logits) + noise.to(logits.device)) / self.temperature).softmax(dim=-1)
         hard = F.one_hot(soft.argmax(dim=-1), soft.shape[-1]).to(soft.dtype)
         return hard - soft.detach() + soft
