@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
+from seq2seq_lab.training import session
 from seq2seq_lab.training.lr_schedule import (
     Constant,
     InverseSqrt,
@@ -16,6 +17,7 @@ from seq2seq_lab.training.lr_schedule import (
     inverse_sqrt,
     noam,
 )
+from support.small_runs import small, trainer
 
 
 def optimizer() -> torch.optim.Optimizer:
@@ -166,3 +168,14 @@ def test_a_schedule_of_torch_that_cannot_work_is_refused_when_it_is_made(
 ):
     with pytest.raises(ValueError, match=message):
         TorchSchedule(scheduler, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"accumulate_grad_batches": 3}, {"limit_train_batches": 3}, {"limit_train_batches": 0.5}],
+)
+def test_the_steps_of_a_run_are_counted_as_training_makes_them(tmp_path, settings):
+    parts = small("training/lr_schedule=constant")
+    engine = trainer(tmp_path, max_epochs=2, limit_val_batches=0, **settings)
+    session.fit(engine, parts.module, parts.data)
+    assert parts.module._count_steps(2) == engine.global_step
