@@ -78,7 +78,13 @@ def test_groups_that_may_be_left_out_may_be_deleted(tmp_path):
     ("preset", "left"), [("fast_dev_run", "checkpoints/best.ckpt"), ("profiler", "fit-profile.txt")]
 )
 def test_a_debug_preset_leaves_what_it_says_in_the_run_folder(tmp_path, preset, left):
-    small_data = ("data=copy", "data.max_length=4", "data.corpus.num_train=24", "model.dim=8")
+    small_data = (
+        "data=copy",
+        "data.max_length=4",
+        "data.corpus.num_train=24",
+        "model.dim=8",
+        "data.batching.batch_size=4",
+    )
     few = (*small_data, "training/callback=[bleu,checkpoint]", "training/logger=csv")
     run = tmp_path / "run"
     assert train(f"debug={preset}", "training.trainer.max_epochs=1", *few, f"run_dir={run}") == 0

@@ -93,6 +93,7 @@ def test_plateau_halves_the_rate_when_bleu_no_longer_rises():
         (Plateau, {"patience": -1}, "patience=-1: must be >= 0"),
         (Noam, {"dim": 8, "warmup_steps": 0}, "warmup_steps=0: must be >= 1"),
         (Noam, {"dim": 0}, "dim=0: must be >= 1"),
+        (Noam, {"dim": 8, "scale": 0.0}, "scale=0.0: must be > 0"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(kind, settings, message):
@@ -105,8 +106,9 @@ def test_noam_is_the_papers_formula():
     assert found == pytest.approx([0.25 * 4**-1.5, 0.25 / 2, 0.25 / 4])
 
 
-def test_noam_scales_the_optimizers_rate():
-    assert rates(Noam(dim=4, warmup_steps=1), 2, "step") == pytest.approx([1.0, 0.5**0.5])
+def test_noam_gives_the_rate_itself_whatever_the_optimizers_is():
+    found = rates(Noam(dim=4, warmup_steps=1, scale=2.0), 2, "step")
+    assert found == pytest.approx([1.0, 0.5**0.5])
 
 
 COSINE = partial(lr_scheduler.CosineAnnealingLR)
