@@ -1,5 +1,6 @@
 """Numbers without end and settings of Lightning that training does not support are told with what to do instead."""
 
+import json
 from functools import partial
 
 import pytest
@@ -71,3 +72,22 @@ def test_groups_that_may_be_left_out_may_be_deleted(tmp_path):
     few = ("debug=tiny", "data=copy", "data.corpus.num_train=8", "training/callback=[bleu]")
     left_out = ("~training/lr_schedule", "~training/logger")
     assert train(*few, *left_out, f"run_dir={tmp_path / 'run'}") == 0
+
+
+@pytest.mark.parametrize(
+    ("preset", "left"), [("fast_dev_run", "checkpoints/best.ckpt"), ("profiler", "fit-profile.txt")]
+)
+def test_a_debug_preset_leaves_what_it_says_in_the_run_folder(tmp_path, preset, left):
+    small_data = (
+        "data=copy",
+        "data.max_length=4",
+        "data.corpus.num_train=24",
+        "model.dim=8",
+        "data.batching.batch_size=4",
+    )
+    few = (*small_data, "training/callback=[bleu,checkpoint]", "training/logger=csv")
+    run = tmp_path / "run"
+    assert train(f"debug={preset}", "training.trainer.max_epochs=1", *few, f"run_dir={run}") == 0
+    assert (run / left).is_file()
+    numbers = json.loads((run / "result.json").read_text())
+    assert (numbers["train/steps"] == 1.0) == (preset == "fast_dev_run")

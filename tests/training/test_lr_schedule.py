@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
+from seq2seq_lab.training import session
 from seq2seq_lab.training.lr_schedule import (
     Constant,
     InverseSqrt,
@@ -16,6 +17,7 @@ from seq2seq_lab.training.lr_schedule import (
     inverse_sqrt,
     noam,
 )
+from support.small_runs import small, trainer
 
 
 def optimizer() -> torch.optim.Optimizer:
@@ -91,6 +93,7 @@ def test_plateau_halves_the_rate_when_bleu_no_longer_rises():
         (Plateau, {"patience": -1}, "patience=-1: must be >= 0"),
         (Noam, {"dim": 8, "warmup_steps": 0}, "warmup_steps=0: must be >= 1"),
         (Noam, {"dim": 0}, "dim=0: must be >= 1"),
+        (Noam, {"dim": 8, "scale": 0.0}, "scale=0.0: must be > 0"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(kind, settings, message):
@@ -103,8 +106,9 @@ def test_noam_is_the_papers_formula():
     assert found == pytest.approx([0.25 * 4**-1.5, 0.25 / 2, 0.25 / 4])
 
 
-def test_noam_scales_the_optimizers_rate():
-    assert rates(Noam(dim=4, warmup_steps=1), 2, "step") == pytest.approx([1.0, 0.5**0.5])
+def test_noam_gives_the_rate_itself_whatever_the_optimizers_is():
+    found = rates(Noam(dim=4, warmup_steps=1, scale=2.0), 2, "step")
+    assert found == pytest.approx([1.0, 0.5**0.5])
 
 
 COSINE = partial(lr_scheduler.CosineAnnealingLR)
@@ -166,3 +170,14 @@ def test_a_schedule_of_torch_that_cannot_work_is_refused_when_it_is_made(
 ):
     with pytest.raises(ValueError, match=message):
         TorchSchedule(scheduler, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"accumulate_grad_batches": 3}, {"limit_train_batches": 3}, {"limit_train_batches": 0.5}],
+)
+def test_the_steps_of_a_run_are_counted_as_training_makes_them(tmp_path, settings):
+    parts = small("training/lr_schedule=constant")
+    engine = trainer(tmp_path, max_epochs=2, limit_val_batches=0, **settings)
+    session.fit(engine, parts.module, parts.data)
+    assert parts.module._count_steps(2) == engine.global_step

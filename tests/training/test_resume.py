@@ -55,7 +55,11 @@ def alone(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "parts",
-    [(SEQUENTIAL, "training/lr_schedule=linear"), (PARALLEL, "training/lr_schedule=plateau")],
+    [
+        (SEQUENTIAL, "training/lr_schedule=linear"),
+        (PARALLEL, "training/lr_schedule=plateau"),
+        (SEQUENTIAL, "training/lr_schedule=one_cycle"),
+    ],
 )
 def test_a_run_killed_thrice_ends_as_if_left_alone(tmp_path, alone, parts):
     the_same(killed_and_resumed(tmp_path, THRICE, *parts), alone(*parts))
@@ -83,6 +87,7 @@ SETTINGS = {
     "part of the batches": ([], {"limit_train_batches": 2}),
     "workers": (["data.num_workers=2"], {}),
     "inverse square root": (["training/lr_schedule=inverse_sqrt"], {}),
+    "one cycle": (["training/lr_schedule=one_cycle"], {}),
     "plateau": (["training/lr_schedule=plateau"], {"check_val_every_n_epoch": 2}),
     "gumbel": (["training/scheduled_sampling/sampled_token=gumbel"], {}),
     "parallel": ([PARALLEL], {}),

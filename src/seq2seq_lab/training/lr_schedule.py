@@ -62,20 +62,24 @@ class InverseSqrt:
 
 
 class Noam:
-    """The rate of the Transformer's paper, `noam`, times the optimizer's rate; stepped after each optimizer step.
+    """The rate of the Transformer's paper, `scale` times `noam`; stepped after each optimizer step.
 
-    `dim` is the model's width. The paper has an optimizer's rate of 1.
+    `dim` is the model's width. The formula gives the rate itself, so the optimizer's own rate has no part in it.
     """
 
-    def __init__(self, dim: int, warmup_steps: int = 4000):
+    def __init__(self, dim: int, warmup_steps: int = 4000, scale: float = 1.0):
         if warmup_steps < 1:
             raise ValueError(f"warmup_steps={warmup_steps}: must be >= 1")
         if dim < 1:
             raise ValueError(f"dim={dim}: must be >= 1")
-        self.dim, self.warmup_steps = dim, warmup_steps
+        if not scale > 0:
+            raise ValueError(f"scale={scale}: must be > 0")
+        self.dim, self.warmup_steps, self.scale = dim, warmup_steps, scale
 
     def attach(self, optimizer: Optimizer, count_steps: CountSteps) -> dict[str, Any]:  # noqa: ARG002
         """Return Lightning's schedule entry."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.scale
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: noam(step, self.dim, self.warmup_steps)
         )
