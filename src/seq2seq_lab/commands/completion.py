@@ -76,7 +76,8 @@ def _extension_words(words: list[str]) -> int:
 
 
 def _with_completers(name: str) -> ArgumentParser:
-    from seq2seq_lab.config.completion import complete_override, hydra_flags
+    from seq2seq_lab.config.completion import complete_override
+    from seq2seq_lab.config.newer_argparse import hydra_flags
 
     if name == dispatch.TRAIN:
         flags = hydra_flags()

@@ -1,20 +1,14 @@
 """What an override may go on with: groups, options and keys of conf/, by Hydra's own completion."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from types import SimpleNamespace
 
-from hydra._internal.utils import get_args_parser
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 
 from seq2seq_lab.config.command_line import SHOWING
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.overrides import refused_override
 from seq2seq_lab.config.search_path import take_folders
-
-
-def hydra_flags() -> ArgumentParser:
-    """Return the flags of `train`, which Hydra reads."""
-    return get_args_parser()
 
 
 def complete_override(word: str, given: Namespace) -> list[str]:

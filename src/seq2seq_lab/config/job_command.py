@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from seq2seq_lab.config.command_line import quoted
+from seq2seq_lab.config.newer_argparse import hydra_flags
 from seq2seq_lab.config.search_path import is_search_path
 from seq2seq_lab.config.typed_command import command_of_process
 
@@ -37,7 +37,7 @@ def job_command() -> list[str]:
 
 def _places(arguments: list[str]) -> list[str]:
     """Return what of a command line says where config files lie: a job alone needs it as well."""
-    given, _ = get_args_parser().parse_known_args(arguments)
+    given, _ = hydra_flags().parse_known_args(arguments)
     flags = {"--config-name": given.config_name, "--config-dir": given.config_dir}
     kept = [f"{flag}={value}" for flag, value in flags.items() if value is not None]
     return [*kept, *filter(is_search_path, given.overrides)]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -22,7 +21,7 @@ from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.command_line import SHOWING, read_flags, translated, with_resume
 from seq2seq_lab.config.compose import conf_dir, session
 from seq2seq_lab.config.extension_facts import missing_of_command
-from seq2seq_lab.config.newer_argparse import let_help_be_an_object
+from seq2seq_lab.config.newer_argparse import hydra_flags
 from seq2seq_lab.config.overrides import check_overrides
 from seq2seq_lab.config.search_path import take_folders
 from seq2seq_lab.config.typed_command import remembered
@@ -83,8 +82,7 @@ def launch(
 
 def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
-    let_help_be_an_object()
-    flags = get_args_parser()
+    flags = hydra_flags()
     words = with_resume(sys.argv[1:])
     for typed, meant in zip(sys.argv[1:], words, strict=True):
         if typed != meant:

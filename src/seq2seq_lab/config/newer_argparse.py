@@ -6,6 +6,8 @@ Hydra's help for `--shell-completion` is no string but an object that turns into
 import argparse
 from typing import Any
 
+from hydra._internal.utils import get_args_parser
+
 _check = getattr(argparse.ArgumentParser, "_check_help", None)
 
 
@@ -20,3 +22,9 @@ def let_help_be_an_object() -> None:
     if _check is not None:
         parser: Any = argparse.ArgumentParser
         parser._check_help = _check_strings
+
+
+def hydra_flags() -> argparse.ArgumentParser:
+    """Return the flags that Hydra's commands have."""
+    let_help_be_an_object()
+    return get_args_parser()
