@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from seq2seq_lab.config.extension import take_flags
+from seq2seq_lab.config.extension_facts import require_metrics
 from seq2seq_lab.errors import CheckpointError, UnsafeError, UserError
 from seq2seq_lab.inference.averaging import average
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.stored_model import write_export, write_manifest
 from seq2seq_lab.inference.trained import load, read_model
+from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from support.extension_packages import MY_LAB, TWICE, install, on_path, write
 from support.small_runs import run_script, train
@@ -135,6 +137,18 @@ def test_facts_that_no_run_writes_are_refused(place, tmp_path, facts):
     path = changed(place, tmp_path / "a.ckpt", extensions=facts)
     with on_path(place), pytest.raises(CheckpointError, match="what it says of extensions"):
         load(path)
+
+
+def test_a_report_needs_the_extensions_whose_metrics_it_shows(place):
+    facts = contents(place)["extensions"]
+    without = {"my_lab": {**facts["my_lab"], "metrics": False}}
+    require_metrics([(None, place), (without, place)])
+    with pytest.raises(UnsafeError, match=r"pip install 'my-lab==0.1'"):
+        require_metrics([(None, place), (facts, place)])
+    with on_path(place):
+        require_metrics([(None, place), (facts, place)])
+        assert "first_word" in METRICS
+    assert "first_word" not in METRICS
 
 
 # hostile contents: nothing runs

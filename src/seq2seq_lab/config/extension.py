@@ -75,5 +75,5 @@ def _checked(text: str) -> Path:
     if reserved:
         raise ConfigError(f"{shown}: the name {name} is {reserved}; rename the file or folder")
     for _ in Extension(name, path).trees():
-        pass  # a syntax error is told now, and not in the middle of a check
+        pass  # a syntax error is said now, and not in the middle of a check
     return path

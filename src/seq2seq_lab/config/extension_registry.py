@@ -34,19 +34,19 @@ def extensions() -> dict[str, Extension]:
 
     Whatever declares itself and cannot be trusted is one line on stderr, once, in the command's first process.
     """
-    told = _told()
-    given = {path.stem if path.suffix == ".py" else path.name: path for path in told.paths}
+    passed = _passed()
+    given = {path.stem if path.suffix == ".py" else path.name: path for path in passed.paths}
     flagged = {name: _of_flag(name, path) for name, path in given.items()}
     found, problems = _installed(tuple(sys.path))
     for text in problems:
-        if text not in _warned and told.process in (None, os.getpid()):
+        if text not in _warned and passed.process in (None, os.getpid()):
             sys.stderr.write(f"warning: {one_line(text)}\n")
         _warned.add(text)
     return {**{one.name: one for one in found}, **flagged}
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Passed:
     """What the environment variable says: the command's first process, and the absolute paths of its flags."""
 
     process: int | None
@@ -54,22 +54,22 @@ class _Told:
 
 
 @functools.lru_cache(maxsize=8)
-def _read_told(text: str) -> _Told:
+def _read_passed(text: str) -> _Passed:
     try:
         content = json.loads(text)
-        return _Told(int(content["process"]), tuple(map(Path, content["paths"])))
+        return _Passed(int(content["process"]), tuple(map(Path, content["paths"])))
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{VARIABLE}: not written by seq2seq-lab; unset it") from error
 
 
-def _told() -> _Told:
+def _passed() -> _Passed:
     text = os.environ.get(VARIABLE)
-    return _read_told(text) if text else _Told(None, ())
+    return _read_passed(text) if text else _Passed(None, ())
 
 
 def tell(paths: Iterable[Path]) -> None:
     """Trust these files and folders too, in this process and in those that it starts."""
-    before = _told()
+    before = _passed()
     every = dict.fromkeys([*before.paths, *paths])
     content = {"process": before.process or os.getpid(), "paths": [str(path) for path in every]}
     os.environ[VARIABLE] = json.dumps(content)
@@ -77,7 +77,7 @@ def tell(paths: Iterable[Path]) -> None:
 
 def flagged_paths() -> tuple[Path, ...]:
     """Return what `--extension` named, in this process or in the one that started it."""
-    return _told().paths
+    return _passed().paths
 
 
 @functools.lru_cache(maxsize=32)
