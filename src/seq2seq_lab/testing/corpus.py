@@ -142,8 +142,8 @@ def check_corpus(
         if not (splits_may_overlap and check is no_source_in_two_splits):
             claims.append(Claim(name, lambda check=check: check(read()), advice))  # type: ignore[misc]
     if elsewhere:
-        name, check, advice = _ELSEWHERE
-        claims.append(Claim(name, partial(check, maker), advice))
+        sentence, elsewhere_check, advice = _ELSEWHERE
+        claims.append(Claim(sentence, partial(elsewhere_check, maker), advice))
     hold(type(made).__name__, claims)
 
 
