@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from seq2seq_lab.config.definition import definition
 from seq2seq_lab.config.keys import MISSING, is_node
 from seq2seq_lab.config.kind import can_be_called, is_kind
-from seq2seq_lab.config.signature import Argument, definition
+from seq2seq_lab.config.signature import Argument
 
 _LISTS = ("list", "Sequence", "Iterable", "tuple")
 
@@ -132,9 +133,9 @@ def _correction(value: Any, expected: str) -> str:
     return ""
 
 
-def mismatch(value: Any, argument: Argument, module: str) -> str | None:
+def mismatch(value: Any, argument: Argument) -> str | None:
     """Return why the value does not fit the argument (`expected int, got 'x'`), or None if it fits."""
-    if argument.annotation is None or fits(value, argument.annotation, module):
+    if argument.annotation is None or fits(value, argument.annotation, argument.module):
         return None
     expected = ast.unparse(argument.annotation).strip("'\"")
     if re.fullmatch(r"[\w.]*\b[A-Z]\w*", expected) and expected not in {"Any", "Path"}:

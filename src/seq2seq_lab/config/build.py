@@ -1,9 +1,11 @@
 """The object of a config node."""
 
 import functools
-import importlib
+from importlib import import_module
 from typing import Any
 
+from seq2seq_lab.config.extension_registry import import_of
+from seq2seq_lab.config.extension_target import is_of_extension
 from seq2seq_lab.config.keys import MISSING, is_node, join
 from seq2seq_lab.config.problems import raise_problems
 from seq2seq_lab.config.rules import RULES, Rules
@@ -49,7 +51,8 @@ def _make(value: Any, path: str) -> Any:
 def target_class(target: str) -> Any:
     """Import the class of a target that the rules allow."""
     module, _, name = target.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    load = import_of if is_of_extension(target) else import_module
+    return getattr(load(module), name)
 
 
 def without_alias_keys(value: Any, rules: Rules = RULES, path: str = "") -> Any:

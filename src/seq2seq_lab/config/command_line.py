@@ -1,11 +1,13 @@
 """Flags of a command line and errors of Hydra as one line. Imports no Hydra: commands without it use `Parser`."""
 
 import re
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from seq2seq_lab.config.extension import take_flags
 from seq2seq_lab.config.problems import closest
 from seq2seq_lab.errors import ConfigError, UnsafeError, UserError, one_line
 
@@ -105,7 +107,13 @@ def read_flags(parser: ArgumentParser, argv: list[str]) -> Namespace:
 
 
 class Parser(ArgumentParser):
-    """A command's own flags; a wrong one is a one-line error too."""
+    """A command's own flags, and `--extension`; a wrong one is a one-line error too."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse what is left of a command line once its extensions are trusted."""
+        return super().parse_known_args(
+            take_flags(sys.argv[1:] if args is None else list(args)), namespace
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage."""

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from seq2seq_lab.config import command_line
 from seq2seq_lab.config.check import all_problems
+from seq2seq_lab.config.extension_conf import extension_folders
 from seq2seq_lab.config.keys import join
 from seq2seq_lab.config.loader import Loader
 from seq2seq_lab.config.overrides import check_overrides, refused_override
@@ -124,11 +125,13 @@ def session(folder: str, arguments: Any = None) -> Iterator[Session]:
     name = getattr(arguments, "config_name", None) or "train"
     before = get_gh_backup()
     version.setbase("1.3")
-    loader = Loader(folder, getattr(arguments, "config_dir", None))
+    is_ours = folder == str(conf_dir())
+    others = extension_folders(conf_dir()) if is_ours else {}
+    loader = Loader(folder, getattr(arguments, "config_dir", None), others)
     app = Hydra(task_name="train", config_loader=loader)
     GlobalHydra.instance().initialize(app)
     try:
-        is_sweep, is_ours = bool(getattr(arguments, "multirun", False)), folder == str(conf_dir())
+        is_sweep = bool(getattr(arguments, "multirun", False))
         opened = Session(app, name, is_sweep=is_sweep, is_ours=is_ours)
         opened.read_sweep(getattr(arguments, "overrides", []))
         yield opened

@@ -13,6 +13,7 @@ from typing import Any
 from seq2seq_lab.config.annotation import fits
 from seq2seq_lab.config.build import target_class
 from seq2seq_lab.config.collection import no_collection
+from seq2seq_lab.config.extension_registry import activate
 from seq2seq_lab.config.keys import MISSING, is_below, is_node, items, join
 from seq2seq_lab.config.memory import check_memory
 from seq2seq_lab.config.problems import Problem
@@ -34,6 +35,7 @@ def find_problems(
     with no_collection():
         import torch
 
+        activate(plain)
         tree = Tree(raw, plain)
         found = structure_problems(tree, rules)
     trial = _Trial(tree, rules, {p.path for p in found}, with_lightning=with_lightning)
@@ -100,8 +102,8 @@ class _Trial:
         if signature is None or any(is_below(broken, (path,)) for broken in self.broken):
             return _FAILED
         given = {k: v for k, v in inner.items() if k in signature.arguments or signature.is_open}
-        is_slow = target.startswith(self.rules.slow) and not self.with_lightning
-        mark = _mark(given) or (_UNKNOWN if is_slow else None)
+        is_late = self.rules.is_slow(target) and not self.with_lightning
+        mark = _mark(given) or (_UNKNOWN if is_late else None)
         if mark is not None:
             return mark
         is_partial = bool(node.get("_partial_"))
@@ -129,7 +131,7 @@ def _complete(
     complete = dict(given)
     for name, argument in signature.arguments.items():
         is_missing = isinstance(given.get(name), str) and given[name] == MISSING
-        if is_missing and fits(_VOCABULARY_SIZE, argument.annotation, signature.module):
+        if is_missing and fits(_VOCABULARY_SIZE, argument.annotation, argument.module):
             complete[name] = _VOCABULARY_SIZE
         elif is_missing or (argument.required and name not in given):
             complete[name] = _stand_in(name) if is_partial else None

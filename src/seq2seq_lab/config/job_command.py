@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from seq2seq_lab.config.command_line import quoted
+from seq2seq_lab.config.extension import with_flags
 
 _COMMAND = "SEQ2SEQ_LAB_COMMAND"
 """The environment variable by which a command tells its workers how it was started."""
@@ -48,16 +49,18 @@ def job_command() -> list[str]:
     settings = HydraConfig.get()
     if settings.mode == RunMode.MULTIRUN:
         arguments = [*settings.overrides.task, "hydra.mode=RUN"]
-    return [*program, *arguments]
+    return [*program, *with_flags(arguments)]
 
 
 def resume_command(run_dir: Path, study: str | None = None) -> str:
     """Return the command line that resumes this run; in a study, it is that of the study."""
     if study is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
         program, arguments = json.loads(os.environ.get(_COMMAND) or json.dumps(_typed()))
-        return shlex.join([*program, *_without_place(arguments, "resume"), "resume=auto"])
+        words = [*_without_place(arguments, "resume"), "resume=auto"]
+        return shlex.join([*program, *with_flags(words)])
     value = str(run_dir) if _PLAIN.fullmatch(str(run_dir)) else quoted(str(run_dir))
-    return shlex.join([*_without_place(job_command()), "resume=auto", f"run_dir={value}"])
+    words = [*_without_place(job_command()), "resume=auto", f"run_dir={value}"]
+    return shlex.join(with_flags(words))
 
 
 def _without_place(words: list[str], *keys: str) -> list[str]:

@@ -6,10 +6,13 @@ A class is of a kind when it is that class or derives from it; of a protocol, wh
 import ast
 from collections.abc import Iterator
 
-from seq2seq_lab.config.signature import definition
+from seq2seq_lab.config.definition import definition, module_of
+from seq2seq_lab.config.extension_target import is_of_extension
 
 Class = tuple[str, ast.ClassDef | str]
 """(module, source of the class); of what cannot be read, (module, name)."""
+_LONG = ("nn.Module", "torch.nn.Module")
+"""Bases whose source takes long to read and says nothing of a kind."""
 
 
 def ancestors(target: str) -> list[Class]:
@@ -17,24 +20,57 @@ def ancestors(target: str) -> list[Class]:
     module, _, name = target.rpartition(".")
     match definition(module, name):
         case (place, ast.ClassDef() as node):
-            return [(place, node), *(item for base in node.bases for item in _base(place, base))]
+            return _lineage(place, node)
     return [(module, name)]
 
 
-def _base(module: str, base: ast.expr) -> list[Class]:
+def _lineage(place: str, node: ast.ClassDef) -> list[Class]:
+    bases = [item for base in node.bases for item in _base(place, base, node.lineno)]
+    return [(place, node), *bases]
+
+
+def _base(module: str, base: ast.expr, line: int) -> list[Class]:
     match base:
         case ast.Name(id=name):
-            return ancestors(f"{module}.{name}")
-        case ast.Attribute(attr=name):
-            return [("", name)]
+            match definition(module, name, line):
+                case (place, ast.ClassDef() as node):
+                    return _lineage(place, node)
+            return [(module, name)]
+        case ast.Attribute(value=outer, attr=name):
+            if not is_of_extension(module) or ast.unparse(base) in _LONG:
+                return [("", name)]
+            place = module_of(module, outer) or ""
+            match definition(place, name):
+                case (home, ast.ClassDef() as node):
+                    return _lineage(home, node)
+            return [(place, name)]
         case ast.Subscript(value=outer):
-            return _base(module, outer)
+            return _base(module, outer, line)
     return []
 
 
 def names(target: str) -> set[str]:
-    """Return the names of the target and of all that it derives from."""
-    return {one if isinstance(one, str) else one.name for _, one in ancestors(target)}
+    """Return the names of the target and of all that it derives from.
+
+    A class of an extension does not become a Logger by being called so.
+    """
+    found = ancestors(target)
+    found = (
+        [one for one in found if not is_of_extension(one[0])] if is_of_extension(target) else found
+    )
+    return {one if isinstance(one, str) else one.name for _, one in found}
+
+
+def is_of_module(target: str, kind: str) -> bool:
+    """Tell whether `kind`, a module with a dot at its end, offers the target or what a class of an extension is."""
+    module = kind.removesuffix(".")
+    if not kind.endswith(".") or target.rpartition(".")[0] == module or not is_of_extension(target):
+        return kind.endswith(".") and target.rpartition(".")[0] == module
+    return any(
+        definition(module, one.name) == (place, one)
+        for place, one in ancestors(target)
+        if isinstance(one, ast.ClassDef)
+    )
 
 
 def _methods(node: ast.ClassDef) -> Iterator[str]:

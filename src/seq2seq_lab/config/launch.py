@@ -7,7 +7,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from seq2seq_lab import errors
 from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.command_line import read_flags, translated
 from seq2seq_lab.config.compose import conf_dir, session
+from seq2seq_lab.config.extension import take_flags
+from seq2seq_lab.config.extension_facts import missing_of_command
 from seq2seq_lab.config.job_command import remembered
 from seq2seq_lab.config.overrides import check_overrides
-from seq2seq_lab.errors import SweepError, UserError, one_line
+from seq2seq_lab.errors import ConfigError, SweepError, UnsafeError, UserError, one_line
 
 _SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """The flags that only show something."""
@@ -57,8 +59,13 @@ def launch(
         except UserError as error:
             if _wants_traceback() or "traceback=true" in sys.argv:
                 errors.print_traceback(error)
+            _tell_missing(error)
             raise
-        jobs.raise_failures()
+        try:
+            jobs.raise_failures()
+        except UserError as error:
+            _tell_missing(error)
+            raise
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them
     try:
@@ -70,7 +77,8 @@ def launch(
 
 def _start(job: Task, folder: str) -> None:
     """Check the command line, then let Hydra carry it out."""
-    arguments = read_flags(get_args_parser(), sys.argv[1:])
+    words = take_flags(sys.argv[1:])
+    arguments = read_flags(get_args_parser(), words)
     is_plain = not any(getattr(arguments, flag) for flag in _SHOWING)
     if not (arguments.hydra_help or arguments.shell_completion):
         with session(folder, arguments) as opened:
@@ -80,10 +88,29 @@ def _start(job: Task, folder: str) -> None:
                 opened.carry_out(job, arguments.overrides)
                 return
     command = hydra.main(version_base="1.3", config_path=folder, config_name="train")(job)
-    if arguments.help:
-        _print_help(command)
-    else:
-        command()
+    with _argv(words):  # Hydra reads the command line itself
+        if arguments.help:
+            _print_help(command)
+        else:
+            command()
+
+
+def _tell_missing(error: UserError) -> None:
+    """Raise what to install instead of what follows from it: unknown options and classes of a run to be continued."""
+    if isinstance(error, ConfigError | UnsafeError):
+        missing = missing_of_command(sys.argv[1:])
+        if missing:
+            raise UnsafeError(f"{missing} ({one_line(error)})") from error
+
+
+@contextlib.contextmanager
+def _argv(words: list[str]) -> Iterator[None]:
+    before = sys.argv
+    sys.argv = [before[0], *words]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def _print_help(command: Callable[[], object]) -> None:

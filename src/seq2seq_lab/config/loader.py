@@ -1,5 +1,6 @@
 """Hydra's config loader with our reader of YAML files; it composes each command line once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -51,10 +52,14 @@ class _Repository(ConfigRepository):
 
 
 class Loader(ConfigLoaderImpl):
-    """Composes from a conf folder and, before it, the folder of `--config-dir`."""
+    """Composes from a conf folder; before it stands the folder of `--config-dir`, behind it those of extensions."""
 
-    def __init__(self, folder: str, extra: str | None = None) -> None:
+    def __init__(
+        self, folder: str, extra: str | None = None, extensions: Mapping[str, Path] | None = None
+    ) -> None:
         search = create_config_search_path(folder)
+        for name, place in (extensions or {}).items():
+            search.append(f"extension {name}", f"file://{place}")
         if extra is not None:
             place = Path(extra).absolute()
             if not place.is_dir():

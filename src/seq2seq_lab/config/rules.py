@@ -6,15 +6,19 @@ from math import inf
 from typing import Any
 
 from seq2seq_lab.config.annotation import is_number, show
-from seq2seq_lab.config.kind import names
+from seq2seq_lab.config.definition import public_classes, source_file
+from seq2seq_lab.config.extension_target import extension_problem, is_of_extension, is_slow
+from seq2seq_lab.config.kind import is_of_module, names
 from seq2seq_lab.config.problems import Problem, closest
-from seq2seq_lab.config.signature import public_classes, source_file
 from seq2seq_lab.errors import one_line
 
 NODE = "node"
 """In a namespace table: a node with `_target_`."""
 OPTIONAL_NODE = "node | None"
 NAMESPACE = "namespace"
+_OF_ONES_OWN = (
+    "; classes of your own come from an installed extension or --extension PATH, see docs/extend.md"
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Rules:
 
     `modules`: those whose public classes may be targets; `package.*` means the direct modules of a package of ours.
     `targets`: exact dotted names of other libraries' classes. `slow`: how the targets begin whose import takes seconds.
+    The public classes of trusted extensions may be targets too, whatever these tables say.
     `namespaces`: {path: {child: type}} of nodes without `_target_`; a type is NODE, OPTIONAL_NODE, NAMESPACE or an
     annotation such as `int | None`; a namespace that is None is open: any child that is a node or null.
     `ranges`: {root key, target.argument or *.argument: (lowest, highest)} where no constructor of ours says so.
@@ -52,10 +57,12 @@ class Rules:
         kind = self.kinds.get(path) or self.kinds.get(path.rpartition(".")[0] + ".*")
         if kind is None or self.target_problem(target) is not None:
             return None
-        module, _, name = target.rpartition(".")
-        if f"{module}." in kind.split() or kind in names(target):
+        if any(is_of_module(target, one) for one in kind.split()) or kind in names(target):
             return None
+        name = target.rpartition(".")[2]
         what = f"a class of {kind.split()[0].rstrip('.')}" if kind.endswith(".") else f"a {kind}"
+        if is_of_extension(target):
+            what += " or one that derives from it"
         return f"expected {what}, got {name}; choose an option of {path.replace('.', '/')}"
 
     def range_problem(self, name: str, value: Any) -> str | None:
@@ -80,6 +87,8 @@ class Rules:
             return Problem(path, f"_target_ must be a dotted class name, got {show(target)}")
         if target in self.targets:
             return None
+        if is_of_extension(target):
+            return extension_problem(target, path)
         module, _, name = target.rpartition(".")
         is_listed = module in self.modules or f"{module.rpartition('.')[0]}.*" in self.modules
         if is_listed and source_file(module) is not None:
@@ -89,7 +98,12 @@ class Rules:
         if target.split(".")[0] in {m.split(".")[0] for m in self.modules}:
             return Problem(path, f"_target_ {target}: no such class of ours")
         text = f"_target_ {one_line(target)} is not on the list of classes that a config may name, so it was refused"
-        return Problem(path, text + closest(target, self.targets), is_unsafe=True)
+        guess = closest(target, self.targets) or _OF_ONES_OWN
+        return Problem(path, text + guess, is_unsafe=True)
+
+    def is_slow(self, target: str) -> bool:
+        """Tell whether the import of a target takes seconds."""
+        return target.startswith(self.slow) or is_slow(target, self.slow)
 
 
 _OPTIMIZERS = "Adadelta Adagrad Adam AdamW RMSprop SGD"

@@ -7,18 +7,25 @@ What is read is not run: a config cannot make this module import anything.
 """
 
 import ast
-import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
+
+from seq2seq_lab.config.definition import definition, resolved
+from seq2seq_lab.config.extension_registry import extensions
+
+_LIBRARIES = ("seq2seq_lab", "torch", "pytorch_lightning")
+"""Whose constructors a class of an extension may inherit, besides those of other extensions."""
+_NO_ARGUMENTS = ("object", "ABC", "Protocol", "nn.Module", "torch.nn.Module", "Module")
+"""Bases that need not be read."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One constructor argument; `annotation` is the syntax tree of its type, if it has one."""
+    """One constructor argument; `annotation` is the syntax tree of its type, if it has one, read in `module`."""
 
     annotation: ast.expr | None
     required: bool = False
+    module: str = "builtins"
 
 
 @dataclass(frozen=True)
@@ -26,112 +33,95 @@ class Signature:
     """The arguments of a class. `is_open` means that it also takes any other keyword."""
 
     name: str
-    module: str
     arguments: dict[str, Argument]
     is_open: bool = False
 
 
-@dataclass(frozen=True)
-class _Import:
-    module: str
-    name: str
-
-
-_Definition = ast.ClassDef | ast.FunctionDef | ast.expr
-
-
-def source_file(module: str) -> Path | None:
-    """Return the file of a module. Only the finder of its top-level package is asked, nothing is imported."""
-    root, *rest = parts = module.split(".")
-    spec = importlib.util.find_spec(root) if all(map(str.isidentifier, parts)) else None
-    if spec is None or not (spec.origin or "").endswith(".py"):
-        return None
-    origin = Path(spec.origin or "")
-    base = origin.parent.joinpath(*rest)
-    files = [base.with_suffix(".py"), base / "__init__.py"] if rest else [origin]
-    return next((file for file in files if file.is_file()), None)
-
-
-@cache
-def _names(module: str) -> dict[str, _Definition | _Import]:
-    """Return what each name at the top of a module is."""
-    file = source_file(module)
-    names: dict[str, _Definition | _Import] = {}
-    if file is None:
-        return names
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        match node:
-            case ast.ClassDef() | ast.FunctionDef():
-                names[node.name] = node
-            case ast.ImportFrom():
-                origin = "." * node.level + (node.module or "")
-                origin = importlib.util.resolve_name(origin, package)
-                names |= {a.asname or a.name: _Import(origin, a.name) for a in node.names}
-            case ast.Assign(targets=[ast.Name(id=name), *_], value=value):
-                names[name] = value
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                names[name] = value
-    return names
-
-
-def definition(module: str, name: str) -> tuple[str, _Definition] | None:
-    """Return (module, syntax tree) of a name, following re-exports; None if it cannot be found."""
-    found = _names(module).get(name)
-    if isinstance(found, _Import):
-        return definition(found.module, found.name)
-    return None if found is None else (module, found)
-
-
-def public_classes(module: str) -> list[str]:
-    """Return the names of the public classes that a module itself defines."""
-    return [n for n, d in _names(module).items() if isinstance(d, ast.ClassDef) and n[0] != "_"]
-
-
-def _method_arguments(node: ast.FunctionDef) -> dict[str, Argument]:
+def _method_arguments(node: ast.FunctionDef, module: str) -> dict[str, Argument]:
     positional = [*node.args.posonlyargs, *node.args.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(node.args.defaults))
     pairs = [*zip(positional, [*defaults, *node.args.defaults], strict=True)][1:]  # without self
     pairs += zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    return {a.arg: Argument(a.annotation, default is None) for a, default in pairs}
+    return {a.arg: Argument(a.annotation, default is None, module) for a, default in pairs}
 
 
-def _dataclass_arguments(node: ast.ClassDef) -> dict[str, Argument]:
+def _dataclass_arguments(node: ast.ClassDef, module: str) -> dict[str, Argument]:
     return {
-        line.target.id: Argument(line.annotation, line.value is None)
+        line.target.id: Argument(line.annotation, line.value is None, module)
         for line in node.body
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
         if "ClassVar" not in ast.unparse(line.annotation)
     }
 
 
-def _class_signature(module: str, node: ast.ClassDef) -> Signature:
-    """Return the signature of `__init__`, the dataclass fields, or what the first base of the same package has.
+def _class_signature(module: str, node: ast.ClassDef) -> Signature | None:
+    """Return the signature of `__init__`, the dataclass fields, or what the first base has that states any.
 
-    A class without any of these (say a bare `nn.Module`) takes no arguments.
+    None of a class without any of these, say a bare `nn.Module`: it takes no arguments.
     """
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            is_open = item.args.kwarg is not None
-            return Signature(node.name, module, _method_arguments(item), is_open)
-    inherited = Signature(node.name, module, {})
-    for base in node.bases:
-        found = definition(module, base.id) if isinstance(base, ast.Name) else None
-        is_ours = found is not None and found[0].split(".")[0] == module.split(".")[0]
-        if found is not None and is_ours and isinstance(found[1], ast.ClassDef):
-            inherited = _class_signature(found[0], found[1])
-            break
+            own = Signature(node.name, _method_arguments(item, module), item.args.kwarg is not None)
+            return _with_passed_on(own, module, node, item) if own.is_open else own
+    inherited = _inherited(module, node)
     if any("dataclass" in ast.unparse(d) for d in node.decorator_list):
-        own = _dataclass_arguments(node)
-        return Signature(node.name, module, {**inherited.arguments, **own})
-    return Signature(node.name, inherited.module, inherited.arguments, inherited.is_open)
+        before = inherited.arguments if inherited else {}
+        return Signature(node.name, {**before, **_dataclass_arguments(node, module)})
+    return inherited and replace(inherited, name=node.name)
+
+
+def _inherited(module: str, node: ast.ClassDef) -> Signature | None:
+    """Return what the first base states whose source may be followed from this module."""
+    for base in node.bases:
+        if ast.unparse(base) in _NO_ARGUMENTS:
+            continue
+        match resolved(module, base, node.lineno):
+            case (place, ast.ClassDef() as kind) if _is_followed(place, module):
+                found = _class_signature(place, kind)
+                if found is not None:
+                    return found
+    return None
+
+
+def _is_followed(place: str, module: str) -> bool:
+    """Tell whether a class of `module` inherits the arguments of one of `place`: of its own package, or known ones."""
+    root, own = place.partition(".")[0], module.partition(".")[0]
+    return root == own or (own in extensions() and (root in _LIBRARIES or root in extensions()))
+
+
+def _with_passed_on(
+    own: Signature, module: str, node: ast.ClassDef, init: ast.FunctionDef
+) -> Signature:
+    """Return the signature with what `**kwargs` hands on to the constructor of the base, in place of any keyword."""
+    base, call = _inherited(module, node), _call_of_base(init)
+    if base is None or call is None:
+        return own
+    is_super = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call)
+    positional = call.args if is_super else call.args[1:]
+    taken = {keyword.arg for keyword in call.keywords}
+    if not any(isinstance(one, ast.Starred) for one in positional):
+        taken |= {*list(base.arguments)[: len(positional)]}
+    passed = {name: one for name, one in base.arguments.items() if name not in taken}
+    return Signature(node.name, {**passed, **own.arguments}, base.is_open)
+
+
+def _call_of_base(init: ast.FunctionDef) -> ast.Call | None:
+    """Return the call of the base's constructor that hands on the keywords that have no name here."""
+    assert init.args.kwarg is not None
+    for item in ast.walk(init):
+        match item:
+            case ast.Call(func=ast.Attribute(attr="__init__"), keywords=keywords):
+                rest = [k.value for k in keywords if k.arg is None]
+                if any(isinstance(r, ast.Name) and r.id == init.args.kwarg.arg for r in rest):
+                    return item
+    return None
 
 
 @cache
 def signature_of(target: str) -> Signature | None:
     """Return the signature of a class by its dotted name, or None if there is no such class."""
     module, _, name = target.rpartition(".")
-    found = definition(module, name) if module else None
-    if found is None or not isinstance(found[1], ast.ClassDef):
-        return None
-    return _class_signature(found[0], found[1])
+    match definition(module, name) if module else None:
+        case (place, ast.ClassDef() as node):
+            return _class_signature(place, node) or Signature(node.name, {})
+    return None

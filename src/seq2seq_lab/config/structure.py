@@ -116,7 +116,7 @@ class _Structure:
             if wrong:
                 self.add(path, wrong)
             return
-        text = mismatch(value, Argument(ast.Constant(kind)), "builtins")
+        text = mismatch(value, Argument(ast.Constant(kind)))
         text = text or self.rules.range_problem(path, value)
         if text:
             self.add(path, text)
@@ -147,7 +147,7 @@ class _Structure:
             if key in signature.arguments:
                 text = None  # what may not be built at all is a problem of its own place
                 if not (is_node(value) and self.rules.target_problem(value["_target_"])):
-                    text = mismatch(value, signature.arguments[key], signature.module)
+                    text = mismatch(value, signature.arguments[key])
                 text = text or self.rules.range_problem(f"{target}.{key}", value)
                 text = text or self.rules.support_problem(f"{target}.{key}", value)
                 origin = self.tree.origin(here)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose_config, conf_dir
+from seq2seq_lab.config.extension_conf import extension_folders
 from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import CheckpointError, ConfigError
@@ -149,7 +150,8 @@ def as_overrides(stored: dict[str, Any]) -> list[str]:
 def _option(group: str, node: dict[str, Any]) -> str:
     """Return the name of the group's yaml file that builds this node's class."""
     line = f"_target_: {node.get('_target_')}"
-    for path in sorted((conf_dir() / group).glob("*.yaml")):
+    folders = [conf_dir(), *extension_folders(conf_dir()).values()]
+    for path in (path for folder in folders for path in sorted((folder / group).glob("*.yaml"))):
         if line in path.read_text(encoding="utf-8").split("\n"):
             return path.stem
     raise CheckpointError(

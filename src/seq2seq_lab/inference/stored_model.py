@@ -7,7 +7,7 @@ which is written last, so that a folder without it is not an export.
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from seq2seq_lab.config.extension_facts import Facts, checked_facts, require
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
 from seq2seq_lab.files import sha256_of, write_atomically, write_json, write_text
 from seq2seq_lab.stored_text import parse_json
@@ -36,6 +37,7 @@ class StoredModel:
     target_tokenizer: str
     source_language: str
     target_language: str
+    extensions: dict[str, Facts] = field(default_factory=dict)
 
     @property
     def max_source_tokens(self) -> int:
@@ -46,6 +48,7 @@ class StoredModel:
 def stored_model(contents: Any, weights: Any, path: Path) -> StoredModel:
     """Return what was read as a stored model; `CheckpointError` unless every part of it has the right type.
 
+    Raises `UnsafeError` if an extension that the model needs is not there.
     `weights` may have names that begin with `model.`, as in a checkpoint.
     """
     texts: dict[str, str] = {}
@@ -63,7 +66,10 @@ def stored_model(contents: Any, weights: Any, path: Path) -> StoredModel:
         raise CheckpointError(
             f"{path}: its weights are not tensors with names; use another checkpoint"
         )
-    return StoredModel(weights, _checked_config(contents.get("config"), path), **texts)
+    config = _checked_config(contents.get("config"), path)
+    extensions = checked_facts(contents.get("extensions"), path)
+    require(extensions, config, path)
+    return StoredModel(weights, config, **texts, extensions=extensions)
 
 
 def _checked_config(config: Any, path: Path) -> dict[str, Any]:
@@ -127,7 +133,7 @@ def write_export(folder: Path, stored: StoredModel) -> None:
         name: tensor.detach().clone().contiguous() for name, tensor in stored.weights.items()
     }
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
-    names = ("config", "source_language", "target_language")
+    names = ("config", "extensions", "source_language", "target_language")
     write_json(
         folder / CONFIG, {"format": FORMAT, **{name: getattr(stored, name) for name in names}}
     )

@@ -6,10 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seq2seq_lab.config.build import build
+from seq2seq_lab.config.build import build, target_class
+from seq2seq_lab.config.extension_target import is_of_extension
 from seq2seq_lab.config.keys import walk
 from seq2seq_lab.config.memory import available_bytes
-from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
+from seq2seq_lab.config.problems import raise_problems
+from seq2seq_lab.config.rules import RULES
+from seq2seq_lab.data.tokenizer.registry import TOKENIZERS, tokenizer_from_json
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.errors import CheckpointError, ResourceError, UnsafeError, UserError
 from seq2seq_lab.inference.stored_model import StoredModel
@@ -94,10 +97,20 @@ def _problem(weight: Tensor, expected: Tensor) -> str | None:
     return None
 
 
+def _tokenizer_class(name: str) -> type[Tokenizer] | None:
+    """Return the class of a stored tokenizer: one of ours, or one that a trusted extension defines."""
+    if not is_of_extension(name):
+        return TOKENIZERS.get(name)
+    problem = RULES.target_problem(name)
+    raise_problems([] if problem is None else [problem])
+    kind = target_class(name)
+    return kind if isinstance(kind, type) and issubclass(kind, Tokenizer) else None
+
+
 def read_tokenizer(stored: StoredModel, side: str, path: str | Path) -> Tokenizer:
     """Return the tokenizer of a side; errors name the file, and it must have the size that the model expects."""
     try:
-        tokenizer = tokenizer_from_json(getattr(stored, f"{side}_tokenizer"))
+        tokenizer = tokenizer_from_json(getattr(stored, f"{side}_tokenizer"), _tokenizer_class)
         size = len(tokenizer)
     except UserError as error:
         raise type(error)(f"{path}: {error}") from error

@@ -4,6 +4,11 @@ result.json, metrics.csv, the printed summary, the epoch's line, bootstrap inter
 scripts/rederive.py follow from the rows; a new metric is one row and its function.
 """
 
+from collections import UserDict
+from collections.abc import Iterator, Mapping
+
+from seq2seq_lab.config.extension_registry import active, extensions, import_of
+from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.metrics.accuracy import exact_matches
 from seq2seq_lab.metrics.bleu import (
     bleu_of_sums,
@@ -20,7 +25,53 @@ _ROWS: tuple[Metric, ...] = (
     Sacrebleu("chrf", "chrF", chrf2, chrf_of_sums),
     Ratio("exact_match", "exact match %", exact_matches, epoch_line="exact {:.1f} %"),
 )
-METRICS = {row.name: row for row in _ROWS}
+
+
+class _Table(UserDict[str, Metric]):
+    """The rows of this package, and behind them those of the extensions of the run that is carried out or read."""
+
+    def _rows(self) -> dict[str, Metric]:
+        return {**self.data, **rows_of_extensions(active(), tuple(self.data))}
+
+    def __getitem__(self, name: str) -> Metric:
+        return self.data[name] if name in self.data else self._rows()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows())
+
+    def __len__(self) -> int:
+        return len(self._rows())
+
+
+def rows_of_extensions(names: tuple[str, ...], taken: tuple[str, ...]) -> dict[str, Metric]:
+    """Return the rows that these extensions bring: `METRICS` of their top-level module, {name: Metric}.
+
+    Raises `ConfigError` for what is no such table, or a name that is `taken`.
+    """
+    found: dict[str, Metric] = {}
+    for extension in names:
+        if not extensions()[extension].has_metrics:
+            continue
+        rows = import_of(extension).METRICS
+        if not isinstance(rows, Mapping):
+            raise ConfigError(f"{extension}.METRICS: must be a dict of name and Metric")
+        for name, row in rows.items():
+            if not isinstance(row, Metric) or row.name != name:
+                raise ConfigError(
+                    f"{extension}.METRICS[{name!r}]: must be a Metric whose name is {name!r}"
+                )
+            if name in taken or name in found:
+                raise ConfigError(
+                    f"{extension}.METRICS[{name!r}]: there is a metric of this name already; rename it"
+                )
+            found[name] = row
+    return found
+
+
+METRICS = _Table({row.name: row for row in _ROWS})
 
 _LOSSES = ("loss", "perplexity", "exposure_bias", "gradient_norm")
 """How the names of numbers begin that no text determines and of which less is better."""

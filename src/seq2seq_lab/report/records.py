@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2seq_lab.config.extension_facts import require_metrics
 from seq2seq_lab.errors import ConfigError, DataError
 from seq2seq_lab.stored_text import read_json, read_json_lines
 from seq2seq_lab.study.matrix import PlannedRun, Study
@@ -99,6 +100,7 @@ def read_records(study_dir: Path, metric: str | None = None) -> Records:
             reason = state.reason or ""
             unfinished.append(UnfinishedRun(run.name, run.arm, run.seed, state.kind, reason))
     done = [run for runs in arms.values() for run in runs]
+    require_metrics((run.manifest.get("extensions"), run.folder) for run in done)
     if metric and done and not any(metric in run.result for run in done):
         known = ", ".join(sorted(k for k in done[0].result if k.startswith(f"{split}/")))
         raise ConfigError(f"metric={metric}: no finished run has it; there are {known}")

@@ -1,8 +1,8 @@
 """The content hash of a run: a SHA-256 of everything that decides its numbers, whatever machine or launcher runs it.
 
-It covers the resolved config (torch threads included), the files that the config names, the source of the package,
-and the versions of the libraries that compute. Commits alone do not matter: after an edit of the README every finished
-run still counts as done.
+It covers the resolved config (torch threads included), the files that the config names, the source of the package
+and of the extensions whose classes the config names, and the versions of the libraries that compute. Commits alone do
+not matter: after an edit of the README every finished run still counts as done.
 """
 
 import functools
@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from seq2seq_lab.config.extension_registry import used
 from seq2seq_lab.config.keys import computing
 from seq2seq_lab.files import sha256_of
 
@@ -25,7 +26,10 @@ LIBRARIES = (
 def content_hash(config: dict[str, Any]) -> str:
     """Return the content hash of a resolved config, 64 hex digits."""
     content = computing(config)
-    parts = {"config": content, "data": data_version(content), "code": code_hash()}
+    parts: dict[str, Any] = {"config": content, "data": data_version(content), "code": code_hash()}
+    extensions = {name: [one.version, one.sha256] for name, one in used(config).items()}
+    if extensions:
+        parts["extensions"] = extensions
     text = json.dumps({**parts, "libraries": _versions()}, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

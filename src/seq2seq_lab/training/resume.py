@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from seq2seq_lab.config.extension_facts import require
 from seq2seq_lab.config.keys import RECORDING, is_below, leaves
 from seq2seq_lab.errors import CheckpointError, ConfigError, one_line
 from seq2seq_lab.inference.checkpoint_file import newest_whole, read_checkpoint, repair_sidecars
@@ -46,7 +47,9 @@ def resume_point(run_dir: Path, io: AtomicCheckpointIO) -> Path | None:
                 f"{path}: holds no state of training ({', '.join(missing)} missing; is it an average?); resume from "
                 "another checkpoint of the run, such as last.ckpt"
             )
-        _refuse_another_run(path, stored["seq2seq_lab"], io.contents)
+        contents = stored["seq2seq_lab"]
+        require(contents.get("extensions"), contents.get("config"), path)
+        _refuse_another_run(path, contents, io.contents)
     elif wrong:
         raise CheckpointError(
             f"{run_dir}: no checkpoint is whole; start again in another run_dir=PATH"

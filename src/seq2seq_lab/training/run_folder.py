@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from seq2seq_lab.config.extension_facts import facts
 from seq2seq_lab.config.keys import computing
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError, one_line, printable
 from seq2seq_lab.files import locked, write_json, write_text
@@ -241,7 +242,7 @@ def write_start(
         manifest = _new_manifest(config, data, now)
     if resumed_from is not None:
         this = {"time": now, "from": resumed_from.name, "command": sys.argv[1:]}
-        manifest["resumed"] = [*manifest.get("resumed", []), {**this, "code": code_version()}]
+        manifest["resumed"] = [*manifest.get("resumed", []), {**this, **_code(config)}]
     write_json(run_dir / "manifest.json", manifest)
 
 
@@ -257,6 +258,10 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
     return manifest
 
 
+def _code(config: dict[str, Any]) -> dict[str, Any]:
+    return {"code": code_version(), "extensions": facts(config)}
+
+
 def _new_manifest(config: dict[str, Any], data: dict[str, Any], now: str) -> dict[str, Any]:
     return {
         "name": config["name"],
@@ -264,7 +269,7 @@ def _new_manifest(config: dict[str, Any], data: dict[str, Any], now: str) -> dic
         "started": now,
         "command": sys.argv[1:],
         "seed": config["seed"],
-        "code": code_version(),
+        **_code(config),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
         "data": {split: part["sha256"] for split, part in data["splits"].items()},

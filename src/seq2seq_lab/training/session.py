@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from seq2seq_lab.config.extension_facts import facts
 from seq2seq_lab.errors import ConfigError, ResourceError, is_out_of_memory, one_line
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.translator import Translator
@@ -100,6 +101,7 @@ def checkpoint_io(config: dict[str, Any], data: Seq2SeqDataModule) -> AtomicChec
     return AtomicCheckpointIO(
         {
             "config": config,
+            "extensions": facts(config),
             "source_tokenizer": data.source_tokenizer.to_json(),
             "target_tokenizer": data.target_tokenizer.to_json(),
             "source_language": data.corpus.source_language,

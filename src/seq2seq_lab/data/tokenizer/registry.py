@@ -4,6 +4,7 @@ Imports no tokenizer library: each loads its own at its first use.
 """
 
 import json
+from collections.abc import Callable
 
 from seq2seq_lab.data.tokenizer.byte import ByteTokenizer
 from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
@@ -24,8 +25,14 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 """The exact table of classes that a stored tokenizer may name."""
 
 
-def tokenizer_from_json(text: str) -> Tokenizer:
-    """Return the fitted tokenizer of `to_json()`; `UnsafeError` for another class, `CheckpointError` if damaged."""
+Find = Callable[[str], type[Tokenizer] | None]
+
+
+def tokenizer_from_json(text: str, find: Find = TOKENIZERS.get) -> Tokenizer:
+    """Return the fitted tokenizer of `to_json()`; `UnsafeError` for another class, `CheckpointError` if damaged.
+
+    `find` returns the class of a stored name, None for what may not be made.
+    """
     try:
         record = json.loads(text)
         name, settings, language = record["class"], record["settings"], record["language"]
@@ -36,12 +43,13 @@ def tokenizer_from_json(text: str) -> Tokenizer:
             raise TypeError("the language is no text")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(f"the stored tokenizer is damaged: {error!r}") from error
-    if name not in TOKENIZERS:
+    kind = find(name)
+    if kind is None:
         raise UnsafeError(
             f"the stored tokenizer names the class {name!r}; allowed are {', '.join(TOKENIZERS)}"
         )
     try:
-        tokenizer = TOKENIZERS[name](**settings)
+        tokenizer = kind(**settings)
         tokenizer.language = language
         tokenizer._require_fit()  # a language, unless nothing is learned
         tokenizer._restore(state)

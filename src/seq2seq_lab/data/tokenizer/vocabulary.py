@@ -122,7 +122,7 @@ class Tokenizer(ABC):
         self._require_fit()
         names = inspect.signature(type(self)).parameters
         record = {
-            "class": type(self).__name__,
+            "class": stored_name(type(self)),
             "settings": {name: getattr(self, name) for name in names},
             "language": self.language,
             "state": self._state(),
@@ -138,6 +138,12 @@ class Tokenizer(ABC):
             raise RuntimeError(
                 f"{type(self).__name__} has no vocabulary yet; call fit(texts, language)"
             )
+
+
+def stored_name(kind: type) -> str:
+    """Return the name by which a stored tokenizer names its class: one of an extension has its module before it."""
+    is_ours = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return kind.__name__ if is_ours else f"{kind.__module__}.{kind.__qualname__}"
 
 
 class VocabularyTokenizer(Tokenizer):
