@@ -59,7 +59,7 @@ class Loader(ConfigLoaderImpl):
     ) -> None:
         search = create_config_search_path(folder)
         for name, place in (extensions or {}).items():
-            search.append(f"extension {name}", f"file://{place}")
+            search.prepend(f"extension {name}", f"file://{place}", SearchPathQuery("schema"))
         if extra is not None:
             place = Path(extra).absolute()
             if not place.is_dir():

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from seq2seq_lab.doctor.attention_formulas import Formula
+from seq2seq_lab.doctor.attention_formulas import Formula, formula_of
 from seq2seq_lab.model.attention import Attention
 from seq2seq_lab.model.normalizer import Entmax15, Normalizer, Softmax, Sparsemax
 from seq2seq_lab.testing import attention_properties as properties
@@ -41,7 +41,7 @@ def check_attention(
                 continue  # equal widths only
             named = f" with {normalizer.__name__}" if normalizer else ""
             subject = f"{cls.__name__}{named}, query_dim={width}, memory_dim={WIDTH}"
-            hold(subject, _claims(attention, formula or properties.formula_of(attention), width))
+            hold(subject, _claims(attention, formula or formula_of(attention), width))
 
 
 def _normalizers(

@@ -11,13 +11,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.doctor import attending
 from seq2seq_lab.doctor.agreement import NotApplicable, PropertyBroken, agree, demand
-from seq2seq_lab.doctor.attention_formulas import (
-    FORMULAS,
-    NORMALIZED,
-    ONE_PAIR_AT_A_TIME,
-    Formula,
-    has_only_a_score,
-)
+from seq2seq_lab.doctor.attention_formulas import Formula
 from seq2seq_lab.model.attention import Attention
 from seq2seq_lab.model.state import AttentionKeys, Memory
 
@@ -193,16 +187,6 @@ def gradients_are_right(attention: Attention, width: int = WIDTH) -> None:
         torch.autograd.gradcheck(function, [x.requires_grad_() for x in inputs], fast_mode=True)
     except RuntimeError as error:  # torch.autograd.gradcheck.GradcheckError
         raise PropertyBroken(f"a wrong gradient: {error}") from error
-
-
-def formula_of(attention: Attention) -> Formula | None:
-    """Return the loop over floats that is known for an attention: published, or its own score of single pairs."""
-    kind = type(attention)
-    if type(attention.normalizer).__name__ not in NORMALIZED:
-        return None
-    if kind.__module__.startswith("seq2seq_lab.") and kind.__name__ in FORMULAS:
-        return FORMULAS[kind.__name__]
-    return ONE_PAIR_AT_A_TIME if has_only_a_score(kind) else None
 
 
 @torch.no_grad()
