@@ -93,8 +93,9 @@ class Rules:
         is_listed = module in self.modules or f"{module.rpartition('.')[0]}.*" in self.modules
         if is_listed and source_file(module) is not None:
             classes = public_classes(module)
-            text = f"{module} has no class {name}{closest(name, classes)}"
-            return None if name in classes else Problem(path, text)
+            if name in classes:
+                return None
+            return Problem(path, f"{module} has no class {name}{closest(name, classes)}")
         if target.split(".")[0] in {m.split(".")[0] for m in self.modules}:
             return Problem(path, f"_target_ {target}: no such class of ours")
         text = f"_target_ {one_line(target)} is not on the list of classes that a config may name, so it was refused"
