@@ -16,6 +16,7 @@ from seq2seq_lab.testing.metric import check_metric
 from seq2seq_lab.testing.model import check_model
 from seq2seq_lab.testing.readout import check_readout
 from seq2seq_lab.testing.schedule import check_schedule
+from seq2seq_lab.testing.tokenizer import check_tokenizer
 
 __all__ = [
     "check_attention",
@@ -30,4 +31,5 @@ __all__ = [
     "check_model",
     "check_readout",
     "check_schedule",
+    "check_tokenizer",
 ]
