@@ -218,3 +218,28 @@ def append_line(path: Path, content: dict[str, Any], lock: Path) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_folder(path: Path, texts: dict[str, str]) -> None:
+    """Write a folder of UTF-8 text files, {path inside it: text}: all of them, or nothing.
+
+    Only an empty folder may be there before. Raises `ResourceError` where it cannot be written.
+    """
+    try:
+        made = Path(tempfile.mkdtemp(".tmp", f".{path.name[:40]}{_TEMPORARY}", path.parent))
+        try:
+            for name, text in texts.items():
+                place = made / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(text, encoding="utf-8", newline="\n")
+                sync_path(place)
+            made.chmod(0o755)
+            if path.is_dir():
+                path.rmdir()  # an empty one
+            made.replace(path)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write {path}: {error.strerror or error}; nothing was written"
+        ) from error

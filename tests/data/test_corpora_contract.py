@@ -2,12 +2,9 @@
 
 import importlib
 import inspect
-import json
 import os
 import pkgutil
-import subprocess
-import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +13,15 @@ from omegaconf import OmegaConf
 import seq2seq_lab.data
 from seq2seq_lab.data import drawing
 from seq2seq_lab.data.corpus import Pair, ParallelText
-from seq2seq_lab.data.report import fingerprint
 from seq2seq_lab.data.synthetic import Copy
+from seq2seq_lab.testing.corpus import (
+    fingerprints,
+    fingerprints_elsewhere,
+    no_source_in_two_splits,
+    no_split_is_empty,
+    reads_the_same_again,
+    texts_are_clean,
+)
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf" / "data"
@@ -36,19 +40,6 @@ FILES = {
     **{split: DATA / "multi30k" / f"{name}.en.gz" for split, name in CAPTIONS.items()},
 }
 TABLE = ROOT / "src" / "seq2seq_lab" / "data" / "toy_zh_en.tsv"
-READ_TWICE = """
-import json, sys
-from importlib import import_module
-from seq2seq_lab.data.report import fingerprint
-exec(sys.argv[2])
-prints = {}
-for name, node in json.loads(sys.argv[1]).items():
-    module, _, kind = node.pop("_target_").rpartition(".")
-    corpus = getattr(import_module(module), kind)(**node)
-    texts = [corpus.read() for _ in range(2)]
-    prints[name] = [[fingerprint(s) for s in (t.train, t.val, t.test)] for t in texts]
-print(json.dumps(prints))
-"""
 
 
 def corpus_classes() -> set[str]:
@@ -87,6 +78,13 @@ def corpus_node(name: str) -> dict:
     return node | {key: size for key, size in FEWER.items() if key in node}
 
 
+def maker(node: dict) -> partial:
+    """The class of a node with its arguments."""
+    module, _, kind = node["_target_"].rpartition(".")
+    arguments = {key: value for key, value in node.items() if key != "_target_"}
+    return partial(getattr(importlib.import_module(module), kind), **arguments)
+
+
 def is_there(name: str) -> bool:
     values = [v for v in corpus_node(name).values() if v is not None]
     paths = [p for v in values for p in (v if isinstance(v, list) else [v])]
@@ -98,9 +96,7 @@ def build(name: str, node: dict | None = None):
         pytest.skip(f"{name} is fetched from elsewhere")
     if not is_there(name):
         pytest.skip(f"the files for {name} are not under {DATA}; set SEQ2SEQ_LAB_DATA")
-    node = dict(node or corpus_node(name))
-    module, _, kind = node.pop("_target_").rpartition(".")
-    return getattr(importlib.import_module(module), kind)(**node)
+    return maker(node or corpus_node(name))()
 
 
 @cache
@@ -108,32 +104,10 @@ def read(name: str) -> ParallelText:
     return build(name).read()
 
 
-def fingerprints(nodes: dict[str, dict], planted_bug: str = "", hash_seed: str = "3"):
-    """For each corpus, what two reads in a fresh process give."""
-    command = [sys.executable, "-c", READ_TWICE, json.dumps(nodes), planted_bug]
-    env = os.environ | {"PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def fresh_process():
     names = [name for name in NAMES if name not in NOT_OURS_TO_MAKE and is_there(name)]
-    return fingerprints({name: corpus_node(name) for name in names})
-
-
-def assert_disjoint(text: ParallelText) -> None:
-    train, val, test = ({p.source for p in part} for part in (text.train, text.val, text.test))
-    assert not train & val
-    assert not train & test
-    assert not val & test
-
-
-def assert_clean(text: ParallelText) -> None:
-    for pair in [*text.train, *text.val, *text.test]:
-        for side in (pair.source, pair.target):
-            assert side.strip()
-            assert not set(side) & {"\n", "\r"}
+    return fingerprints_elsewhere({name: maker(corpus_node(name)) for name in names})
 
 
 def test_there_are_corpora():
@@ -154,47 +128,41 @@ def test_the_corpus_of_the_yaml_has_its_languages(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_split_is_empty(name):
-    assert all((read(name).train, read(name).val, read(name).test))
+    no_split_is_empty(read(name))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in GIVEN_SPLITS])
 def test_no_source_stands_in_two_splits(name):
-    assert_disjoint(read(name))
+    no_source_in_two_splits(read(name))
 
 
 def test_overlapping_splits_are_noticed():
     with pytest.raises(AssertionError):
-        assert_disjoint(ParallelText([Pair("a", "b")], [Pair("c", "d")], [Pair("a", "e")]))
+        no_source_in_two_splits(ParallelText([Pair("a", "b")], [Pair("c", "d")], [Pair("a", "e")]))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_texts_are_not_blank_and_on_one_line(name):
-    assert_clean(read(name))
+    texts_are_clean(read(name))
 
 
 @pytest.mark.parametrize("bad", [" ", "", "a\nb", "a\r"])
 def test_unclean_texts_are_noticed(bad):
     with pytest.raises(AssertionError):
-        assert_clean(ParallelText([Pair("a", "b")], [Pair("c", bad)], []))
+        texts_are_clean(ParallelText([Pair("a", "b")], [Pair("c", bad)], []))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_text_and_order_do_not_depend_on_the_process_or_an_earlier_read(name, fresh_process):
-    text = read(name)
-    here = [fingerprint(part) for part in (text.train, text.val, text.test)]
+    here = fingerprints(read(name))
     assert fresh_process[name] == [here, here]
 
 
-def test_a_split_that_depends_on_the_hash_seed_is_noticed():
-    bug = (
-        "from seq2seq_lab.data import drawing as d; d.split_of = lambda s: d._BUCKETS[hash(s) % 10]"
-    )
-    node = corpus_node("copy") | {"num_train": 40, "num_val": 5, "num_test": 5}
-    assert fingerprints({"copy": node}, bug, "3") != fingerprints({"copy": node}, bug, "4")
+# planted bugs: whole corpora with one each are in tests/testing/test_corpus.py
 
 
 def test_a_generator_shared_by_two_reads_is_noticed(monkeypatch):
     shared = drawing.Dice(1)
     monkeypatch.setattr("seq2seq_lab.data.synthetic.Dice", lambda seed: shared)
-    corpus = Copy(num_train=40, num_val=5, num_test=5)
-    assert fingerprint(corpus.read().train) != fingerprint(corpus.read().train)
+    with pytest.raises(AssertionError):
+        reads_the_same_again(Copy(num_train=40, num_val=5, num_test=5))

@@ -10,24 +10,30 @@ from seq2seq_lab.model import normalizer as normalizer_module
 from seq2seq_lab.model.attention import Attention, DotAttention, NoAttention, ScaledDotAttention
 from seq2seq_lab.model.normalizer import Normalizer
 from seq2seq_lab.model.state import AttentionKeys, Memory
+from seq2seq_lab.testing.attention_properties import (
+    STEPS,
+    WIDTH,
+    a_row_without_tokens_is_refused,
+    a_sentence_alone_gets_the_same,
+    all_steps_at_once_equal_one_at_a_time,
+    an_only_token_gets_all,
+    equals_the_formula,
+    gradients_are_right,
+    huge_scores_stay_finite,
+    hypotheses_side_by_side_equal_each_alone,
+    ignores_what_is_masked,
+    make_memory,
+    queries,
+    weights_are_a_distribution_over_real_positions,
+)
 from support.attention_properties import (
     ATTENDING,
     EVERY,
     EVERY_PAIR,
     NODES,
-    STEPS,
     TEMPERED,
-    WIDTH,
-    all_steps_at_once_equal_one_at_a_time,
-    equals_the_formula,
-    gradients_are_right,
-    hypotheses_side_by_side_equal_each_alone,
-    ignores_what_is_masked,
     make,
-    make_memory,
-    queries,
     takes_a_normalizer,
-    weights_are_a_distribution_over_real_positions,
 )
 from support.model_properties import assert_equal
 from support.tiny_models import class_of, construct, dials, public_subclasses, targets
@@ -51,24 +57,17 @@ def test_rows_sum_to_one_and_padding_gets_exactly_zero(name, normalizer):
 
 @EVERY_PAIR
 def test_a_source_of_one_token_gets_all_the_attention(name, normalizer):
-    attention, memory = make(name, normalizer), make_memory(torch.tensor([1, 1, 1]))
-    context, weights = attention.sequence(queries(), attention.prepare(memory))
-    assert bool((weights == 1).all())
-    assert_equal(context, context[:, :1].expand(-1, STEPS, -1))  # whatever the query
+    an_only_token_gets_all(make(name, normalizer))
 
 
 @EVERY_PAIR
 def test_huge_scores_stay_finite(name, normalizer):
-    attention, memory = make(name, normalizer), make_memory()
-    context, weights = attention.sequence(queries() * 1e6, attention.prepare(memory))
-    assert bool(torch.isfinite(context).all())
-    assert bool(torch.isfinite(weights).all())
+    huge_scores_stay_finite(make(name, normalizer))
 
 
 @EVERY
 def test_a_row_without_real_tokens_is_refused(name):
-    with pytest.raises(ValueError, match="without any real token"):
-        make(name).prepare(make_memory(torch.tensor([5, 0, 3])))
+    a_row_without_tokens_is_refused(make(name))
 
 
 @EVERY_PAIR
@@ -79,6 +78,11 @@ def test_all_steps_at_once_equal_one_step_at_a_time(name, normalizer):
 @EVERY_PAIR
 def test_hypotheses_side_by_side_equal_each_alone(name, normalizer):
     hypotheses_side_by_side_equal_each_alone(make(name, normalizer))
+
+
+@EVERY_PAIR
+def test_a_sentence_alone_gets_the_same(name, normalizer):
+    a_sentence_alone_gets_the_same(make(name, normalizer))
 
 
 # O10: the formula, as a loop over floats

@@ -2,29 +2,24 @@
 
 import pytest
 import torch
-from torch import Tensor
 
 from seq2seq_lab.model import bridge as bridge_module
 from seq2seq_lab.model.bridge import Bridge, LastBridge, LinearBridge, MaxBridge, MeanBridge
-from seq2seq_lab.model.state import Memory
+from seq2seq_lab.testing import check_bridge
+from seq2seq_lab.testing.bridge import (
+    LENGTHS,
+    every_parameter_is_trained,
+    make_memory,
+    padding_is_not_read,
+    says_truly_whether_it_reads_the_source,
+    states_fit_the_decoder,
+)
 from support.model_properties import assert_equal
 from support.tiny_models import construct, dials, nodes, public_subclasses, targets
 
 NODES = nodes("bridge")
 EVERY = pytest.mark.parametrize("name", list(NODES))
 CELL = pytest.mark.parametrize("has_cell_state", [False, True])
-LENGTHS = torch.tensor([5, 1, 3])
-
-
-def make_memory(layers: int = 1, dim: int = 6, cell: int = 6, padding: float = 0.0) -> Memory:
-    generator = torch.Generator().manual_seed(3)
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    mask = torch.arange(5) < LENGTHS.unsqueeze(1)
-    states = draw(3, 5, dim).masked_fill(~mask.unsqueeze(-1), padding)
-    return Memory(states, mask, draw(3, layers, dim), draw(3, layers, dim)[..., :cell])
 
 
 def make(name: str, has_cell_state: bool, layers: tuple[int, int] = (1, 1)) -> Bridge:
@@ -41,15 +36,14 @@ def test_classes_and_yaml_files_are_the_same_set():
 @CELL
 @pytest.mark.parametrize("layers", [(1, 1), (2, 2), (3, 3)])
 def test_states_are_batch_first_and_fit_the_decoder(name, has_cell_state, layers):
-    hidden, cell = make(name, has_cell_state, layers)(make_memory(layers[0]))
-    assert hidden.shape == (3, layers[1], 6)
-    assert cell.shape == (3, layers[1], 6 if has_cell_state else 0)
+    bridge = make(name, has_cell_state, layers)
+    states_fit_the_decoder(bridge, has_cell_state=has_cell_state)
 
 
-def padding_is_not_read(bridge: Bridge) -> None:
-    expected = bridge(make_memory())
-    for value in (100.0, -100.0, torch.nan):
-        assert_equal(bridge(make_memory(padding=value)), expected)
+@EVERY
+@CELL
+def test_every_parameter_is_trained(name, has_cell_state):
+    every_parameter_is_trained(make(name, has_cell_state))
 
 
 @EVERY
@@ -60,11 +54,7 @@ def test_padding_is_not_read(name, has_cell_state):
 
 @EVERY
 def test_a_bridge_says_truly_whether_it_reads_the_source(name):
-    bridge = make(name, has_cell_state=True)
-    memory = make_memory()
-    other = Memory(memory.states + 1, memory.mask, memory.hidden + 1, memory.cell_state + 1)
-    same = all(torch.equal(a, b) for a, b in zip(bridge(memory), bridge(other), strict=True))
-    assert same is not bridge.reads_source
+    says_truly_whether_it_reads_the_source(make(name, has_cell_state=True))
 
 
 def test_zero_bridge_gives_zeros_and_owns_nothing():
@@ -159,3 +149,42 @@ def test_planted_maximum_over_the_padding_is_caught(monkeypatch):
     monkeypatch.setattr(MaxBridge, "vectors", vectors)
     with pytest.raises(AssertionError):
         padding_is_not_read(make("max", has_cell_state=True))
+
+
+class ReadsPadding(MeanBridge):
+    """The mean of all columns."""
+
+    def vectors(self, memory):
+        mean = memory.states.mean(dim=1)
+        return [mean] * self.num_layers, [mean] * self.num_layers
+
+
+class Silent(LinearBridge):
+    """Reads the source and says that it does not."""
+
+    reads_source = False
+
+
+class AlwaysACell(LastBridge):
+    """Gives a cell state to cells that have none."""
+
+    def forward(self, memory):
+        return memory.hidden, memory.cell_state
+
+
+def test_bridges_of_ours_pass_the_check():
+    check_bridge(LinearBridge)
+    check_bridge(LastBridge)
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        (ReadsPadding, "padding is not read.*apart by.*masked_mean"),
+        (Silent, "reads_source=False, and another source gives other states"),
+        (AlwaysACell, "states fit the decoder"),
+    ],
+)
+def test_planted_bridge_is_caught_and_named(kind, named):
+    with pytest.raises(AssertionError, match=named):
+        check_bridge(kind)

@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from seq2seq_lab.model import cell as cell_module
-from support.model_properties import assert_equal, gradients
+from seq2seq_lab.testing import check_cell
+from seq2seq_lab.testing.cell import (
+    every_parameter_is_trained,
+    later_columns_use_their_weights,
+    states,
+    states_are_batch_first,
+    steps_equal_the_sequence,
+)
+from support.model_properties import assert_equal
 from support.tiny_models import class_of, nodes, public_subclasses, targets
 
 NODES = nodes("cell")
@@ -17,23 +25,8 @@ def make(name: str, **settings):
     return class_of(NODES[name])(3, 5, **settings).double()
 
 
-def states(cell, rows: int = 3):
-    hidden = torch.randn(rows, 1, 5, dtype=torch.float64)
-    return hidden, torch.randn_like(hidden) if cell.has_cell_state else hidden[..., :0]
-
-
 def test_classes_and_yaml_files_are_the_same_set():
     assert targets("cell") == public_subclasses(cell_module, cell_module.Cell) != set()
-
-
-def steps_equal_the_sequence(cell) -> None:
-    inputs, (hidden, memory) = torch.randn(3, 7, 3, dtype=torch.float64), states(cell)
-    outputs, final = cell.sequence(inputs, (hidden, memory))
-    now = (hidden[:, 0], memory[:, 0])
-    for t in range(7):
-        now = cell.step(cell.project(inputs[:, t]), now)
-        assert_equal(now[0], outputs[:, t])
-    assert_equal((now[0], now[1]), (final[0][:, 0], final[1][:, 0]))
 
 
 @EVERY
@@ -67,25 +60,17 @@ def test_step_equals_the_single_cell_of_torch(name):
 
 @EVERY
 def test_projection_of_later_columns_uses_their_weights(name):
-    cell = make(name)
-    part = torch.randn(2, 1, dtype=torch.float64)
-    padded = torch.cat([torch.zeros(2, 2, dtype=torch.float64), part], dim=1)
-    assert_equal(cell.project(part, start=2), cell.project(padded))
+    later_columns_use_their_weights(make(name))
 
 
 @EVERY
 def test_every_parameter_gets_a_gradient(name):
-    cell = make(name)
-    outputs, _ = cell.sequence(torch.randn(3, 7, 3, dtype=torch.float64), states(cell))
-    assert all(bool(g.any()) for g in gradients(cell, outputs.pow(2).sum()).values())
+    every_parameter_is_trained(make(name))
 
 
 @EVERY
 def test_states_are_batch_first_for_every_layer_and_direction(name):
-    cell = make(name, num_layers=2, bidirectional=True)
-    _, (hidden, memory) = cell.sequence(torch.randn(3, 7, 3, dtype=torch.float64))
-    assert hidden.shape == (3, 4, 5)
-    assert memory.shape == (3, 4, 5 if cell.has_cell_state else 0)
+    states_are_batch_first(make(name, num_layers=2, bidirectional=True))
 
 
 @EVERY
@@ -189,3 +174,25 @@ def test_the_relu_cell_cuts_at_zero():
     assert [row.tolist() for row in after] == [[[0.0] * 5], [[0.0] * 5]]
     warmer = cell.step(cell.project(inputs[:1] + 3), (hidden, hidden[:, :0]))[0]
     assert warmer.tolist() == [[8.0] * 5]  # 1 - 4 - 6 + 1 of the input, 15 + 1 of the state
+
+
+class SwappedGates(cell_module.GruCell):
+    """Reset and update gate the wrong way round in single steps."""
+
+    def gates(self, projected, hidden):
+        one, other = super().gates(projected, hidden)
+        swap = [1, 0, 2]
+        return tuple(torch.cat([p.chunk(3, -1)[i] for i in swap], dim=-1) for p in (one, other))
+
+
+@EVERY
+def test_every_cell_passes_the_check(name):
+    check_cell(class_of(NODES[name]))
+
+
+def test_planted_order_of_the_gates_is_caught_and_named():
+    with pytest.raises(
+        AssertionError,
+        match=r"repeated steps equal the fused sequence.*apart by.*order of the gates",
+    ):
+        check_cell(SwappedGates)

@@ -6,16 +6,16 @@ from torch import Tensor
 
 from seq2seq_lab.doctor.attention_formulas import FORMULAS
 from seq2seq_lab.model.history_attention import CoverageAttention, LocationAttention
-from support.attention_properties import (
+from seq2seq_lab.testing.attention_properties import (
     WIDTH,
     equals_the_formula,
     hypotheses_side_by_side_equal_each_alone,
-    make,
     make_memory,
     one_step_at_a_time,
     queries,
     randomized,
 )
+from support.attention_properties import make
 from support.model_properties import assert_equal
 
 PAIRS = [("location", "LocationAttention"), ("coverage", "CoverageAttention")]

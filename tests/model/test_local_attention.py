@@ -9,16 +9,16 @@ from torch import Tensor
 from seq2seq_lab.doctor.attention_formulas import FORMULAS
 from seq2seq_lab.model import local_attention
 from seq2seq_lab.model.local_attention import LocalMonotonicAttention, window_bias
-from support.attention_properties import (
+from seq2seq_lab.testing.attention_properties import (
     LENGTHS,
     STEPS,
     WIDTH,
     all_steps_at_once_equal_one_at_a_time,
     equals_the_formula,
-    make,
     make_memory,
     queries,
 )
+from support.attention_properties import make
 from support.model_properties import assert_equal
 
 BOTH = pytest.mark.parametrize("name", ["local_m", "local_p"])

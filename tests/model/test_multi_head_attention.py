@@ -6,7 +6,13 @@ from torch import Tensor, nn
 
 from seq2seq_lab.doctor.attention_formulas import FORMULAS
 from seq2seq_lab.model.multi_head_attention import MultiHeadAttention
-from support.attention_properties import WIDTH, equals_the_formula, make_memory, queries, randomized
+from seq2seq_lab.testing.attention_properties import (
+    WIDTH,
+    equals_the_formula,
+    make_memory,
+    queries,
+    randomized,
+)
 from support.model_properties import assert_equal
 
 FORMULA = FORMULAS["MultiHeadAttention"]

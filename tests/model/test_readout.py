@@ -5,17 +5,20 @@ import torch
 
 from seq2seq_lab.model import readout as readout_module
 from seq2seq_lab.model.readout import DeepReadout, Readout, StateContextReadout, StateReadout
+from seq2seq_lab.testing import check_readout
+from seq2seq_lab.testing.readout import (
+    all_steps_at_once_equal_one_at_a_time,
+    connected,
+    dropout_acts_in_training_only,
+    parts,
+    says_truly_what_it_uses,
+)
 from support.model_properties import assert_equal
 from support.tiny_models import construct, dials, nodes, public_subclasses, targets
 
 NODES = nodes("readout")
 EVERY = pytest.mark.parametrize("name", list(NODES))
-PARTS = tuple(torch.randn(3, 7, width, dtype=torch.float64) for width in (5, 2, 3))
-
-
-def connected(readout: Readout) -> Readout:
-    readout.connect(state_dim=5, context_dim=2, embedding_dim=3)
-    return readout.double()
+PARTS = parts()
 
 
 def make(name: str) -> Readout:
@@ -28,17 +31,13 @@ def test_classes_and_yaml_files_are_the_same_set():
 
 @EVERY
 def test_all_steps_at_once_equal_one_step_at_a_time(name):
-    readout = make(name)
-    steps = [readout(*(part[:, t] for part in PARTS)) for t in range(7)]
-    assert_equal(readout(*PARTS), torch.stack(steps, dim=1))
+    all_steps_at_once_equal_one_at_a_time(make(name))
 
 
 @EVERY
 @pytest.mark.parametrize(("part", "flag"), [(1, "uses_context"), (2, "uses_embedding")])
 def test_a_readout_says_truly_what_it_uses(name, part, flag):
-    readout = make(name)
-    changed = [p + 1 if i == part else p for i, p in enumerate(PARTS)]
-    assert torch.equal(readout(*PARTS), readout(*changed)) is not getattr(readout, flag)
+    says_truly_what_it_uses(make(name), part, flag)
 
 
 def test_state_readout_is_the_state_itself():
@@ -57,9 +56,7 @@ def test_joined_readouts_equal_their_formula(kind, count):
 
 @EVERY
 def test_dropout_acts_in_training_only(name):
-    readout = connected(construct(NODES[name], dials(decoder=5, dropout=0.5)))
-    assert (readout.train()(*PARTS) == 0).any()
-    assert not (readout.eval()(*PARTS) == 0).any()
+    dropout_acts_in_training_only(connected(construct(NODES[name], dials(decoder=5, dropout=0.5))))
 
 
 def test_state_readout_of_another_width_is_refused():
@@ -71,3 +68,49 @@ def test_state_readout_of_another_width_is_refused():
 def test_dropout_out_of_range_is_refused(name):
     with pytest.raises(ValueError, match=r"dropout=1.5: must be in \[0, 1\)"):
         construct(NODES[name], dials(dropout=1.5))
+
+
+class Secretive(DeepReadout):
+    """Reads the embedding and says that it does not."""
+
+    uses_embedding = False
+
+    def connect(self, *, state_dim, context_dim, embedding_dim):
+        super().connect(
+            state_dim=state_dim + embedding_dim, context_dim=context_dim, embedding_dim=0
+        )
+
+    def join(self, state, context, embedded):
+        return torch.cat([state, context, embedded], dim=-1)
+
+
+class OverTheSteps(StateContextReadout):
+    """Subtracts the mean of all steps."""
+
+    def activate(self, projected):
+        return super().activate(projected - projected.mean(dim=-2, keepdim=True))
+
+
+class NeverDrops(StateContextReadout):
+    """Forgets its dropout."""
+
+    def activate(self, projected):
+        return torch.tanh(projected)
+
+
+@pytest.mark.parametrize("kind", [StateReadout, DeepReadout])
+def test_readouts_of_ours_pass_the_check(kind):
+    check_readout(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        (Secretive, "uses_embedding=False, and another value has an effect"),
+        (OverTheSteps, "all steps at once equal one at a time"),
+        (NeverDrops, "dropout acts in training only: no output is dropped"),
+    ],
+)
+def test_planted_readout_is_caught_and_named(kind, named):
+    with pytest.raises(AssertionError, match=named):
+        check_readout(kind)

@@ -7,38 +7,45 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
 
-import pytorch_lightning as pl
 import torch
 from filelock import FileLock
 
 from hydra_plugins.seq2seq_lab_study import in_study
 from seq2seq_lab.commands import train as train_command
-from seq2seq_lab.config.build import build
-from seq2seq_lab.config.compose import compose
 from seq2seq_lab.config.launch import launch
-from seq2seq_lab.doctor.runs import QUIET
-from seq2seq_lab.training import session
-from seq2seq_lab.training.datamodule import Seq2SeqDataModule
-from seq2seq_lab.training.module import Seq2SeqModule
+from seq2seq_lab.testing.small_training import (
+    SMALL_COPY,
+    TINY_MODEL,
+    Parts,
+    assemble,
+    small,
+    trainer,
+)
+
+__all__ = [
+    "SMALL_COPY",
+    "TINY_MODEL",
+    "TINY_RUN",
+    "Parts",
+    "assemble",
+    "load_script",
+    "rows",
+    "run_command",
+    "run_folder",
+    "run_script",
+    "small",
+    "tiny_run",
+    "train",
+    "trainer",
+    "weights_hash",
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY_MODEL = ("model.dim=16", "model.embedding_dim=8")
-SMALL_COPY = (
-    "data=copy",
-    "data.vocab_size=6",
-    "data.min_length=1",
-    "data.max_length=9",
-    "data.corpus.num_train=24",
-    "data.corpus.num_val=10",
-    "data.corpus.num_test=10",
-    "data.batching.batch_size=4",
-)
 
 
 TINY_RUN = (
@@ -128,57 +135,6 @@ def tiny_run() -> Path:
 def rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a JSONL file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-
-
-@dataclass
-class Parts:
-    """What train.py puts together."""
-
-    module: Seq2SeqModule
-    data: Seq2SeqDataModule
-    run: dict[str, Any]
-
-
-@functools.cache
-def _composed(*overrides: str) -> str:
-    return json.dumps(compose(list(overrides)))
-
-
-def _with_sizes(node: dict[str, Any], source: int, target: int) -> dict[str, Any]:
-    """Fill in the vocabulary sizes that only the tokenizers know; what lies in the encoder is the source's."""
-    filled = {}
-    for key, value in node.items():
-        if value == "???":
-            filled[key] = source if key.startswith("source") else target
-        elif isinstance(value, dict):
-            filled[key] = _with_sizes(value, source, source if key == "encoder" else target)
-        else:
-            filled[key] = value
-    return filled
-
-
-def assemble(*overrides: str, seed: int = 1) -> Parts:
-    """Build data and module from the real configs, without a run folder."""
-    torch.manual_seed(seed)
-    run = json.loads(_composed(*overrides))
-    data = build(run["data"])
-    data.setup()
-    run["model"] = _with_sizes(run["model"], len(data.source_tokenizer), len(data.target_tokenizer))
-    model = build(run["model"])
-    parts = {name: build(run["training"][name]) for name in session.PARTS}
-    translator = session.make_translator(model, data, build(run["decoding"]))
-    return Parts(Seq2SeqModule(model, **parts, translator=translator, seed=seed), data, run)
-
-
-def small(*overrides: str, seed: int = 1) -> Parts:
-    """Return a small attention model for a small copy task."""
-    return assemble(*SMALL_COPY, *TINY_MODEL, *overrides, seed=seed)
-
-
-def trainer(folder: Path, **settings: Any) -> pl.Trainer:
-    """Return a quiet trainer on the CPU."""
-    session.start(1)
-    return pl.Trainer(**{**QUIET, "default_root_dir": str(folder), **settings})
 
 
 def weights_hash(module: torch.nn.Module) -> str:

@@ -5,7 +5,7 @@ its constructor (`ValueError` that names the value and the rule) and reads or ma
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class ParallelText:
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Corpus(Protocol):
     """Anything with two languages and a `read` method; languages are BCP 47 codes such as `en` or `zh`."""
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.doctor.agreement import NotApplicable, PropertyBroken, agree, demand
-from seq2seq_lab.doctor.attention_formulas import FORMULAS, Formula
+from seq2seq_lab.doctor.attention_formulas import Formula, formula_of
 from seq2seq_lab.doctor.paths import by_steps
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.state import Memory
@@ -54,7 +54,7 @@ def attention_equals_its_formula(model: EncoderDecoder, batch: Batch) -> float:
         raise NotApplicable(WITHOUT)
     gradients_are_right(model, memory, batch.target_input[:, :2])
     attention: Any = getattr(model.decoder, "attention", None)
-    formula = FORMULAS.get(type(attention).__name__)
+    formula = None if attention is None else formula_of(attention)
     if formula is None:
         return 0.0
     generator = torch.Generator().manual_seed(7)

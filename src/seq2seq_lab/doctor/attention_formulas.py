@@ -183,3 +183,13 @@ ONE_PAIR_AT_A_TIME = scored(its_own_score)
 
 def has_only_a_score(kind: type[Attention]) -> bool:
     return kind.energies is Attention.energies and kind.forward is Attention.forward
+
+
+def formula_of(attention: Attention) -> Formula | None:
+    """Return the loop over floats that is known for an attention: published, or its own score of single pairs."""
+    kind = type(attention)
+    if type(attention.normalizer).__name__ not in NORMALIZED:
+        return None
+    if kind.__module__.startswith("seq2seq_lab.") and kind.__name__ in FORMULAS:
+        return FORMULAS[kind.__name__]
+    return ONE_PAIR_AT_A_TIME if has_only_a_score(kind) else None

@@ -51,7 +51,11 @@ class Patient:
 
 def admit(overrides: list[str], seeds: tuple[int, ...]) -> Patient:
     """Compose a config as train.py does and shrink it. Raises `ConfigError` for a mistake; reads no data."""
-    cfg = compose_config(overrides)
+    return admit_config(compose_config(overrides), seeds)
+
+
+def admit_config(cfg: Any, seeds: tuple[int, ...]) -> Patient:
+    """Check a composed config, fill in the sizes of small vocabularies and shrink the model."""
     check(cfg)
     tied = cfg.data.get("joint", False)
     sizes = (TARGET_VOCAB if tied else SOURCE_VOCAB, TARGET_VOCAB)

@@ -2,10 +2,8 @@
 
 import importlib
 import importlib.util
-import json
 import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,21 +18,24 @@ from seq2seq_lab.data.tokenizer.registry import TOKENIZERS, tokenizer_from_json
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.errors import DataError
-from seq2seq_lab.special_tokens import BOS, EOS, NUM_SPECIAL_TOKENS, PAD, SPELLINGS, UNK
+from seq2seq_lab.special_tokens import SPELLINGS, UNK
+from seq2seq_lab.testing.tokenizer import (
+    TEXTS,
+    TYPED,
+    WORDS,
+    comes_back,
+    empty_text_is_refused,
+    fingerprints_elsewhere,
+    ids_are_ordinary,
+    order_is_free,
+    special_ids_are_skipped,
+    stored_form_gives_the_same,
+)
+from seq2seq_lab.testing.tokenizer import fitted as fitted_on
+from support.planted_tokenizers import HashOrderTokenizer
 
 FOLDER = Path(__file__).parents[3] / "conf" / "data" / "tokenizer"
 FILES = sorted(FOLDER.rglob("*.yaml"))
-TEXTS = [
-    "the cat sat on the mat",
-    "a big cat ran",
-    "Ein Mädchen läuft schnell",
-    "un été très chaud",
-    "我 喜欢 猫",
-    "two dogs ran on a mat",
-    "цветок 🙂 ok",
-]
-WORDS = sorted({word for text in TEXTS for word in text.split()})
-TYPED = [*SPELLINGS, "</s>", "<s>", "▁", "▅", "@@", "\ue000", "a pad", "a unk", "Ġ", " ⁇ "]
 EVERYTHING = st.lists(st.one_of(st.sampled_from([*TYPED, *WORDS]), st.text())).map("".join)
 KNOWN_WORDS = st.lists(st.sampled_from(WORDS), min_size=1).map(" ".join)
 KNOWN_CHARACTERS = st.text(alphabet=sorted({c for text in TEXTS for c in text}))
@@ -52,11 +53,6 @@ def _make(file: Path, **settings_: object) -> Tokenizer:
     return getattr(importlib.import_module(path), name)(**(node | settings_))
 
 
-def _fitted(tokenizer: Tokenizer, texts: list[str] = TEXTS) -> Tokenizer:
-    tokenizer.fit(texts, "en")
-    return tokenizer
-
-
 @pytest.fixture(scope="module", params=FILES, ids=lambda file: file.stem)
 def file(request: pytest.FixtureRequest) -> Path:
     return request.param
@@ -64,30 +60,12 @@ def file(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def fitted(file: Path) -> Tokenizer:
-    return _fitted(_make(file))
+    return fitted_on(_make(file))
 
 
 @pytest.fixture(scope="module")
 def lower(file: Path) -> Tokenizer:
-    return _fitted(_make(file, lowercase=True, normalization="NFKC"))
-
-
-# The properties, each as a function that the planted bugs are tried on.
-
-
-def ids_are_ordinary(tokenizer: Tokenizer, text: str) -> None:
-    ids = tokenizer.encode(text)
-    assert not {PAD, BOS, EOS} & set(ids)
-    assert all(UNK <= i < len(tokenizer) for i in ids)
-
-
-def comes_back(tokenizer: Tokenizer, text: str) -> None:
-    assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.normalize(text)
-
-
-def order_is_free(make: object) -> None:
-    forward, backward = _fitted(make()), _fitted(make(), TEXTS[::-1])
-    assert forward.to_json() == backward.to_json()
+    return fitted_on(_make(file, lowercase=True, normalization="NFKC"))
 
 
 def test_every_class_has_a_config_and_every_config_a_class():
@@ -161,7 +139,7 @@ def test_normalising_twice_changes_nothing(lower: Tokenizer, text: str):
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_special_strings_in_the_training_text_are_words_like_others(file: Path, typed: str):
-    tokenizer = _fitted(_make(file), [*TEXTS, *[f"the {typed} cat"] * 9])
+    tokenizer = fitted_on(_make(file), [*TEXTS, *[f"the {typed} cat"] * 9])
     ids_are_ordinary(tokenizer, f"the {typed} cat {typed}")
     assert UNK not in tokenizer.encode(f"the {typed} cat")
     assert tokenizer.decode(tokenizer.encode("the cat")) == "the cat"
@@ -177,15 +155,10 @@ def test_settings_change_the_fingerprint(fitted: Tokenizer, lower: Tokenizer):
     assert fitted.fingerprint() != lower.fingerprint()
 
 
-def test_special_tokens_are_skipped_and_stop_nothing(fitted: Tokenizer):
-    ids = fitted.encode("the cat")
-    assert fitted.decode([BOS, *ids, EOS, PAD, UNK]) == "the cat"
+def test_special_tokens_are_skipped_and_shown_by_their_spelling(fitted: Tokenizer):
+    special_ids_are_skipped(fitted)
     assert fitted.decode([]) == ""
     assert fitted.encode("") == []
-
-
-def test_special_ids_are_shown_by_their_spelling(fitted: Tokenizer):
-    assert tuple(map(fitted.token, range(NUM_SPECIAL_TOKENS))) == SPELLINGS
 
 
 def test_every_id_has_a_display_string(fitted: Tokenizer):
@@ -194,64 +167,28 @@ def test_every_id_has_a_display_string(fitted: Tokenizer):
 
 
 def test_the_stored_form_gives_the_same_tokenizer(fitted: Tokenizer):
+    stored_form_gives_the_same(fitted)
     again = tokenizer_from_json(fitted.to_json())
     assert type(again) is type(fitted)
-    assert again.fingerprint() == fitted.fingerprint()
     assert len(again) == len(fitted)
-    for text in [*TEXTS, *TYPED]:
-        assert again.encode(text) == fitted.encode(text)
-        assert again.decode(again.encode(text)) == fitted.decode(fitted.encode(text))
-
-
-CHILD = """
-import json, sys
-from seq2seq_lab.data.tokenizer import vocabulary
-from seq2seq_lab.data.tokenizer.registry import TOKENIZERS
-names, texts, bug = json.load(sys.stdin)
-if bug:
-    vocabulary.sorted = lambda items, key=None: list(set(items))
-result = {}
-for name in names:
-    tokenizer = TOKENIZERS[name](**({} if name in ("ByteTokenizer", "UnigramTokenizer") else {"min_frequency": 1}))
-    tokenizer.fit(texts, "en")
-    result[name] = tokenizer.fingerprint()
-print(json.dumps(result))
-"""
-
-
-def _fingerprints(names: list[str], *, seed: str, language: str, bug: bool) -> dict[str, str]:
-    environment = os.environ | {
-        "PYTHONHASHSEED": seed, "LC_ALL": language, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0",
-    }  # fmt: skip
-    child = subprocess.run(
-        [sys.executable, "-c", CHILD],
-        input=json.dumps([names, TEXTS, bug]),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(child.stdout)
 
 
 def test_hash_seed_and_locale_do_not_matter():
-    names = [n for n in TOKENIZERS if n != "SpacyTokenizer" or importlib.util.find_spec("spacy")]
-    here = {}
+    """Here the hash seed is random; the planted tokenizer whose vocabulary is in hash order has another there."""
     assert os.environ.get("PYTHONHASHSEED") != "1"
-    for file in (f for f in FILES if f.stem != "word_punctuation"):  # here with a random seed
-        tokenizer = _fitted(_make(file))
-        here[type(tokenizer).__name__] = tokenizer.fingerprint()
-    assert _fingerprints(names, seed="1", language="C", bug=False) == here
-
-
-def test_planted_bug_vocabulary_in_hash_order_is_caught():
-    first = _fingerprints(["WordTokenizer"], seed="1", language="C", bug=True)
-    second = _fingerprints(["WordTokenizer"], seed="2", language="C", bug=True)
-    assert first != second
+    makers = {"hash order": partial(HashOrderTokenizer, min_frequency=1)}
+    for name, kind in TOKENIZERS.items():
+        if name != "SpacyTokenizer" or importlib.util.find_spec("spacy"):
+            rare = {} if name in ("ByteTokenizer", "UnigramTokenizer") else {"min_frequency": 1}
+            makers[name] = partial(kind, **rare)
+    here = {name: fitted_on(make()).fingerprint() for name, make in makers.items()}
+    c_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    there = fingerprints_elsewhere(makers, PYTHONHASHSEED="1", **c_locale)
+    assert {name for name in makers if here[name] != there[name]} == {"hash order"}
 
 
 def test_planted_bug_special_strings_mapped_to_ids_is_caught(monkeypatch: pytest.MonkeyPatch):
-    tokenizer = _fitted(WordTokenizer(), TEXTS)
+    tokenizer = fitted_on(WordTokenizer(), TEXTS)
     monkeypatch.setattr(tokenizer, "_ids", tokenizer._ids | {s: i for i, s in enumerate(SPELLINGS)})
     with pytest.raises(AssertionError):
         ids_are_ordinary(tokenizer, "the <eos> cat")
@@ -264,7 +201,7 @@ def test_planted_bug_ties_in_text_order_is_caught(monkeypatch: pytest.MonkeyPatc
 
 
 def test_planted_bug_space_lost_in_decoding_is_caught(monkeypatch: pytest.MonkeyPatch):
-    tokenizer = _fitted(CharacterTokenizer())
+    tokenizer = fitted_on(CharacterTokenizer())
     monkeypatch.setattr(tokenizer, "_join", lambda pieces: "".join(pieces).replace(" ", ""))
     with pytest.raises(AssertionError):
         comes_back(tokenizer, "the cat")
@@ -274,9 +211,9 @@ def test_planted_bug_space_lost_in_decoding_is_caught(monkeypatch: pytest.Monkey
 
 
 def test_an_empty_training_text_is_refused(file: Path):
-    for texts in ([], ["", "  ", "\t"]):
-        with pytest.raises(DataError, match=r"check the data\.\* keys"):
-            _make(file).fit(texts, "en")
+    empty_text_is_refused(lambda: _make(file))
+    with pytest.raises(DataError, match=r"check the data\.\* keys"):
+        _make(file).fit([], "en")
 
 
 def test_use_before_fit_is_refused(file: Path):

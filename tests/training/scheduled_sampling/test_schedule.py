@@ -1,7 +1,14 @@
 import math
+from functools import partial
 
 import pytest
 
+from seq2seq_lab.testing import check_schedule
+from seq2seq_lab.testing.schedule import (
+    is_one_in_the_warm_up,
+    stays_in_its_range_and_never_rises,
+    time_is_the_step_or_the_epoch,
+)
 from seq2seq_lab.training.scheduled_sampling import schedule as module
 from seq2seq_lab.training.scheduled_sampling.schedule import (
     Constant,
@@ -58,9 +65,7 @@ def test_the_inverse_sigmoid_is_half_at_k_ln_k():
 
 @EVERY
 def test_the_ratio_stays_in_its_range_and_never_rises(name):
-    values = [make(name)(step, 0) for step in range(0, 20_000, 7)]
-    assert values == sorted(values, reverse=True)
-    assert 0.0 <= values[-1] <= values[0] <= 1.0
+    stays_in_its_range_and_never_rises(partial(make, name))
 
 
 @pytest.mark.parametrize("kind", [Linear, Exponential, InverseSigmoid])
@@ -71,16 +76,12 @@ def test_a_decay_ends_at_its_floor(kind):
 
 @EVERY
 def test_the_ratio_is_1_in_the_warm_up_and_time_counts_from_its_end(name):
-    late, plain = make(name, warmup=100), make(name)
-    assert {late(step, 0) for step in range(100)} == {1.0}
-    assert [late(100 + step, 0) for step in (0, 1, 50)] == [plain(t, 0) for t in (0, 1, 50)]
+    is_one_in_the_warm_up(partial(make, name))
 
 
 @EVERY
 def test_time_is_the_step_or_the_epoch_and_not_both(name):
-    by_step, by_epoch = make(name), make(name, by_epoch=True)
-    for time in (0, 3, 1000):
-        assert by_step(time, 77) == by_step(time, 0) == by_epoch(0, time) == by_epoch(99, time)
+    time_is_the_step_or_the_epoch(partial(make, name))
 
 
 def test_the_default_is_pure_teacher_forcing():
@@ -121,3 +122,42 @@ def test_planted_wrong_curve_is_caught(monkeypatch, name, bug):
 
     with pytest.raises(AssertionError):
         on_all()
+
+
+class Rising(Schedule):
+    """The wrong way round."""
+
+    def at(self, time):
+        return min(1.0, time / 100)
+
+
+class IgnoresTheWarmUp(Linear):
+    """Counts from the start of training."""
+
+    def __call__(self, step, epoch):
+        return self.at(epoch if self.by_epoch else step)
+
+
+class CountsEpochsToo(Linear):
+    """Mixes both units of time."""
+
+    def __call__(self, step, epoch):
+        return super().__call__(step, epoch) / (1 + epoch)
+
+
+def test_schedules_of_ours_pass_the_check():
+    check_schedule(Linear, duration=1000)
+    check_schedule(Constant, ratio=0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "named"),
+    [
+        (Rising, {}, r"never rises: .*after"),
+        (IgnoresTheWarmUp, {"duration": 50}, "the ratio is 1 in the warm-up"),
+        (CountsEpochsToo, {"duration": 5000}, "time is the step, or the epoch"),
+    ],
+)
+def test_planted_schedule_is_caught_and_named(kind, arguments, named):
+    with pytest.raises(AssertionError, match=named):
+        check_schedule(kind, **arguments)
