@@ -100,7 +100,7 @@ def undeclared(facts: dict, files: Iterable[Path], *extras: str) -> set[str]:
 
 
 def product_extras(facts: dict) -> set[str]:
-    return set(facts["optional-dependencies"]) - {"dev"}
+    return set(facts["optional-dependencies"]) - {"dev", "docs"}
 
 
 def test_every_dependency_is_used():

@@ -26,7 +26,7 @@ CHOICES = {
 
 
 def test_the_table_has_the_extras_of_the_package():
-    assert set(EXTRAS) == set(OPTIONAL) - {"dev"}
+    assert set(EXTRAS) == set(OPTIONAL)
     for name, extra in EXTRAS.items():
         packages = {re.match(r"[\w-]+", one)[0] for one in OPTIONAL[name]}
         modules = {module.rpartition(".")[2].replace("_", "-") for module in extra.modules}

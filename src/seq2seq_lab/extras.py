@@ -13,6 +13,7 @@ class Extra:
 
 
 EXTRAS = {
+    "fonts": Extra(("noto_cjk_sans_jp_regular", "manimgx_fonts")),
     "spacy": Extra(("spacy",), ("seq2seq_lab.data.tokenizer.spacy.",)),
     "onnx": Extra(("onnx", "onnxruntime")),
     "tune": Extra(("optuna",)),
@@ -26,7 +27,7 @@ EXTRAS = {
     ),
     "ray": Extra(("hydra_plugins.hydra_ray_launcher",), ("hydra_plugins.hydra_ray_launcher.",)),
 }
-"""A test holds this table equal to `optional-dependencies` of pyproject.toml, `dev` aside."""
+"""A test holds this table equal to `optional-dependencies` of pyproject.toml."""
 
 
 def is_installed(module: str) -> bool:

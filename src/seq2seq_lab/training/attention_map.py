@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seq2seq_lab.extras import install_line
+
 FONT_PACKAGES = ("noto-cjk-sans-jp-regular", "manimgx-fonts")
 """PyPI distributions that carry font files (SIL Open Font License): all of CJK; Thai, Devanagari and 20 others."""
 
@@ -80,7 +82,7 @@ def _packaged_fonts() -> list[Path]:
 def _warn_once(missing: str) -> None:
     warnings.warn(
         f"no font has {missing!r}: shown as a box in attention pictures; install a font for that script, or "
-        "pip install 'seq2seq-lab[fonts]'",
+        f"{install_line('fonts')}",
         stacklevel=2,
     )
 
