@@ -77,7 +77,7 @@ def test_a_choice_whose_extra_is_missing_is_refused_before_the_run(
 def test_a_missing_extra_refuses_a_run_and_not_a_look_at_its_config(without):
     without("tensorboard")
     cfg = compose_config(["training/logger=tensorboard"])
-    assert missing_for(cfg.training.logger._target_) is not None
+    assert missing_for(cfg.training.logger.tensorboard._target_) is not None
     assert missing_for("seq2seq_lab.training.logger.csv_metrics.OnlyCsv") is None
 
 
