@@ -4,6 +4,7 @@ import pytest
 
 from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.training.module import Seq2SeqModule
+from support.bad_input_files import assert_error_lines
 from support.small_runs import run_command
 
 
@@ -53,9 +54,9 @@ def test_a_planted_bug_is_named_and_ends_with_exit_code_1(monkeypatch, capsys, t
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments, named, capsys):
     assert examined(*arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert named in line
+    err = capsys.readouterr().err
+    assert_error_lines(err)
+    assert named in err
 
 
 def test_a_file_that_cannot_be_written_is_reported_in_one_line(capsys, tmp_path):

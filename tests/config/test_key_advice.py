@@ -51,7 +51,7 @@ ADVICE = {
     "~training/callback": "leave one out by training.callback.NAME=null, or write those to have",
     "~training/callback=bleu": "leave one out by training.callback.NAME=null",
     "~training.callback.lr_monitor": "nothing to delete: 'training.callback.lr_monitor' does not exist",
-    "training/logger=null": "a run without it is training.logger=null",
+    "training/logger=null": "a run without any is training.logger=null",
     "training/callback=null": "leave one out by training.callback.NAME=null",
     "model/attention=null": "write model/attention=none",
     "training.callback={}": "changes nothing",

@@ -6,6 +6,7 @@ import sys
 import pytest
 from hydra.types import RunMode
 
+from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.config.compose import compose_config, session
 from seq2seq_lab.config.job_command import job_command
 from seq2seq_lab.config.launch import launch
@@ -15,7 +16,6 @@ from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.inference.decoding_choice import choose
 from support.bad_input_files import assert_error_lines
 from support.miniature_conf import write
-from support.small_runs import load_script
 
 MINE = "defaults: [tanh, _self_]\ndim: 13"
 
@@ -172,20 +172,24 @@ def test_a_file_that_would_be_hidden_is_refused(conf, plain):
 
 COMMANDS = {
     "doctor": ["--config-dir", "mine", "decoding=wide"],
-    "equal_cost": ["--config-dir", "mine", "decoding=wide", "--like", "decoding=wide"],
+    "equal-cost": ["--config-dir", "mine", "decoding=wide", "--like", "decoding=wide"],
     "tune": ["search", "--config-dir", "mine", "decoding=wide", "model.dim=int(2,4)"],
 }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_that_composes_takes_the_flag(name, plain, monkeypatch):
-    script = load_script(f"scripts/{name}.py")
-    monkeypatch.setattr(sys, "argv", [name, *COMMANDS[name]])
-    arguments = script.parse()
-    for line in (arguments.overrides, getattr(arguments, "like", ["hydra.searchpath"])):
-        assert line[0] == f"hydra.searchpath=[file://{plain}]" or line == ["hydra.searchpath"]
-    fixed = [text for text in arguments.overrides if not text.startswith("model.dim")]
-    assert compose_config(fixed).decoding.beam_size == 9
+def test_every_command_that_composes_takes_the_flag(name, plain, monkeypatch, capsys):
+    composed = []
+
+    def compose(overrides):
+        composed.append((compose_config(overrides).decoding.beam_size, overrides[0]))
+        raise ConfigError("that was all")
+
+    for module in ("config.compose", "doctor.patient", "study.equal_cost"):
+        monkeypatch.setattr(f"seq2seq_lab.{module}.compose_config", compose)
+    assert carry_out([name, *COMMANDS[name]]) == 2
+    assert capsys.readouterr().err == "error: that was all\n"
+    assert composed == [(9, f"hydra.searchpath=[file://{plain}]")]
 
 
 def test_a_trained_model_decodes_by_a_file_of_ones_own(plain):

@@ -41,7 +41,8 @@ CONFIGS = {
     "accumulation": (["training.trainer.accumulate_grad_batches=0"], 2, "accumulate_grad_batches: 0", "from 1"),
     "accelerator": (["training.trainer.accelerator=abacus"], 2, "abacus", "Available names are: auto"),
     "logger that writes anywhere": (
-        ["training.logger.wandb._target_=pytorch_lightning.loggers.CSVLogger"], 7, "CSVLogger is not on the list",
+        ["training/logger=csv", "training.logger.csv._target_=pytorch_lightning.loggers.CSVLogger"],
+        7, "CSVLogger is not on the list",
     ),
     "averaging that cannot be resumed": (
         ["+training.callback.swa._target_=pytorch_lightning.callbacks.StochasticWeightAveraging"],

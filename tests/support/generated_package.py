@@ -1,6 +1,5 @@
 """A package that `seq2seq-lab new` wrote, installed beside this one without a download."""
 
-import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from seq2seq_lab import errors
 from seq2seq_lab.commands import new
+from support.extension_packages import on_path
 
 
 def run_new(*words: str) -> int:
@@ -28,12 +28,10 @@ def install(folder: Path, name: str, site: Path) -> list[str]:
 
 @contextmanager
 def imported(paths: list[str], name: str) -> Iterator[None]:
-    """Have the package on the path of this process within the block."""
-    sys.path[:0] = paths
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        del sys.path[: len(paths)]
-        for module in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
-            del sys.modules[module]
+    """Have the package installed in this process within the block; afterwards nothing of it is known."""
+    with on_path(*map(Path, paths)):
+        try:
+            yield
+        finally:
+            for module in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+                del sys.modules[module]

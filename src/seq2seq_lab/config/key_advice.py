@@ -10,7 +10,7 @@ from seq2seq_lab.config.familiar_keys import our_key
 from seq2seq_lab.config.keys import child, walk
 from seq2seq_lab.config.keys import is_node as has_target
 from seq2seq_lab.config.problems import closest
-from seq2seq_lab.config.rules import OPTIONAL_NODE, RULES
+from seq2seq_lab.config.rules import OPTIONAL_NAMESPACE, OPTIONAL_NODE, RULES
 from seq2seq_lab.config.signature import signature_of
 
 
@@ -23,7 +23,8 @@ def null_problem(group: str, options: list[str]) -> str:
     if kind == OPTIONAL_NODE:
         return f"no such option; a run without it is {parent}.{name}=null"
     if f"{parent}.{name}" in RULES.namespaces:
-        return list_advice(group, options)
+        without = f"; a run without any is {parent}.{name}=null" * (kind == OPTIONAL_NAMESPACE)
+        return list_advice(group, options) + without
     return no_such_option("null", options)
 
 
