@@ -14,9 +14,10 @@ from hydra.core.utils import JobStatus
 
 from hydra_plugins import seq2seq_lab_study as plugin
 from hydra_plugins.seq2seq_lab_study import in_study
+from seq2seq_lab.commands import train as train_command
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.errors import SweepError
-from support.small_runs import load_script, run_script, train
+from support.small_runs import run_script, train
 
 SWEEPER = Path(__file__).parent / "support" / "sweeper"
 NAME = "hydra_plugins.tpe_sweeper.TpeSweeper"
@@ -94,7 +95,7 @@ def test_a_run_of_a_study_returns_its_value_also_when_it_is_done_already(tmp_pat
         ):  # the sweeper would not start it: another command may have ended it meanwhile
             monkeypatch.setattr(plugin, "begin", lambda study: study.runs)
         monkeypatch.setattr(sys, "argv", line)
-        assert launch(load_script("train.py").main, wrap=noted) == 0
+        assert launch(train_command.main, wrap=noted) == 0
     (result,) = tmp_path.glob("outputs/studies/s/runs/*/result.json")
     assert values == [json.loads(result.read_text())["val/loss"]] * 2
 

@@ -33,7 +33,7 @@ def place(tmp_path_factory):
         METRICS = {{}}
         class Evil(Copy):
             def __init__(self, **others):
-                pass
+                super().__init__(**others)
     """
     write(folder, {"__init__.py": code, "conf/data/evil.yaml": "a: 1"}, EVIL)
     return folder

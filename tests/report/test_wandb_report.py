@@ -47,7 +47,12 @@ def study(tmp_path_factory):
             patch.delenv(name)
         patch.setenv("HOME", str(folder / "home"))
         run = folder / "runs" / RUN
-        keys = ("study='study one'", "seed=3", "training.logger.project=lab", f"run_dir={run}")
+        keys = (
+            "study='study one'",
+            "seed=3",
+            "training.logger.wandb.project=lab",
+            f"run_dir={run}",
+        )
         assert train(*FEW, "model/attention=dot", *keys) == 0
         log_study(folder)
     return folder

@@ -19,6 +19,7 @@ def test_a_run_needs_no_float64_on_its_device_and_gives_the_same_numbers(tmp_pat
     assert {k: there[k] for k in here.keys() - speeds} == {k: here[k] for k in here.keys() - speeds}
 
 
+@pytest.mark.slow
 def test_nor_does_a_run_that_samples_and_accumulates(tmp_path):
     with simulated():
         code = train(

@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
         raise errors.DataError(
             f"{folder}: no W&B runs that were recorded offline (training/logger=wandb records them)"
         )
-    line = [sys.executable, "-m", "wandb", "sync", "--yes"]
+    line = [sys.executable, "-P", "-m", "wandb", "sync", "--yes"]
     for flag, value in (("--project", arguments.project), ("--entity", arguments.entity)):
         line += [flag, value] if value else []
     line += ["--dry-run"] if arguments.dry_run else []

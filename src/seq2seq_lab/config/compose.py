@@ -66,7 +66,8 @@ class Session:
         with suppress(Exception):  # mistakes are reported later
             if any(map(refused_override, overrides)):
                 return
-            if any(text.startswith("experiment=") or "hydra" in text for text in overrides):
+            may_sweep = any(o.startswith("experiment=") or "hydra" in o for o in overrides)
+            if may_sweep or self.mode == RunMode.MULTIRUN:
                 sweep, load = RunMode.MULTIRUN, self.loader.load_configuration
                 cfg = load(self.config_name, overrides, sweep, validate_sweep_overrides=False)
                 self.mode = cfg.hydra.mode or self.mode

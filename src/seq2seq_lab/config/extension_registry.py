@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,6 +75,7 @@ def tell(paths: Iterable[Path]) -> None:
     every = dict.fromkeys([*before.paths, *paths])
     content = {"process": before.process or os.getpid(), "paths": [str(path) for path in every]}
     os.environ[VARIABLE] = json.dumps(content)
+    find_passed()
 
 
 def flagged_paths() -> tuple[Path, ...]:
@@ -80,17 +83,39 @@ def flagged_paths() -> tuple[Path, ...]:
     return _passed().paths
 
 
+class Finder:
+    """Finds the modules that `--extension` named, where nothing else has their names, and nothing beside them."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> ModuleSpec | None:
+        """Return where a top-level module lies that the command line named."""
+        path = next((p for p in _passed().paths if p.name.removesuffix(".py") == name), None)
+        if path is None:
+            return None
+        start = path if path.suffix == ".py" else path / "__init__.py"
+        if not start.is_file():
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = [str(path)]
+            return spec
+        inside = None if start is path else [str(path)]
+        return spec_from_file_location(name, start, submodule_search_locations=inside)
+
+
+def find_passed() -> None:
+    """Let this process import what `--extension` named, in it or in the process that started it."""
+    if os.environ.get(VARIABLE) and Finder not in sys.meta_path:
+        sys.meta_path.append(Finder)
+
+
 @functools.lru_cache(maxsize=32)
 def _of_flag(name: str, path: Path) -> Extension:
-    """Return the extension of a path, importable from now on: its folder comes last on `sys.path`.
+    """Return the extension of a path.
 
     Raises `ConfigError` if the path is gone, or if its name leads to something else.
     """
     if not path.exists():
         raise ConfigError(f"--extension {path}: no such file or folder")
-    if str(path.parent) not in sys.path:  # last: what lies beside it hides nothing
-        sys.path.append(str(path.parent))
-        importlib.invalidate_caches()
+    find_passed()
     root, problem = _root_of(name)
     if root is None or root.resolve() != path.resolve():
         if root is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seq2seq_lab.errors import ConfigError, one_line
 
-_HASHED = {".py", ".yaml", ".tsv"}
+_HASHED = {".py", ".so", ".pyd", ".yaml", ".yml", ".json", ".tsv", ".csv", ".txt"}
 NEVER = frozenset(
     (
         "seq2seq_lab", "hydra_plugins", "torch", "pytorch_lightning", "lightning", "lightning_fabric",
@@ -73,10 +73,11 @@ class Extension:
 
     @functools.cached_property
     def has_metrics(self) -> bool:
-        """Whether the top-level module has the name METRICS."""
+        """Whether the top-level module has the name METRICS, as far as its source tells; a star import may bring it."""
         start = self.root if self.root.is_file() else self.root / "__init__.py"
-        return start.is_file() and any(
-            "METRICS" in _bound(line) for line in parsed(start).body if line is not None
+        return start.is_file() and bool(
+            {"METRICS", "*"}
+            & {name for line in _statements(parsed(start)) for name in _bound(line)}
         )
 
     @functools.cached_property
@@ -96,6 +97,15 @@ def _is_hidden(path: Path, root: Path) -> bool:
     return any(
         part.startswith(".") or part == "__pycache__" for part in path.relative_to(root).parts
     )
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    """Yield the statements that run when a module is imported, those inside `if`, `try` and `with` too."""
+    for line in ast.iter_child_nodes(tree):
+        if isinstance(line, ast.stmt):
+            yield line
+        if not isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield from _statements(line)
 
 
 def _bound(line: ast.stmt) -> set[str]:

@@ -4,6 +4,7 @@ A launcher, a sweeper and the mode of a sweep are free. Folders, environment, ca
 what the primary config says: outputs go to the run folder, and `run_dir=PATH` or `study_dir=PATH` moves that.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +12,14 @@ from seq2seq_lab.config.keys import child, walk
 from seq2seq_lab.config.problems import Problem
 from seq2seq_lab.errors import one_line
 
-_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
-_LOG_CLASSES = ("logging.StreamHandler", "colorlog.", "rich.logging.RichHandler")
+_TARGETS = {
+    f"{part.lower()}._target_": re.compile(
+        rf"hydra(_plugins|\._internal\.core_plugins)\.[\w.]+{part}"
+    )
+    for part in ("Launcher", "Sweeper")
+}
+"""The two classes that Hydra builds; it would also build, and so call, whatever `_target_` lies inside one of them."""
+_LOG_CLASSES = ("logging.StreamHandler", "colorlog.ColoredFormatter", "rich.logging.RichHandler")
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _EMPTY = ("job.env_set", "job.env_copy", "callbacks", "searchpath", "job.chdir")
 """Nothing may be written here."""
@@ -42,7 +49,9 @@ def setting_problems(settings: dict[str, Any], primary: dict[str, Any]) -> list[
 
 def _classes(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for path, item in walk(settings):
-        if path.rpartition(".")[2] == "_target_" and not str(item).startswith(_TARGETS):
+        allowed = _TARGETS.get(path)
+        is_target = path.rpartition(".")[2] == "_target_"
+        if is_target and not (allowed and allowed.fullmatch(str(item))):
             yield path, f"{one_line(item)} may not be run by Hydra's settings"
 
 
@@ -64,9 +73,11 @@ def _logs(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for log in _LOGS:
         for path, item in walk(settings.get(log), log):
             key, text = path.rpartition(".")[2], one_line(item)
-            if key in {"class", "()"} and not text.startswith(_LOG_CLASSES):
+            if key in {"class", "()"} and text not in _LOG_CLASSES:
                 yield path, f"{text} may not be run by Hydra's settings"
             elif key == "filename":
                 yield path, f"{text} would be written"
+            elif "${" in text and not isinstance(item, dict | list):
+                yield path, f"{text} is known only when it acts"
             elif "://" in text and not isinstance(item, dict | list) and text not in _STREAMS:
                 yield path, f"{text} is no stream of this process"

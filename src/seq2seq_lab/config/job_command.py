@@ -17,13 +17,15 @@ from seq2seq_lab.config.typed_command import command_of_process
 
 _PLACE = re.compile(r"(\+\+?)?(resume|run_dir)=")
 _PLAIN = re.compile(r"[\w./@%+-]+")
+SAFE_PATH = ("-P",)
+"""The option by which an interpreter imports nothing from the working folder, as the installed program does not."""
 _INSTALLED = "seq2seq-lab"
 """The name of the installed program."""
 
 
 def run_command(flags: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """Return the command line of a run in a process of its own, wherever this package is installed."""
-    return [sys.executable, "-m", "seq2seq_lab", "train", *flags, *overrides]
+    return [sys.executable, *SAFE_PATH, "-m", "seq2seq_lab", "train", *flags, *overrides]
 
 
 def job_command() -> list[str]:

@@ -30,7 +30,7 @@ class YamlSource(FileConfigSource):
         value = read_yaml(file)
         if not isinstance(value, dict | None):
             raise ConfigError(f"{file}: must be a mapping of keys, not a {type(value).__name__}")
-        if child(value, "hydra.searchpath"):
+        if child(value, "hydra.searchpath") or isinstance(child(value, "hydra"), str):
             raise UnsafeError(
                 f"{file}: hydra.searchpath adds folders and packages to import from, so it was refused; "
                 "use --config-dir FOLDER"

@@ -94,7 +94,12 @@ def _with_passed_on(
 ) -> Signature:
     """Return the signature with what `**kwargs` hands on to the constructor of the base, in place of any keyword."""
     base, call = _inherited(module, node), _call_of_base(init)
-    if base is None or call is None:
+    if (
+        call is None
+    ):  # nobody says which keywords there are: a misspelt one would be taken in silence
+        is_of_extension = module.partition(".")[0] in extensions()
+        return replace(own, is_open=False) if is_of_extension else own
+    if base is None:
         return own
     is_super = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call)
     positional = call.args if is_super else call.args[1:]

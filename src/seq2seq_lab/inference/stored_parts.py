@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.config.build import build, target_class
 from seq2seq_lab.config.extension_target import is_of_extension
-from seq2seq_lab.config.keys import walk
+from seq2seq_lab.config.keys import is_node, walk
 from seq2seq_lab.config.memory import available_bytes
 from seq2seq_lab.config.problems import raise_problems
 from seq2seq_lab.config.rules import RULES
@@ -20,8 +20,14 @@ from seq2seq_lab.inference.stored_model import StoredModel
 _ANOTHER = "use another checkpoint"
 
 
-def build_stored(node: Any, path: str | Path) -> Any:
-    """Build a node of a stored config; whatever is wrong with it is the checkpoint's fault, not that of the user."""
+def build_stored(node: Any, path: str | Path, place: str) -> Any:
+    """Build a node of a stored config; whatever is wrong with it is the checkpoint's fault, not that of the user.
+
+    `place` is the node's key: nothing is built that could not stand there in a config.
+    """
+    wrong = RULES.kind_problem(place, str(node["_target_"])) if is_node(node) else None
+    if wrong:
+        raise CheckpointError(f"{path}: its {place}: {wrong.partition(';')[0]}; {_ANOTHER}")
     try:
         return build(node)
     except UnsafeError as error:
@@ -47,7 +53,7 @@ def build_model(stored: StoredModel, path: str | Path) -> Any:
     model is larger than this machine's memory, `CheckpointError` for weights that do not fit it or are not finite.
     """
     check_weights(stored, path)
-    model = build_stored(stored.config["model"], path)
+    model = build_stored(stored.config["model"], path, "model")
     try:
         model.load_state_dict(stored.weights)
     except RuntimeError as error:
@@ -64,7 +70,7 @@ def check_weights(stored: StoredModel, path: str | Path) -> None:
                 f"{path}: the weights do not fit the stored config ({key}={value})"
             )
     with torch.device("meta"):
-        empty = build_stored(node, path)
+        empty = build_stored(node, path, "model")
     if not isinstance(empty, nn.Module):
         raise CheckpointError(f"{path}: its config describes no model; {_ANOTHER}")
     needed = sum(t.numel() * t.element_size() for t in (*empty.parameters(), *empty.buffers()))

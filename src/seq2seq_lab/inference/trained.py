@@ -114,7 +114,7 @@ def load(path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path
         model=model.to(device).eval(),
         source_tokenizer=read_tokenizer(first, "source", path),
         target_tokenizer=read_tokenizer(first, "target", path),
-        decoding=build_stored(first.config["decoding"], path),
+        decoding=build_stored(first.config["decoding"], path, "decoding"),
         max_source_tokens=limit,
     )
     return Trained(translator, first.config, first.source_language, first.target_language)

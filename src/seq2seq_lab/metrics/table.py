@@ -55,7 +55,7 @@ def rows_of_extensions(names: tuple[str, ...], taken: tuple[str, ...]) -> dict[s
     for extension in names:
         if not extensions()[extension].has_metrics:
             continue
-        rows = import_of(extension).METRICS
+        rows = getattr(import_of(extension), "METRICS", {})  # a star import may bring none
         if not isinstance(rows, Mapping):
             raise ConfigError(f"{extension}.METRICS: must be a dict of name and Metric")
         for name, row in rows.items():

@@ -62,8 +62,10 @@ def _logger_of(study_dir: Path) -> dict[str, Any]:
     for path in sorted(study_dir.glob("runs/*/config.yaml")):
         training = read_yaml(path, DataError, "run the study's command again").get("training")
         found = training.get("logger") if isinstance(training, dict) else None
-        if isinstance(found, dict) and "project" in (of_wandb := found.get("wandb", found)):
-            return of_wandb  # a run of before several loggers has the settings themselves
+        # a run of before several loggers has the settings themselves
+        of_wandb = found.get("wandb", found) if isinstance(found, dict) else None
+        if isinstance(of_wandb, dict) and "project" in of_wandb:
+            return of_wandb
     return {}
 
 

@@ -1,6 +1,7 @@
 """What a finished run prints: its metrics, three test translations, the files of its folder, the next command."""
 
 import json
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -71,5 +72,5 @@ def _places(run_dir: Path) -> Text:
         filled = any(place.iterdir()) if place.is_dir() else place.exists()
         if filled:
             text.append(f"  {label + ':':20s}{name}\n")
-    text.append(f'Translate:  seq2seq-lab translate {one_line(run_dir)} --text "..."')
+    text.append(f'Translate:  seq2seq-lab translate {shlex.quote(one_line(run_dir))} --text "..."')
     return text

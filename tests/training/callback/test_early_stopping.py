@@ -129,7 +129,7 @@ def test_the_mode_follows_from_the_metric_and_its_opposite_is_refused(make, moni
 def test_the_plateau_schedule_follows_the_metric_too():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     for monitor, mode in (("val/loss", "min"), ("val/bleu", "max")):
-        entry = Plateau(monitor=monitor).attach(optimizer)
+        entry = Plateau(monitor=monitor).attach(optimizer, lambda epochs: epochs)
         assert (entry["monitor"], entry["scheduler"].mode) == (monitor, mode)
 
 
