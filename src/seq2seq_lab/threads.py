@@ -17,7 +17,7 @@ CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 SPINS = 700
-"""How often a waiting thread looks again before it sleeps. More cost speed beside a busy process, fewer cost it alone."""
+"""How often a waiting thread looks again before it sleeps. More cost speed beside a busy process, fewer alone."""
 
 
 def wait_passively() -> None:
