@@ -155,4 +155,4 @@ def test_a_study_is_resumed_with_its_extensions(commands, installed):
 
 def test_a_run_of_its_own_is_started_from_any_folder():
     line = run_command(FLAGS, ["seed=3"])
-    assert line == [sys.executable, "-m", "seq2seq_lab", "train", *FLAGS, "seed=3"]
+    assert line == [sys.executable, "-P", "-m", "seq2seq_lab", "train", *FLAGS, "seed=3"]

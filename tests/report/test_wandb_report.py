@@ -196,7 +196,7 @@ def test_all_runs_are_sent_by_one_command(study, capsys):
     code, lines, _ = sync(capsys, study, "--project", "other")
     assert code == 0
     (line,) = lines
-    assert line[1:5] == ["-m", "wandb", "sync", "--yes"]
+    assert line[1:6] == ["-P", "-m", "wandb", "sync", "--yes"]
     assert line[5:7] == ["--project", "other"]
     assert line[7:] == [str(run) for run in offline_runs(study)]
     assert len(offline_runs(study)) == 2  # the report is not newer than its run

@@ -100,7 +100,7 @@ def test_a_run_that_ends_is_reported_with_its_last_words(tmp_path):
 def test_the_table_says_which_goals_are_reached(monkeypatch, tmp_path):
     (tmp_path / "train.py").touch()
     monkeypatch.chdir(tmp_path)
-    blocks = {"active": (100, 25), "passive": (99, 50), "one thread": (70, 60), "spin 5": (100, 60)}
+    blocks = {"active": (100, 25), "ours": (99, 50), "one thread": (70, 60), "spin 5": (100, 60)}
     rates = {
         f"{name}, {state}": Rate.of([float(speed)])
         for name, both in blocks.items()
@@ -114,5 +114,5 @@ def test_the_table_says_which_goals_are_reached(monkeypatch, tmp_path):
     found = neighbour.neighbour(Arguments, lambda *_: {})
     assert found["kept_beside_a_busy_process"]["active"] == 0.25
     assert found["says"][-1].startswith(
-        "goals of passive: disturbed / alone >= 0.55: not reached, alone / active alone >= 0.98: reached"
+        "goals of ours: disturbed / alone >= 0.55: not reached, alone / active alone >= 0.98: reached"
     )
