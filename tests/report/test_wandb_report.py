@@ -197,8 +197,8 @@ def test_all_runs_are_sent_by_one_command(study, capsys):
     assert code == 0
     (line,) = lines
     assert line[1:6] == ["-P", "-m", "wandb", "sync", "--yes"]
-    assert line[5:7] == ["--project", "other"]
-    assert line[7:] == [str(run) for run in offline_runs(study)]
+    assert line[6:8] == ["--project", "other"]
+    assert line[8:] == [str(run) for run in offline_runs(study)]
     assert len(offline_runs(study)) == 2  # the report is not newer than its run
 
 
