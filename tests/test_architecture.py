@@ -26,7 +26,7 @@ ONLY_IN = {
 }
 GROUND_FLOOR = {
     "__init__.py", "__main__.py", "batch.py", "errors.py", "extras.py", "files.py", "float64.py", "output.py",
-    "special_tokens.py", "stopping.py", "stored_text.py", "threads.py",
+    "special_tokens.py", "stopping.py", "stored_text.py", "threads.py", "waiting.py",
 }  # fmt: skip
 
 

@@ -1,47 +1,11 @@
-"""Cores, and how OpenMP's threads wait: set by the package before torch is imported."""
+"""The cores that a process may use, and the threads that torch gets."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from seq2seq_lab import threads
-
-SHOWN = """
-import os
-from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-import torch
-print(os.environ.get("OMP_WAIT_POLICY"), torch.get_num_threads())
-"""
-
-
-def shown(**variables: str) -> tuple[list[str], str]:
-    """Import the model in a process with these variables; return what it sees and what GNU's OpenMP says it read."""
-    plain = {k: v for k, v in os.environ.items() if k not in threads.WAITING + threads.CHOICES}
-    environment = plain | {"OMP_DISPLAY_ENV": "VERBOSE"} | variables
-    done = subprocess.run(
-        [sys.executable, "-c", SHOWN], env=environment, capture_output=True, text=True, check=True
-    )
-    return done.stdout.split(), done.stderr
-
-
-def test_importing_any_part_makes_openmp_wait_passively_and_keeps_the_number_of_threads():
-    (policy, count), read = shown()
-    assert policy == "PASSIVE"
-    assert int(count) == max(1, threads._cores())
-    if "GOMP_SPINCOUNT" in read:  # GNU's OpenMP
-        assert f"GOMP_SPINCOUNT = '{threads.SPINS}'" in read
-
-
-@pytest.mark.parametrize("name", threads.WAITING)
-def test_a_users_own_way_of_waiting_wins(monkeypatch, name):
-    for other in threads.WAITING:
-        monkeypatch.delenv(other, raising=False)
-    monkeypatch.setenv(name, "7")
-    threads.wait_passively()
-    assert {one: os.environ[one] for one in threads.WAITING if one in os.environ} == {name: "7"}
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from benchmark.timing import Rate, ratio
 from seq2seq_lab.errors import ConfigError, ResourceError
 from seq2seq_lab.threads import CHOICES, WAITING, usable_cores
 
-ACTIVE, PASSIVE, ONE_THREAD = "active", "ours", "one thread"
+ACTIVE, OURS, ONE_THREAD = "active", "ours", "one thread"
 SETTINGS: dict[str, dict[str, str]] = {
     ACTIVE: {"GOMP_SPINCOUNT": "300000"},  # what GNU's OpenMP does where nothing is set
-    PASSIVE: {},  # what the package sets
+    OURS: {},  # what the package does
     ONE_THREAD: {"OMP_NUM_THREADS": "1"},
 }
 QUIET_GOAL, DISTURBED_GOAL = 0.98, 0.55
@@ -131,8 +131,8 @@ def neighbour(arguments: Any, report: Report) -> dict[str, Any]:
         for name in settings
     ]
     says.append(
-        f"goals of {PASSIVE}: disturbed / alone {_judged(kept[PASSIVE].median, DISTURBED_GOAL)}, "
-        f"alone / {ACTIVE} alone {_judged(quiet[PASSIVE].median, QUIET_GOAL)}; {usable_cores()} cores"
+        f"goals of {OURS}: disturbed / alone {_judged(kept[OURS].median, DISTURBED_GOAL)}, "
+        f"alone / {ACTIVE} alone {_judged(quiet[OURS].median, QUIET_GOAL)}; {usable_cores()} cores"
     )
     return {
         "kept_beside_a_busy_process": {name: rate.median for name, rate in kept.items()},

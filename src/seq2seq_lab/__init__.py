@@ -2,9 +2,6 @@
 
 import os
 
-from seq2seq_lab import threads
-
-threads.wait_passively()  # before anybody imports torch
 if os.environ.get(
     "SEQ2SEQ_LAB_EXTENSIONS"
 ):  # a child process: what it is sent may be of an extension

@@ -1,34 +1,15 @@
-"""The cores that this process may use, and how its threads wait for each other.
-
-The package's `__init__` calls `wait_passively`, so every command and every import of the package passes through it, and
-it does so before torch: OpenMP reads the environment once, when torch loads it.
-"""
+"""The cores that this process may use."""
 
 import os
 from pathlib import Path
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-"""The environment variables by which a user says how OpenMP's threads wait; one is enough for us to set nothing."""
+"""The environment variables by which a user says how OpenMP's threads wait; one is enough for us to leave it alone."""
 
 CHOICES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """The environment variables by which a user chooses the number of threads."""
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
-
-
-SPINS = 700
-"""How often a waiting thread looks again before it sleeps. More cost speed beside a busy process, fewer alone."""
-
-
-def wait_passively() -> None:
-    """Let OpenMP's threads sleep soon while they wait, unless the user's environment says how they wait.
-
-    GNU's OpenMP, which torch's builds for Linux bring, otherwise counts to 300,000 at every barrier before it sleeps.
-    With another busy process on the machine a waiting thread then holds a core while the thread that it waits for has
-    none. How threads wait changes no number. Without effect if torch was imported before this package.
-    """
-    if not any(name in os.environ for name in WAITING):
-        os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": str(SPINS)}
 
 
 def usable_cores() -> int:

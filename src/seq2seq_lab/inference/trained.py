@@ -22,6 +22,7 @@ from seq2seq_lab.inference.stored_parts import build_model, build_stored, read_t
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.ensemble import Ensemble
 from seq2seq_lab.threads import fit_to_machine
+from seq2seq_lab.waiting import watch_others
 
 EXPORT_FILES = (MANIFEST, *FILES, "encoder.onnx", "step.onnx")
 RUN_FILES = (
@@ -102,6 +103,7 @@ def load(path: str | Path, *, device: str = "cpu", ensemble: Sequence[str | Path
     """
     check_device(device)
     fit_to_machine()
+    watch_others()
     first = read_model(path)
     model, limit = build_model(first, path), first.max_source_tokens
     if ensemble:

@@ -37,6 +37,7 @@ from seq2seq_lab.training.run_folder import (
     write_result,
     write_start,
 )
+from seq2seq_lab.waiting import watch_others
 
 PARTS = ("loss", "optimizer", "lr_schedule", "scheduled_sampling")
 
@@ -55,6 +56,7 @@ def start(seed: int, torch_threads: int | None = None) -> None:
         fit_to_machine()
     else:
         torch.set_num_threads(torch_threads)
+    watch_others()
     for name in (
         "pytorch_lightning.utilities.rank_zero", "lightning.pytorch", "pytorch_lightning", "lightning_fabric",
     ):  # fmt: skip
