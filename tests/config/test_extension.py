@@ -17,32 +17,11 @@ from seq2seq_lab.config.extension_registry import VARIABLE, activate, extensions
 from seq2seq_lab.config.extension_source import NEVER
 from seq2seq_lab.config.loader import YamlSource
 from seq2seq_lab.config.signature import signature_of
-from seq2seq_lab.errors import ConfigError, UserError
+from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.metrics.table import METRICS, lower_is_better
-from support.extension_packages import MY_LAB, declare, install, on_path, write
+from support.extension_packages import MY_LAB, SHARP, declare, install, mistake, on_path, write
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARP = ["experiment=my_study", "data.corpus.num_train=20"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where my_lab is installed."""
-    place = tmp_path_factory.mktemp("site")
-    install(place)
-    return place
-
-
-@pytest.fixture
-def my_lab(folder):
-    with on_path(folder):
-        yield folder / "my_lab"
-
-
-def mistake(overrides, **flags) -> tuple[int, str]:
-    with pytest.raises(UserError) as found:
-        check(compose_config(overrides), **flags)
-    return found.value.exit_code, str(found.value)
 
 
 # what is trusted

@@ -6,30 +6,7 @@ from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose_config
 from seq2seq_lab.config.extension import take_flags
 from seq2seq_lab.config.signature import signature_of
-from seq2seq_lab.errors import UserError
-from support.extension_packages import install, on_path, write
-
-SHARP = ["experiment=my_study", "data.corpus.num_train=20"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where my_lab is installed."""
-    place = tmp_path_factory.mktemp("site")
-    install(place)
-    return place
-
-
-@pytest.fixture
-def my_lab(folder):
-    with on_path(folder):
-        yield folder / "my_lab"
-
-
-def mistake(overrides, **flags) -> tuple[int, str]:
-    with pytest.raises(UserError) as found:
-        check(compose_config(overrides), **flags)
-    return found.value.exit_code, str(found.value)
+from support.extension_packages import SHARP, mistake, on_path, write
 
 
 def test_arguments_of_our_constructor_are_inherited_and_checked(my_lab):

@@ -10,6 +10,12 @@ from pathlib import Path
 from unittest import mock
 
 from seq2seq_lab.config import definition, extension_registry, signature
+from seq2seq_lab.config.check import check
+from seq2seq_lab.config.compose import compose_config
+from seq2seq_lab.errors import UserError
+
+SHARP = ["experiment=my_study", "data.corpus.num_train=20"]
+"""Overrides that choose an experiment of my_lab."""
 
 MY_LAB = {
     "__init__.py": "from my_lab.metric import METRICS",
@@ -177,3 +183,12 @@ def forget() -> None:
         stored.cache_clear()
     extension_registry._warned.clear()
     extension_registry.activate_names([])
+
+
+def mistake(overrides: list[str], **flags: bool) -> tuple[int, str]:
+    """Return the exit code and the text of what is wrong with these overrides."""
+    try:
+        check(compose_config(overrides), **flags)
+    except UserError as error:
+        return error.exit_code, str(error)
+    raise AssertionError(f"nothing is wrong with {overrides}")
