@@ -54,6 +54,15 @@ def test_published_files_are_downloaded_once(published, tmp_path):
     assert len(list((tmp_path / "multi30k").iterdir())) == 6
 
 
+def test_paths_are_the_six_files(published, tmp_path):
+    corpus = Multi30k(url=f"{published[0]}/")
+    corpus.read()
+    cached = sorted((tmp_path / "multi30k").iterdir())
+    assert sorted(corpus.paths()) == cached
+    local = Multi30k(root=str(tmp_path / "multi30k"))
+    assert sorted(local.paths()) == cached
+
+
 def test_changed_file_on_the_server_is_refused(published):
     published[1].files["val.en.gz"] = gzip.compress(b"evil\n" * 5)
     with pytest.raises(UnsafeError, match=r"val\.en\.gz: the download has SHA-256"):

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -37,6 +38,11 @@ def read(tmp_path):
         return TableFile(str(tmp_path / name), **settings).read()
 
     return call
+
+
+def test_its_path_is_the_file():
+    assert TableFile("pairs.tsv", "zh", "en").paths() == [Path("pairs.tsv")]
+    assert TableFile(None, "zh", "en").paths() == []
 
 
 def test_five_pairs_without_header_are_all_for_training(read):

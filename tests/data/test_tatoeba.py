@@ -20,6 +20,11 @@ def table(tmp_path):
     return path
 
 
+def test_its_path_is_the_file(table):
+    assert Tatoeba(str(table)).paths() == [table]
+    assert Tatoeba(None).paths() == []
+
+
 def test_english_is_the_target_by_default(table):
     assert all(p.target.startswith("Sentence") for p in Tatoeba(str(table)).read().train)
 

@@ -25,6 +25,11 @@ def both(files, name, count):
     return [source, files(f"{name}.de.gz", [f"{name.upper()} {i}" for i in range(count)])]
 
 
+def test_paths_are_the_files_that_were_given(files, tmp_path):
+    corpus = TextFiles("en", "de", both(files, "a", 7), test=both(files, "c", 3))
+    assert sorted(corpus.paths()) == sorted(tmp_path.iterdir())
+
+
 def test_given_splits_are_read_in_order(files):
     corpus = TextFiles("en", "de", both(files, "a", 7), both(files, "b", 5), both(files, "c", 3))
     text = corpus.read()

@@ -3,7 +3,9 @@ import random
 import pytest
 import sacrebleu
 
-from seq2seq_lab.metrics.interval import bootstrap_interval
+from seq2seq_lab.metrics import interval
+from seq2seq_lab.metrics.interval import bootstrap_interval, intervals_of, sentence_draws
+from seq2seq_lab.metrics.table import METRICS
 
 DRAW = random.Random(1)
 REFERENCES = [" ".join(DRAW.choice("abcdef") for _ in range(9)) for _ in range(80)]
@@ -40,6 +42,40 @@ def test_fewer_sentences_have_a_wider_interval():
 
 def test_an_interval_is_the_same_each_time():
     assert exact(HYPOTHESES, REFERENCES) == exact(HYPOTHESES, REFERENCES)
+
+
+def test_several_metrics_at_once_have_the_intervals_of_each_alone():
+    rows = {name: row.made_as("tok:13a") for name, row in METRICS.items()}
+    vectors = {name: row.statistics([HYPOTHESES], REFERENCES)[0] for name, row in rows.items()}
+    alone = {
+        name: bootstrap_interval(name, HYPOTHESES, REFERENCES, tokenize="13a") for name in rows
+    }
+    assert intervals_of(rows, vectors) == alone
+
+
+def draws_do_not_depend_on_the_block(monkeypatch):
+    whole = sentence_draws(23)
+    monkeypatch.setattr(interval, "_BLOCK", 23 * 7 + 1)
+    assert (sentence_draws(23) == whole).all()
+    assert (whole.sum(1) == 23).all()
+
+
+def test_draws_do_not_depend_on_the_block(monkeypatch):
+    draws_do_not_depend_on_the_block(monkeypatch)
+
+
+def test_planted_generator_of_each_block_is_caught(monkeypatch):
+    def planted(sentences, samples):
+        most = max(interval._BLOCK // sentences, 1)
+        for begin in range(0, samples, most):
+            generator = interval.np.random.default_rng(begin)
+            rows = min(most, samples - begin)
+            drawn = generator.multinomial(sentences, [1 / sentences] * sentences, rows)
+            yield drawn.astype(float)
+
+    monkeypatch.setattr(interval, "_blocks_of_draws", planted)
+    with pytest.raises(AssertionError):
+        draws_do_not_depend_on_the_block(monkeypatch)
 
 
 def test_another_metric_is_refused():

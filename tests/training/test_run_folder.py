@@ -5,7 +5,13 @@ import pytest
 
 from seq2seq_lab.errors import ConfigError, ResourceError
 from seq2seq_lab.threads import usable_cores
-from seq2seq_lab.training.run_folder import config_hash, make_run_folder, write_result, write_start
+from seq2seq_lab.training.run_folder import (
+    add_to_manifest,
+    config_hash,
+    make_run_folder,
+    write_result,
+    write_start,
+)
 
 CONFIG = {
     "name": "gru_toy",
@@ -112,6 +118,14 @@ def test_the_start_of_a_run_is_on_disk(tmp_path):
     assert manifest["versions"]["torch"]
     assert manifest["hardware"]["cores"] == usable_cores()
     assert json.loads((tmp_path / "data_report.json").read_text()) == DATA
+
+
+def test_facts_of_the_job_and_later_ones_stand_in_the_manifest(tmp_path):
+    write_start(tmp_path, CONFIG, "name: gru_toy\n", DATA, job={"overrides": ["seed=3"]})
+    add_to_manifest(tmp_path, {"wandb": {"id": "a1"}})
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest["overrides"], manifest["wandb"]) == (["seed=3"], {"id": "a1"})
+    assert manifest["name"] == CONFIG["name"]
 
 
 def test_results_are_sorted_and_what_is_not_finite_is_null(tmp_path):

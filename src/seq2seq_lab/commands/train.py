@@ -3,16 +3,17 @@
 import sys
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from hydra_plugins.seq2seq_lab_study import in_study
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.compose import conf_dir
+from seq2seq_lab.config.job import job_facts
 from seq2seq_lab.config.job_command import job_command, resume_command
 from seq2seq_lab.config.launch import launch
-from seq2seq_lab.config.resolve import resolve
+from seq2seq_lab.config.resolve import resolve, yaml_text
 from seq2seq_lab.config.typed_command import remembered, typed
 
 
@@ -47,11 +48,11 @@ def main(cfg: DictConfig) -> float | None:
         session.Interruption(resume_command(run_dir, cfg.study)) as interruption,
     ):
         start = session.resume_point(run_dir, io)
-        session.write_start(run_dir, run, OmegaConf.to_yaml(cfg, resolve=True), data.report, start)
+        session.write_start(run_dir, run, yaml_text(cfg), data.report, start, job_facts())
         chosen = [build(node) for node in run["training"]["callback"].values()]
         chosen += [session.ResumeState(), interruption]
         logs = [build(node) for node in (run["training"].get("logger") or {}).values()]
-        with session.loggers(logs, run, run_dir) as loggers:
+        with session.loggers(logs, run, run_dir) as loggers, session.ending_noted(run_dir):
             trainer = build(
                 run["training"]["trainer"],
                 callbacks=session.callbacks(chosen, run_dir),

@@ -26,6 +26,11 @@ def resolve(cfg: DictConfig) -> dict[str, Any]:
     return plain
 
 
+def yaml_text(cfg: DictConfig) -> str:
+    """Return the resolved config as YAML, as the run folder stores it."""
+    return OmegaConf.to_yaml(cfg, resolve=True)
+
+
 def plain_values(node: Any, path: str, root: DictConfig, problems: list[Problem]) -> Any:
     """Return the node at `path` as plain containers; what cannot be resolved is added to `problems`."""
     if not isinstance(node, DictConfig | ListConfig):

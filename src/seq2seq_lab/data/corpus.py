@@ -5,7 +5,7 @@ its constructor (`ValueError` that names the value and the rule) and reads or ma
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -18,17 +18,24 @@ class Pair:
 
 @dataclass(frozen=True)
 class ParallelText:
-    """The three splits. `dropped` counts pairs left out while reading, as {split: {reason: count}}."""
+    """The three splits. `dropped` counts pairs left out while reading, as {split: {reason: count}}.
+
+    `origin` says where fetched text came from, for the data report and the manifest.
+    """
 
     train: list[Pair]
     val: list[Pair]
     test: list[Pair]
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    origin: Any = field(default_factory=dict)  # an object of JSON
 
 
 @runtime_checkable
 class Corpus(Protocol):
-    """Anything with two languages and a `read` method; languages are BCP 47 codes such as `en` or `zh`."""
+    """Anything with two languages and a `read` method; languages are BCP 47 codes such as `en` or `zh`.
+
+    A corpus that reads files may have a method `paths()` that returns them: loggers then refer to these files.
+    """
 
     source_language: str
     target_language: str

@@ -65,10 +65,7 @@ class Multi30k:
     def read(self) -> ParallelText:
         """Read, or first download, the six files."""
         splits, dropped = {}, {}
-        for split, name in (("train", "train"), ("val", "val"), ("test", self.test_set)):
-            names = [
-                f"{name}.{language}.gz" for language in (self.source_language, self.target_language)
-            ]
+        for split, names in self._names().items():
             paths = [self._downloaded(n) if self.root is None else self._local(n) for n in names]
             splits[split], dropped[split] = read_parallel(*paths)
         splits["train"], empty = drop_empty(splits["train"])
@@ -76,6 +73,20 @@ class Multi30k:
         return ParallelText(
             **splits, dropped={name: counts for name, counts in dropped.items() if counts}
         )
+
+    def paths(self) -> list[Path]:
+        """Return the six files, once they are there."""
+        names = [name for pair in self._names().values() for name in pair]
+        return [self._cached(n) if self.root is None else self._local(n) for n in names]
+
+    def _names(self) -> dict[str, list[str]]:
+        both = self.source_language, self.target_language
+        splits = (("train", "train"), ("val", "val"), ("test", self.test_set))
+        return {split: [f"{name}.{language}.gz" for language in both] for split, name in splits}
+
+    @staticmethod
+    def _cached(name: str) -> Path:
+        return cache_folder() / "multi30k" / name
 
     def _local(self, name: str) -> Path:
         folder = Path(self.root or "").expanduser()
@@ -97,11 +108,10 @@ class Multi30k:
                 f"{name}: not downloaded, since this version knows no SHA-256 of it; get the files of data/task1/raw "
                 f"from {_REPOSITORY} yourself, then data.root=FOLDER"
             )
-        path = cache_folder() / "multi30k" / name
         return fetch(
             f"{self.url}/{name}",
             SHA256[name],
-            path,
+            self._cached(name),
             advice=_ADVICE,
             timeout=self.timeout,
             max_bytes=8 << 20,

@@ -67,6 +67,10 @@ class TableFile:
         shares = Shares(val_fraction, test_fraction)
         self.shares = Shares(0.0, 0.0) if all_in_training else shares
 
+    def paths(self) -> list[Path]:
+        """Return the file of the table."""
+        return [] if self.path is None else [Path(self.path)]
+
     def read(self) -> ParallelText:
         """Read the table; raises `DataError` with file:line for a row that does not fit."""
         if self.path is None:

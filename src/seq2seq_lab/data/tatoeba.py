@@ -1,5 +1,7 @@
 """The Tatoeba corpus in the format of manythings.org: English<TAB>other language<TAB>attribution."""
 
+from pathlib import Path
+
 from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.parallel import check_languages, drop_empty
 from seq2seq_lab.data.split import Shares, by_either_side, split_pairs
@@ -35,6 +37,10 @@ class Tatoeba:
         self.source_language, self.target_language = source_language, target_language
         shares = Shares(val_fraction, test_fraction)
         self.shares = Shares(0.0, 0.0) if all_in_training else shares
+
+    def paths(self) -> list[Path]:
+        """Return the file of the corpus."""
+        return [] if self.path is None else [Path(self.path)]
 
     def read(self) -> ParallelText:
         """Read the file; raises `DataError` with file:line for a line without two or three columns."""

@@ -1,6 +1,7 @@
 """A corpus of your own parallel text: two files per split, line i of one the translation of line i of the other."""
 
 from collections import Counter
+from pathlib import Path
 
 from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.parallel import check_languages, drop_empty, read_parallel
@@ -38,6 +39,10 @@ class TextFiles:
         self.files = {"train": train, "val": val, "test": test}
         shares = Shares(val_fraction, test_fraction)
         self.shares = Shares(0.0, 0.0) if all_in_training else shares
+
+    def paths(self) -> list[Path]:
+        """Return the files that were given."""
+        return [Path(path) for files in self.files.values() for path in files or ()]
 
     def read(self) -> ParallelText:
         """Read all files; errors are reported with file:line."""

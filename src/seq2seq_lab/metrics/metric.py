@@ -18,11 +18,15 @@ Texts = Sequence[str]
 
 @dataclass(frozen=True)
 class Score:
-    """A corpus score on the 0-100 scale. One of `signature` (sacreBLEU's) and `counts` says how to make it again."""
+    """A corpus score on the 0-100 scale. One of `signature` (sacreBLEU's) and `counts` says how to make it again.
+
+    `statistics` are the vectors of the sentences, (sentences, width), where the metric has them at hand.
+    """
 
     value: float
     signature: str = ""
     counts: Array | None = None
+    statistics: Array | None = None
 
 
 def check_parallel(hypotheses: Texts, references: Texts) -> None:
@@ -60,6 +64,10 @@ class Metric(ABC):
     def score(self, sums: Array) -> Array:
         """Return the scores of sums of shape (..., width), for many sums at once."""
 
+    def sentence_scores(self, vectors: Array) -> Array:
+        """Return the score of each sentence alone, given its vector: (sentences, width) to (sentences,)."""
+        return self.score(vectors)
+
     @abstractmethod
     def library_score(self, sums: NDArray[Any]) -> NDArray[np.floating]:
         """Return the scores of sums (samples, width) by the library that defines the metric, in its precision."""
@@ -96,7 +104,8 @@ class Ratio(Metric):
         """Return the score with its counts, (sentences, 2)."""
         check_parallel(hypotheses, references)
         counts = self.statistics([hypotheses], references)[0]
-        return Score(float(self.score(counts.sum(0, keepdims=True))[0]), counts=counts)
+        value = float(self.score(counts.sum(0, keepdims=True))[0])
+        return Score(value, counts=counts, statistics=counts)
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,14 @@ class Sacrebleu(Metric):
         """Return the scores of sums of shape (..., width)."""
         return self.of_sums(sums)
 
+    def sentence_scores(self, vectors: Array) -> Array:
+        """Return sacreBLEU's sentence scores; of BLEU those with the orders that a short sentence has."""
+        metric = self._made()
+        if hasattr(metric, "effective_order"):
+            metric.effective_order = True
+        score = metric._compute_score_from_stats
+        return np.array([score(row).score for row in vectors.astype(int).tolist()])
+
     def library_score(self, sums: NDArray[Any]) -> NDArray[np.floating]:
         """Return sacreBLEU's own scores of sums."""
         score = self._made()._compute_score_from_stats
@@ -138,5 +155,7 @@ class Sacrebleu(Metric):
         """Return sacreBLEU's corpus score with its signature."""
         check_parallel(hypotheses, references)
         metric = self._made()
-        value = metric.corpus_score(list(hypotheses), [list(references)]).score
-        return Score(float(value), str(metric.get_signature()))  # complete only after scoring
+        rows = metric._extract_corpus_statistics(list(hypotheses), [list(references)])
+        value = float(metric._aggregate_and_compute(rows).score)
+        signature = str(metric.get_signature())  # complete only after scoring
+        return Score(value, signature, statistics=np.array(rows, dtype=np.float64))

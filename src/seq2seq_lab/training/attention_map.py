@@ -1,7 +1,8 @@
 """Heat maps of attention weights as PNG files, with labels in any script.
 
 Fonts are tried in this order: DejaVu Sans (comes with matplotlib), known CJK fonts of the system, the packages of the
-extra `fonts`, and any other font of the system that has the characters.
+extra `fonts`, and any other font of the system that has the characters. Nothing here needs torch: the processes of
+loggers draw too.
 """
 
 import functools
@@ -12,11 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from seq2seq_lab.extras import install_line
+from seq2seq_lab.files import write_atomically
 
 FONT_PACKAGES = ("noto-cjk-sans-jp-regular", "manimgx-fonts")
 """PyPI distributions that carry font files (SIL Open Font License): all of CJK; Thai, Devanagari and 20 others."""
@@ -129,13 +130,13 @@ def language_of(texts: Sequence[str]) -> str | None:
 
 def draw_attention(
     path: Path,
-    weights: Float[Tensor, "target source"],
+    weights: Float[np.ndarray, "target source"],
     source_tokens: Sequence[str],
     target_tokens: Sequence[str],
     *,
     title: str,
 ) -> None:
-    """Write a PNG: one row per target token, one column per source token, darker = more weight (0 to 1).
+    """Write a PNG atomically: one row per target token, one column per source token, darker = more weight (0 to 1).
 
     An empty matrix gives a picture that says so. Raises `ValueError` when tokens and weights do not match.
     """
@@ -152,8 +153,8 @@ def draw_attention(
         warnings.filterwarnings(
             "ignore", message="Glyph .* missing from font"
         )  # choose_fonts warns once
-        if weights.numel():
-            _draw_cells(figure, axes, weights.detach().to("cpu", torch.float32))
+        if weights.size:
+            _draw_cells(figure, axes, weights)
             _draw_labels(axes, columns, rows, style)
         else:
             axes.axis("off")
@@ -162,7 +163,9 @@ def draw_attention(
         _set_language(text, head)
         # the outline by hand: `bbox_inches="tight"` would lay out everything once more
         outline = figure.get_tightbbox(figure.canvas.get_renderer()).padded(0.15)
-        figure.savefig(path, dpi=_DPI, bbox_inches=outline)
+        write_atomically(
+            path, lambda p: figure.savefig(p, format="png", dpi=_DPI, bbox_inches=outline)
+        )
 
 
 def label_title(title: str, num_columns: int) -> str:
@@ -192,10 +195,10 @@ def _empty_figure(num_columns: int, num_rows: int) -> tuple[Any, Any]:
     return figure, figure.add_axes((0, 0, 1, 1))
 
 
-def _draw_cells(figure: Any, axes: Any, weights: Float[Tensor, "target source"]) -> None:
+def _draw_cells(figure: Any, axes: Any, weights: Float[np.ndarray, "target source"]) -> None:
     """Draw the matrix, fine lines between the cells, and the colour bar beside it."""
     rows, columns = weights.shape
-    image = axes.imshow(weights.numpy(), cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
+    image = axes.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
     # line collections: minor ticks would take half of the time
     axes.vlines([x - 0.5 for x in range(1, columns)], -0.5, rows - 0.5, color="0.88", linewidth=0.5)
     axes.hlines([y - 0.5 for y in range(1, rows)], -0.5, columns - 0.5, color="0.88", linewidth=0.5)

@@ -90,6 +90,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
                 "data.length_filter.max_source_tokens or max_target_tokens"
             )
         self.report = self._report(sides, {name: dict(count) for name, count in dropped.items()})
+        self.report |= {"origin": text.origin} if text.origin else {}
 
     def _keep_first(self, dropped: dict[str, Counter]) -> None:
         for split, pairs in self.pairs.items():

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seq2seq_lab.batch import Batch
+from seq2seq_lab.files import write_atomically
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training.scheduled_sampling.sequential import Sequential
 
@@ -62,7 +63,10 @@ def measure(
 
 
 def draw_curves(path: Path, curves: list[Curve], fewest: int) -> None:
-    """Draw loss by position, one line per ratio, up to the last position that at least `fewest` pairs have."""
+    """Draw loss by position, one line per ratio, up to the last position that at least `fewest` pairs have.
+
+    The PNG is written atomically.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 4.2), dpi=130, layout="constrained")
@@ -84,4 +88,4 @@ def draw_curves(path: Path, curves: list[Curve], fewest: int) -> None:
     axes.set_ylim(bottom=0.0)
     axes.grid(alpha=0.3)
     axes.legend(title="teacher-forcing\nratio", frameon=False)
-    figure.savefig(path)
+    write_atomically(path, lambda p: figure.savefig(p, format="png"))

@@ -6,28 +6,19 @@ import hashlib
 import json
 import math
 import os
-import platform
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from seq2seq_lab.config.extension_facts import facts
 from seq2seq_lab.config.keys import computing
 from seq2seq_lab.config.typed_command import command_of_process
-from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError, one_line, printable
+from seq2seq_lab.errors import ConfigError, ResourceError, printable
 from seq2seq_lab.files import locked, write_json, write_text
-from seq2seq_lab.stored_text import read_json
-from seq2seq_lab.threads import usable_cores
-
-PACKAGES = (
-    "seq2seq-lab", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "sacrebleu",
-    "tokenizers", "sentencepiece", "wandb", "unicode-rbnf", "babel", "spacy", "numpy",
-)  # fmt: skip
+from seq2seq_lab.training.manifest import code_facts, new_manifest, read_manifest
 
 _FOLDERS = ("hypotheses", "attention", "checkpoints")
+_ENDING = ("finished", "seconds", "failure")
+"""What a manifest says of how the run ended."""
 _LONGEST_NAME = 200
 """In bytes; file systems take 255, and the files inside have names too."""
 
@@ -174,62 +165,18 @@ def _claim_new(path: Path) -> Path:
     raise ConfigError(f"{path}: a thousand runs started in this second; set run_dir=PATH")
 
 
-def _git(*arguments: str) -> str | None:
-    """Return git's answer about the folder of this code, or None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).resolve().parent), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode("utf-8", "replace")
-
-
-def code_version() -> dict[str, Any]:
-    """Return commit and hash of the uncommitted changes; None outside a checkout."""
-    commit, diff = _git("rev-parse", "HEAD"), _git("diff", "HEAD")
-    changes = hashlib.sha256(diff.encode()).hexdigest() if diff else None
-    return {"commit": commit.strip() if commit else None, "diff_sha256": changes}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def hardware() -> dict[str, Any]:
-    """Return processor, GPUs, cores, threads and system."""
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": usable_cores(),
-        "torch_threads": torch.get_num_threads(),
-        "gpus": gpus,
-        "system": f"{platform.system()} {platform.release()}",
-    }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
-
-
 def write_start(
     run_dir: Path,
     config: dict[str, Any],
     config_text: str,
     data: dict[str, Any],
     resumed_from: Path | None = None,
+    job: dict[str, Any] | None = None,
 ) -> None:
-    """Store config, data report and manifest before training starts; the manifest counts every resumption."""
+    """Store config, data report and manifest before training starts; the manifest counts every resumption.
+
+    `job` holds more facts for the manifest: what Hydra chose.
+    """
     if not is_first_process():
         return
     if resumed_from is None:
@@ -239,45 +186,38 @@ def write_start(
     write_text(run_dir / "config.yaml", config_text)
     write_json(run_dir / "data_report.json", data)
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    manifest = None if resumed_from is None else _read_manifest(run_dir / "manifest.json")
+    manifest = None if resumed_from is None else read_manifest(run_dir / "manifest.json")
     if manifest is None:
-        manifest = _new_manifest(config, data, now)
+        manifest = new_manifest(config, data, now)
+        manifest |= {"config_hash": config_hash(config), **(job or {})}
     if resumed_from is not None:
         this = {"time": now, "from": resumed_from.name, "command": command_of_process().words()}
-        manifest["resumed"] = [*manifest.get("resumed", []), {**this, **_code(config)}]
+        before = {"seconds": round(_seconds_until(resumed_from, manifest), 3)}
+        manifest["resumed"] = [
+            *manifest.get("resumed", []), {**this, **before, **code_facts(config)}
+        ]  # fmt: skip
+        for key in _ENDING:
+            manifest.pop(key, None)
     write_json(run_dir / "manifest.json", manifest)
 
 
-def _read_manifest(path: Path) -> dict[str, Any] | None:
-    """Return the manifest of a run to be resumed; None, and a line that says so, if it cannot be read."""
-    try:
-        manifest = read_json(path, CheckpointError, "a new one begins at this resumption")
-    except CheckpointError as error:
-        sys.stderr.write(f"lost: {one_line(error)}\n")
-        return None
-    if not isinstance(manifest.get("resumed", []), list):
-        manifest["resumed"] = []
-    return manifest
+def _seconds_until(checkpoint: Path, manifest: dict[str, Any]) -> float:
+    """Return how long the sessions of a run took until this checkpoint of the last one was written."""
+    sessions = [{"time": manifest.get("started")}, *manifest.get("resumed", [])]
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # edited by hand
+        began = datetime.datetime.fromisoformat(sessions[-1]["time"]).timestamp()
+        in_last = max(checkpoint.stat().st_mtime - began, 0.0)  # 0: it saved nothing
+        return float(sessions[-1].get("seconds", 0.0)) + in_last
+    return 0.0
 
 
-def _code(config: dict[str, Any]) -> dict[str, Any]:
-    return {"code": code_version(), "extensions": facts(config)}
-
-
-def _new_manifest(config: dict[str, Any], data: dict[str, Any], now: str) -> dict[str, Any]:
-    return {
-        "name": config["name"],
-        "config_hash": config_hash(config),
-        "started": now,
-        "command": command_of_process().words(),
-        "seed": config["seed"],
-        **_code(config),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
-        "data": {split: part["sha256"] for split, part in data["splits"].items()},
-        "tokenizers": data["tokenizers"],
-        "hardware": hardware(),
-    }
+def add_to_manifest(run_dir: Path, facts: dict[str, Any]) -> None:
+    """Store more facts of a run, such as where its W&B run can be seen."""
+    if not is_first_process():
+        return
+    manifest = read_manifest(run_dir / "manifest.json")
+    if manifest is not None:
+        write_json(run_dir / "manifest.json", manifest | facts)
 
 
 def write_result(run_dir: Path, numbers: dict[str, float]) -> None:

@@ -6,6 +6,8 @@ import sacrebleu
 import torch
 
 from seq2seq_lab.data.corpus import Pair
+from seq2seq_lab.metrics.bleu import bleu_tokenizer
+from seq2seq_lab.metrics.interval import bootstrap_interval
 from seq2seq_lab.training.callback.bleu import Bleu
 from support.small_runs import rows, small, trainer
 
@@ -58,6 +60,18 @@ def test_signatures_are_stored(done):
     signatures = json.loads((done[0] / "hypotheses" / "signatures.json").read_text())
     assert "version:" in signatures["bleu"]
     assert set(signatures) == {"bleu", "bleu_tok_lc", "chrf"}
+
+
+def test_the_intervals_of_the_test_are_stored_with_it(done):
+    folder, _, parts = done
+    stored = json.loads((folder / "hypotheses" / "intervals.json").read_text())
+    assert set(stored) == {"test"}
+    found = rows(folder / "hypotheses" / "test.jsonl")
+    texts = [r["hypothesis"] for r in found], [r["reference"] for r in found]
+    tokenizer = bleu_tokenizer(parts.data.corpus.target_language)
+    for name, ends in stored["test"].items():
+        assert tuple(ends) == bootstrap_interval(name, *texts, tokenize=tokenizer)
+    assert set(stored["test"]) == {"bleu", "bleu_tok_lc", "chrf", "exact_match"}
 
 
 def test_both_counts_of_a_ratio_are_stored_for_each_pair(done):

@@ -30,7 +30,7 @@ class AttentionMaps(pl.Callback):
             path = folder / f"{number}.png"
             draw_attention(
                 path,
-                translation.attention,
+                translation.attention.float().cpu().numpy(),
                 translation.source_tokens,
                 translation.target_tokens,
                 title=translation.text,

@@ -1,4 +1,4 @@
-"""Scores free-running translations of validation and test by every row of METRICS, and stores them."""
+"""Scores free-running translations of validation and test by every row of METRICS, stores and sends them."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.files import write_json, write_json_lines
 from seq2seq_lab.metrics.scores import hypothesis_rows, score, too_short_for_bleu
+from seq2seq_lab.metrics.sentences import sentence_statistics
 
 
 class Bleu(pl.Callback):
@@ -15,7 +17,8 @@ class Bleu(pl.Callback):
 
     Writes in the run folder what the numbers can be made from again: hypotheses/<split>.jsonl (one line per pair, in
     order), hypotheses/signatures.json (how sacreBLEU scored) and hypotheses/<split>_counts.jsonl (both counts of each
-    pair, for every metric that is a ratio).
+    pair, for every metric that is a ratio). hypotheses/intervals.json holds the 95 % bootstrap intervals of the test.
+    Loggers that take them get all test hypotheses with the score of each sentence, and the metrics by source length.
     """
 
     def __init__(self) -> None:
@@ -46,7 +49,9 @@ class Bleu(pl.Callback):
             return
         found = module.translator.translate([pair.source for pair in pairs])
         texts = [t.text for t in found]
-        scores = score(pairs, texts, trainer.datamodule.corpus.target_language)
+        is_test = split == "test"
+        language = trainer.datamodule.corpus.target_language
+        scores = score(pairs, texts, language, with_intervals=is_test)
         named = {f"{split}/{name}": value for name, value in scores.numbers.items()}
         self.numbers |= named
         module.log_dict(named)
@@ -58,3 +63,28 @@ class Bleu(pl.Callback):
         write_json_lines(folder / f"{split}.jsonl", rows)
         write_json_lines(folder / f"{split}_counts.jsonl", scores.counts)
         write_json(folder / "signatures.json", scores.signatures)
+        if is_test:
+            write_json(folder / "intervals.json", {split: scores.intervals})
+            self._send(rows, pairs, texts, trainer)
+
+    def _send(
+        self, rows: list[dict[str, Any]], pairs: list[Pair], texts: list[str], trainer: Any
+    ) -> None:
+        """Send the rows of the hypotheses file with a column for each metric, and the quarters by source length."""
+        loggers = [log for log in trainer.loggers if hasattr(log, "log_hypotheses")]
+        if not loggers:
+            return
+        counted = sentence_statistics(pairs, texts, trainer.datamodule.corpus.target_language)
+        by_metric = counted.scores()
+        scored = zip(*by_metric.values(), strict=True)
+        table = [[*row.values(), *found] for row, found in zip(rows, scored, strict=True)]
+        quarters = counted.by_length_quarter([pair.source for pair in pairs])
+        for logger in loggers:
+            logger.log_hypotheses("test", [*rows[0], *by_metric], table)
+            logger.log_curves(
+                "test/by_source_length",
+                list(range(1, 1 + len(next(iter(quarters.values()))))),
+                quarters,
+                title="Score by length of the source",
+                x_label="quarter of the sources, shortest first",
+            )

@@ -16,7 +16,8 @@ class ExposureBias(pl.Callback):
     """Measures the loss of the first `num_pairs` pairs of a split at each teacher-forcing ratio.
 
     Logs `<split>/loss_at_ratio_<r>` and `<split>/exposure_bias` (free-running minus teacher-forced loss, in nats per
-    token), and writes exposure_bias/<split>.json and .png in the run folder (the picture goes to image loggers too).
+    token), and writes exposure_bias/<split>.json and .png in the run folder. Picture and curves go to the loggers that
+    take them.
     Validations are measured every `every_n_epochs` epochs; 0 measures the test only.
     """
 
@@ -85,3 +86,11 @@ class ExposureBias(pl.Callback):
         for logger in trainer.loggers:
             if hasattr(logger, "log_image"):
                 logger.log_image(f"exposure_bias/{split}", path)
+            if hasattr(logger, "log_curves"):
+                logger.log_curves(
+                    f"exposure_bias/{split}_by_position",
+                    list(range(1, len(counts) + 1)),
+                    {f"teacher-forcing ratio {ratio}": row for ratio, row in rows.items()},
+                    title=f"Loss by target position ({split})",
+                    x_label="target position",
+                )
