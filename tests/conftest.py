@@ -19,6 +19,9 @@ import torch  # noqa: E402
 
 from support import composition_memo  # noqa: E402
 
+for name in [name for name in os.environ if name.startswith("WANDB")]:
+    del os.environ[name]
+os.environ["NETRC"] = os.devnull  # the key of `wandb login`: no test goes online
 torch.set_num_threads(1)
 composition_memo.install()
 
@@ -29,6 +32,7 @@ def _shared_runs(tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
     os.environ["SEQ2SEQ_LAB_SHARED_RUNS"] = str(folder.parent if is_worker else folder)
+    os.environ["HF_HOME"] = str(folder / "hugging_face")
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,12 @@
+import signal
+
 import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from seq2seq_lab.errors import ConfigError, ResourceError
+from seq2seq_lab.errors import ConfigError, NotFiniteError, ResourceError, StoppedError
 from seq2seq_lab.training import session
 from seq2seq_lab.training.callback.bleu import Bleu
 from support.small_runs import small, trainer, weights_hash
@@ -55,6 +57,28 @@ def test_loggers_of_a_failed_run_are_closed_as_failed(tmp_path):
     with pytest.raises(ZeroDivisionError), session.loggers([recorder], {}, tmp_path):
         1 / 0  # noqa: B018
     assert recorder.calls == ["open", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, "killed"), (signal.SIGTERM, "preempted"), (signal.SIGUSR1, "preempted")],
+)
+def test_loggers_learn_which_signal_stopped_the_run(tmp_path, number, status):
+    recorder = Recorder()
+    with pytest.raises(StoppedError), session.loggers([recorder], {}, tmp_path):
+        raise StoppedError("stopped", number)
+    assert recorder.calls == ["open", status]
+
+
+def test_a_run_that_stops_on_nan_alerts_before_it_is_closed(tmp_path):
+    class Alerting(Recorder):
+        def alert(self, title, text):
+            self.calls.append((title, text))
+
+    recorder = Alerting()
+    with pytest.raises(NotFiniteError), session.loggers([recorder, Recorder()], {}, tmp_path):
+        raise NotFiniteError("loss is nan")
+    assert recorder.calls == ["open", ("not finite", "loss is nan"), "failed"]
 
 
 def test_several_loggers_work_at_once(tmp_path):

@@ -12,6 +12,7 @@ from seq2seq_lab.config.keys import RECORDING, is_below, leaves
 from seq2seq_lab.errors import CheckpointError, ConfigError, one_line
 from seq2seq_lab.inference.checkpoint_file import newest_whole, read_checkpoint, repair_sidecars
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
+from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 from seq2seq_lab.training.run_folder import is_first_process
 
 FREE = (*RECORDING, "training.trainer.max_epochs")
@@ -140,11 +141,14 @@ class ResumeState(pl.Callback):
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Restore the sums, the state of scheduled sampling and the logs."""
         if self._loaded is None:
+            _replay(trainer, [])
             return
         pl_module.restore_progress(self._loaded["processes"][trainer.global_rank]["progress"])
         trainer.callback_metrics.update(self._loaded["metrics"])
         for name, log in _logs_with_rows(trainer).items():
             log.cut(self._loaded["rows"].get(name, 0))
+        kept = [log.rows() for log in trainer.loggers if isinstance(log, CsvMetrics)]
+        _replay(trainer, kept[0] if kept else [])
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         """Restore the generators where they were saved: just before a step."""
@@ -180,6 +184,13 @@ def _gathered(trainer: Any, state: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _logs_with_rows(trainer: Any) -> dict[str, Any]:
     return {type(log).__name__: log for log in trainer.loggers if hasattr(log, "num_rows")}
+
+
+def _replay(trainer: Any, rows: list[dict[str, str]]) -> None:
+    """Give the rows that the run keeps to the loggers that send them again."""
+    for log in trainer.loggers:
+        if hasattr(log, "replay"):
+            log.replay(rows)
 
 
 def _forget_announced_batch(loop: dict[str, Any]) -> None:

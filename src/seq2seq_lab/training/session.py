@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -16,13 +17,20 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from seq2seq_lab.config.extension_facts import facts
-from seq2seq_lab.errors import ConfigError, ResourceError, is_out_of_memory, one_line
+from seq2seq_lab.errors import (
+    ConfigError,
+    NotFiniteError,
+    ResourceError,
+    is_out_of_memory,
+    one_line,
+)
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import EOS, UNK
+from seq2seq_lab.stopping import StoppedError, exit_code_of
 from seq2seq_lab.threads import fit_to_machine
-from seq2seq_lab.training import summary
+from seq2seq_lab.training import lineage, summary
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.interruption import Interruption
@@ -37,13 +45,14 @@ from seq2seq_lab.training.run_folder import (
     write_result,
     write_start,
 )
+from seq2seq_lab.training.run_time import ending_noted
 from seq2seq_lab.waiting import watch_others
 
 PARTS = ("loss", "optimizer", "lr_schedule", "scheduled_sampling")
 
 __all__ = [
     "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "callbacks", "check_run_folder", "check_schedule",
-    "checkpoint_io",
+    "checkpoint_io", "ending_noted",
     "evaluate_best", "fit", "loggers", "make_translator", "open_run_folder", "print_summary", "record",
     "resume_point", "start", "together", "write_start",
 ]  # fmt: skip
@@ -140,7 +149,10 @@ def callbacks(built: list[pl.Callback | None], run_dir: Path) -> list[pl.Callbac
 def loggers(
     chosen: list[Logger | None], config: dict[str, Any], run_dir: Path
 ) -> Iterator[list[Logger]]:
-    """Give the CSV log and the chosen ones, without those set to null; close all whatever happens."""
+    """Give the CSV log and the chosen ones, without those set to null; close all whatever happens.
+
+    The status of closing is `success`, `killed` (Ctrl-C), `preempted` (another signal) or `failed`.
+    """
     every = [CsvMetrics(run_dir), *(logger for logger in chosen if logger is not None)]
     status = "failed"
     try:
@@ -149,6 +161,14 @@ def loggers(
                 logger.open(run_dir, config)
         yield every
         status = "success"
+    except NotFiniteError as error:
+        for logger in every:
+            if hasattr(logger, "alert"):
+                logger.alert("not finite", one_line(error))
+        raise
+    except StoppedError as error:
+        status = "killed" if error.exit_code == exit_code_of(signal.SIGINT) else "preempted"
+        raise
     finally:
         for logger in every:
             if hasattr(logger, "close"):
@@ -164,6 +184,7 @@ def fit(
     """Train, from the beginning or from a checkpoint; say what to lower when memory runs out."""
     # A batch holds no floats to convert, and Lightning cannot convert a frozen dataclass.
     trainer.precision_plugin.convert_input = lambda batch: batch  # type: ignore[assignment,method-assign]
+    lineage.send_inputs(trainer, data)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume_from)
     except (ValueError, MisconfigurationException) as error:
@@ -219,6 +240,7 @@ def evaluate_best(
         numbers |= getattr(callback, "numbers", {})
     if data.score_training_pairs:
         numbers |= {f"train/{k[5:]}": v for k, v in numbers.items() if k.startswith("test/")}
+    lineage.send_model(trainer, numbers)
     return numbers
 
 

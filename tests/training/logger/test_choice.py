@@ -7,7 +7,7 @@ import pytest
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose, compose_config
 from seq2seq_lab.errors import ConfigError
-from seq2seq_lab.report.wandb_report import _logger_of
+from seq2seq_lab.report.wandb_place import logger_of
 from seq2seq_lab.study.content_hash import content_hash
 
 ONE = {"project": "p", "mode": "offline"}
@@ -18,6 +18,7 @@ ONE = {"project": "p", "mode": "offline"}
     [
         ("training/logger=wandb", ["wandb"]),
         ("training/logger=[wandb,tensorboard]", ["wandb", "tensorboard"]),
+        ("training/logger=[wandb,trackio]", ["wandb", "trackio"]),
         ("training.logger.wandb=null", ["wandb"]),
         ("training/logger=[]", []),
         ("training.logger=null", []),
@@ -50,4 +51,4 @@ def test_runs_of_before_several_loggers_keep_their_content_hash_and_their_projec
     folder.mkdir(parents=True)
     for node in (ONE, {"tensorboard": {}, "wandb": ONE}):
         (folder / "config.yaml").write_text(json.dumps({"training": {"logger": node}}))
-        assert _logger_of(tmp_path) == ONE
+        assert logger_of(tmp_path) == ONE

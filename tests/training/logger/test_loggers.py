@@ -149,7 +149,7 @@ def test_offline_run_holds_the_picture(stored):
 
 def test_offline_run_is_named_and_finished(stored):
     run = read_back(stored)
-    assert (run["project"], run["name"], run["tags"]) == ("lab", "lstm_attn_numbers", ["a", "b"])
+    assert (run["project"], run["name"], run["tags"]) == ("lab", "lstm_attn_numbers-s7", ["a", "b"])
     assert (run["state"], run["exit_code"]) == ("finished", 0)
 
 

@@ -78,7 +78,7 @@ class CsvMetrics(Logger):
     @rank_zero_only
     def cut(self, num_rows: int) -> None:
         """Delete all but the first rows: a resumed run writes the later ones again."""
-        rows = self._read()[:num_rows]
+        rows = self.rows()[:num_rows]
         if len(rows) < num_rows:  # a disk may lose what was written
             sys.stderr.write(
                 f"lost: {num_rows - len(rows)} of the {num_rows} rows that {self.path.name} had; the run goes on\n"
@@ -89,11 +89,11 @@ class CsvMetrics(Logger):
 
     def _add_columns(self, new: list[str]) -> None:
         """Write the file anew under a longer header; rows of an earlier session of the run stay."""
-        rows = self._read()
+        rows = self.rows()
         self._columns += [name for name in new if name not in self._columns]
         self._write(rows)
 
-    def _read(self) -> list[dict[str, str]]:
+    def rows(self) -> list[dict[str, str]]:
         """Return the rows and take their columns; what was cut off (no line end, too few or many cells) is left out."""
         if not self.path.exists():
             return []

@@ -10,8 +10,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from seq2seq_lab.errors import one_line
-from seq2seq_lab.extras import install_line
-from seq2seq_lab.training.logger.wandb_run import is_installed
+from seq2seq_lab.extras import install_line, is_installed
 
 
 class TensorBoardRun(Logger):

@@ -1,176 +1,154 @@
-"""The child process that talks to Weights & Biases for `WandbRun`: one JSON message per line on stdin.
+"""The child process that talks to Weights & Biases for `WandbRun`; run as a script, never imported."""
 
-Run as a script, never imported. A process of its own keeps W&B's import and start (1.5 s), its threads, its hooks into
-`sys.exit` and its hanging network away from training: whatever happens here, the run continues, and ending this process
-ends all of it. The first message holds the settings; the others are `log`, `define`, `table`, `image`,
-`artifact`, `workspace`, `summary` and `finish`.
-"""
-
-import importlib.util
-import json
+import netrc
 import os
+import secrets
+import string
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from seq2seq_lab.errors import one_line
+from seq2seq_lab.training.logger.logger_process import Say, serve
+from seq2seq_lab.training.logger.wandb_session import Session, store_run, stored_run
+from seq2seq_lab.training.logger.wandb_sweep import beside_parameters
 
 
-def say(screen: TextIO, text: str) -> None:
-    """Write one line to the user's screen; a screen that went away is no error."""
+def has_key() -> bool:
+    """Return whether there is a key for the server: in the environment, in W&B's settings, or by `wandb login`."""
+    import wandb
+
+    settings = wandb.setup().settings
+    if settings.api_key or settings.identity_token_file:
+        return True
+    home = Path("~").expanduser()
+    places = [os.environ.get("NETRC"), home / ".netrc", home / "_netrc"]
+    path = next((place for place in places if place and Path(place).is_file()), None)
     try:
-        screen.write(one_line(" ".join(f"W&B: {text}".split())) + "\n")
-        screen.flush()
-    except OSError:
-        pass
+        return path is not None and bool(
+            netrc.netrc(path).authenticators(urlsplit(settings.base_url).netloc)
+        )
+    except (OSError, netrc.NetrcParseError):
+        return False
 
 
-def take_screen() -> TextIO:
-    """Return the real stderr, and send everything that W&B itself prints to nowhere."""
-    screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    return screen
+def git_root() -> str | None:
+    """Return the root of the checkout that training runs in; W&B would look from the run folder on."""
+    line = ["git", "rev-parse", "--show-toplevel"]
+    try:
+        found = subprocess.run(line, capture_output=True, check=True, timeout=10, text=True)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+def settings_of(options: dict[str, Any]) -> Any:
+    """Return W&B's settings; code and uncommitted changes are stored unless its own variables forbid it."""
+    import wandb
+
+    return wandb.Settings(
+        silent=True,
+        console="off",
+        init_timeout=options["init_timeout"],
+        x_stats_pid=options["pid"],
+        git_root=git_root(),
+        save_code=not {"WANDB_SAVE_CODE", "WANDB_DISABLE_CODE"} & set(os.environ) or None,
+    )
 
 
 def start(options: dict[str, Any], mode: Literal["online", "offline"]) -> Any:
     """Start a run in the given mode."""
     import wandb
 
-    settings = wandb.Settings(
-        silent=True,
-        console="off",
-        init_timeout=options["init_timeout"],
-        program=options["program"],  # this and the next: of the training process, not of this one
-        x_stats_pid=options["pid"],
+    options = {**options, "config": beside_parameters(options["config"])}
+    given = (
+        "project",
+        "entity",
+        "group",
+        "job_type",
+        "tags",
+        "name",
+        "notes",
+        "config",
+        "dir",
+        "id",
     )
     run = wandb.init(
-        project=options["project"],
-        entity=options["entity"],
-        group=options["group"],
-        job_type=options["job_type"],
-        tags=options["tags"],
-        name=options["name"],
-        config=options["config"],
-        dir=options["dir"],
+        **{key: options[key] for key in given},
         mode=mode,
-        settings=settings,
+        resume="allow",
+        settings=settings_of(options),
     )
     run.define_metric("step")
     run.define_metric("*", step_metric="step", step_sync=True)
     return run
 
 
-def start_somehow(options: dict[str, Any], screen: TextIO) -> Any:
-    """Start the run as asked, else offline with one warning."""
-    if options["mode"] == "online":
-        try:
-            return start(options, "online")
-        except Exception as error:  # no key, wrong key, no network, time-out: all mean offline
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            say(screen, f"cannot go online, the run is logged offline ({reason})")
-    return start(options, "offline")
-
-
-def perform(run: Any, message: dict[str, Any]) -> None:
-    """Carry out one message."""
+def leave_service() -> None:
+    """End W&B's own process: it holds the id of a run that it could not start, and refuses it a second time."""
     import wandb
 
-    match message["do"]:
-        case "log":
-            run.log(message["metrics"])
-        case "table":
-            table = wandb.Table(columns=message["columns"], data=message["rows"])
-            run.log({message["name"]: table, "step": message["step"]})
-        case "image":
-            picture = wandb.Image(message["path"], caption=message["name"])
-            run.log({message["name"]: picture, "step": message["step"]})
-        case "define":
-            axis = {"step_metric": "step", "step_sync": True}
-            run.define_metric(message["name"], summary=message["summary"], **axis)
-        case "artifact":
-            artifact = wandb.Artifact(message["name"], type=message["type"])
-            for path in message["files"]:
-                artifact.add_file(path)
-            run.log_artifact(artifact)
-        case "workspace":
-            make_workspace(run, message["name"], message["metric"])
-        case "summary":
-            run.summary.update(message["numbers"])
+    wandb.teardown()
 
 
-def make_workspace(run: Any, study: str, metric: str) -> None:
-    """Save a workspace with the study's runs by arm; needs the server and the package wandb-workspaces."""
-    if run.settings.mode != "online" or importlib.util.find_spec("wandb_workspaces") is None:
-        return
-    import wandb_workspaces.reports.v2 as panels
-    import wandb_workspaces.workspaces as ws
-
-    validation = metric.replace("test/", "val/", 1)
-    charts = [
-        panels.LinePlot(title=name, x="step", y=[name])
-        for name in (validation, "val/loss", "train/loss")
-    ]
-    shown: list[Any] = [panels.BarPlot(title=metric, metrics=[metric]), *charts]
-    runs = ws.RunsetSettings(
-        groupby=[ws.Metric("JobType")], filters=f"Metric('Group') == {study!r}"
-    )
-    ws.Workspace(
-        name=study,
-        entity=run.entity,
-        project=run.project,
-        sections=[ws.Section(name=study, panels=shown, is_open=True)],
-        runset_settings=runs,
-    ).save()
-
-
-def work(messages: TextIO, screen: TextIO) -> None:
-    """Start the run, carry out all messages, finish. The end of stdin without `finish` is a failed run."""
-    options = json.loads(messages.readline())
-    os.environ.setdefault(
-        "WANDB_DATA_DIR", f"{options['dir']}/wandb/data"
-    )  # not in the user's home
-    run = start_somehow(options, screen)
-    exit_code, warned = 1, False
-    for line in messages:
-        message = json.loads(line)
-        if message["do"] == "finish":
-            exit_code = message["exit_code"]
-            break
+def start_somehow(options: dict[str, Any], say: Say) -> Session:
+    """Start the run as asked, else offline with one warning."""
+    folder = Path(options["folder"])
+    # neither in the user's home
+    os.environ.setdefault("WANDB_DATA_DIR", str(folder / "data"))
+    os.environ.setdefault("WANDB_CACHE_DIR", tempfile.gettempdir())
+    for name in ("WANDB_MODE", "WANDB_RESUME"):  # the options say it
+        os.environ.pop(name, None)
+    # what W&B stores as program and arguments: not those of this process
+    sys.argv[:] = options["argv"]
+    os.environ.setdefault("WANDB_PROGRAM", sys.argv[0])
+    options["id"] = id_of(options, folder)
+    mode = options["mode"] or ("online" if has_key() else "offline")
+    run = None
+    if mode == "online":
         try:
-            perform(run, message)
-        except Exception as error:  # a lost picture must not lose the run
-            if not warned:
-                say(screen, f"could not log {message.get('name', message['do'])} ({error})")
-            warned = True
-    run.finish(exit_code=exit_code)
-    folder = Path(run.dir).parent
+            run = start(options, "online")
+        except Exception as error:  # no key, wrong key, no network, time-out: all mean offline
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            say(f"cannot go online, the run is logged offline ({reason})")
+            leave_service()
+    run = run or start(options, "offline")
+    session = Session(run, folder)
+    session.store_place()
+    return session
+
+
+def new_id() -> str:
+    """Return an id like those of W&B."""
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+
+
+def id_of(options: dict[str, Any], folder: Path) -> str:
+    """Return the id of the run, and store a new one before it is used. A sweep agent's comes first."""
+    stored = stored_run(folder).get("id")
+    if options["is_in_agent"]:
+        stored = options["id"] or stored
+    found = str(stored or options["id"] or new_id())
+    store_run(folder, id=found)
+    return found
+
+
+def perform(session: Session, message: dict[str, Any]) -> None:
+    """Carry out one message."""
+    session.perform(message)
+
+
+def finish(session: Session, exit_code: int, say: Say) -> None:
+    """Finish the run and say where it is."""
+    session.finish(exit_code)
+    run = session.run
     if run.settings.mode == "online":
-        say(screen, f"run at {run.url}")
+        say(f"run at {run.url}")
     else:
-        say(screen, f"run stored offline, upload it with: wandb sync {folder}")
-
-
-def main() -> None:
-    """Serve one run and leave at once: W&B's exit hooks wait long for a server that does not answer."""
-    os.nice(10)  # its start would take processor time from the first training steps
-    messages = os.fdopen(os.dup(0), encoding="utf-8", newline="\n")
-    screen = take_screen()
-    code = 0
-    with tempfile.TemporaryDirectory(prefix="seq2seq-lab-wandb-") as folder:
-        tempfile.tempdir = folder
-        try:
-            os.environ.setdefault("WANDB_CACHE_DIR", folder)
-            work(messages, screen)
-        except Exception as error:
-            say(
-                screen,
-                f"not logged, the run continues without it ({type(error).__name__}: {error})",
-            )
-            code = 1
-    os._exit(code)
+        say(f"run stored offline, upload it with: wandb sync {Path(run.dir).parent}")
 
 
 if __name__ == "__main__":
-    main()
+    serve("W&B", start_somehow, perform, finish)
