@@ -125,10 +125,13 @@ class StudySweeper(BasicSweeper):
 
 def _log(study: Study) -> None:
     """Log the report to Weights & Biases if the runs were logged there; a failure does not fail the study."""
+    from seq2seq_lab.report.wandb_publish import publish
     from seq2seq_lab.report.wandb_report import log_study  # Lightning: seconds to import
 
     try:
-        log_study(study.place)
+        made = log_study(study.place)
+        if any(not name.startswith("offline-") for name in made):
+            publish(study.place)
     except Exception as error:
         print(f"warning: W&B has no report of the study: {one_line(error)}", file=sys.stderr)  # noqa: T201
 

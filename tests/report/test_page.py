@@ -90,8 +90,8 @@ def test_page_needs_nothing_from_outside(whole):
 def test_page_has_every_section_and_figure(whole):
     text = page(whole)
     titles = re.findall(r"<figure><h3>(.+?)</h3>", text)
-    assert titles == ["Score by source length", "Gain by source length", "Learning curves", "Exposure bias",
-                      "Exposure bias by position", "Score against parameters"]  # fmt: skip
+    assert titles == ["Score by arm", "Score by source length", "Gain by source length", "Learning curves",
+                      "Exposure bias", "Exposure bias by position", "Score against parameters"]  # fmt: skip
     ids = re.findall(r'<h2 id="(\w+)"', text)
     assert ids == ["arms", "figures", "length", "others", "attention", "sentences", "provenance"]
     assert "4 of 4 runs are done" in text

@@ -1,22 +1,24 @@
 """A study in Weights & Biases, written offline by real processes and read back from the .wandb files."""
 
+import csv
 import functools
 import json
-import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
-from types import SimpleNamespace
-from unittest import mock
 
 import pytest
 
-from seq2seq_lab.commands import sync as sync_command
-from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.errors import ConfigError
-from seq2seq_lab.report.wandb_report import log_study, offline_runs, read_table
+from seq2seq_lab.report.page import write_report
+from seq2seq_lab.report.records import read_records
+from seq2seq_lab.report.wandb_content import table_of as table_of_csv
+from seq2seq_lab.report.wandb_place import offline_runs
+from seq2seq_lab.report.wandb_report import log_study
 from seq2seq_lab.training.logger.wandb_labels import Labels, labels
+from support import wandb_files
 from support.small_runs import train
+from support.study_folder import write_study
+from support.wandb_study import PLAN, without_account
 
 ARM = "attention=dot, order=after"
 RUN = "attention_dot-order_after-s3-0123abcd"
@@ -24,7 +26,6 @@ FEW = (
     "debug=tiny", "data=copy", "data.max_pairs=8", "data.corpus.num_train=16", "data.corpus.num_val=8",
     "data.corpus.num_test=8", "training.trainer.max_epochs=2",
 )  # fmt: skip
-TABLE = 'arm,runs,test/bleu,p\n"attention=none",3,8.25,\n"attention=dot, order=after",3,99.5,0.01\n'
 
 
 def make_study(folder: Path) -> Path:
@@ -32,10 +33,8 @@ def make_study(folder: Path) -> Path:
         "name": "study one", "factors": {"model/attention": ["none", "dot"]}, "seeds": [3], "fixed": [],
         "metric": "test/bleu", "runs": [{"run": RUN, "arm": ARM, "seed": 3}],
     }  # fmt: skip
-    (folder / "report").mkdir(parents=True)
+    folder.mkdir(parents=True)
     (folder / "study.json").write_text(json.dumps(plan))
-    (folder / "report" / "table.csv").write_text(TABLE)
-    (folder / "report" / "index.html").write_text("<p>the report</p>")
     return folder
 
 
@@ -43,9 +42,7 @@ def make_study(folder: Path) -> Path:
 def study(tmp_path_factory):
     folder = make_study(tmp_path_factory.mktemp("studies") / "one")
     with pytest.MonkeyPatch.context() as patch:
-        for name in [n for n in os.environ if n.startswith("WANDB")]:
-            patch.delenv(name)
-        patch.setenv("HOME", str(folder / "home"))
+        without_account(patch, folder / "home")
         run = folder / "runs" / RUN
         keys = (
             "study='study one'",
@@ -54,15 +51,10 @@ def study(tmp_path_factory):
             f"run_dir={run}",
         )
         assert train(*FEW, "model/attention=dot", *keys) == 0
-        log_study(folder)
     return folder
 
 
-@functools.cache
-def records(run: Path) -> list[dict]:
-    line = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)]
-    printed = subprocess.run(line, capture_output=True, check=True, text=True).stdout
-    return [json.loads(line) for line in printed.splitlines()]
+records = functools.cache(wandb_files.records)
 
 
 def of_kind(found: list[dict], kind: str) -> list[dict]:
@@ -101,32 +93,102 @@ def test_validation_metrics_are_summed_up_by_their_best(study):
     assert not any(name.startswith("test/") for name in defined)
 
 
-def test_the_study_has_a_run_with_its_table(study):
-    run = offline_runs(study)[1]
-    assert run.parent.parent == study
-    found = records(run)
-    facts = of_kind(found, "run")[0]
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    """A study of two arms whose own run was recorded offline."""
+    folder = write_study(tmp_path_factory.mktemp("logged") / "study one", PLAN)
+    write_report(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        without_account(patch, folder.parent / "home")
+        assert {name[:12] for name in log_study(folder, "offline", "lab")} == {"offline-run-"}
+        assert log_study(folder, "offline", "lab") == set()  # nothing new
+    return folder
+
+
+def test_the_study_has_a_run_of_its_own(logged):
+    (run,) = offline_runs(logged)
+    (facts,) = wandb_files.contents(run, "run")[:1]
     assert (facts["run_group"], facts["job_type"], facts["project"]) == (
         "study one",
         "report",
         "lab",
     )
     assert facts["display_name"] == "study one-report"
-    table = json.loads((run / "files" / summary(found)["comparison.path"]).read_text())
-    assert table["columns"] == ["arm", "runs", "test/bleu", "p"]
-    assert table["data"] == [["attention=none", 3, 8.25, None], [ARM, 3, 99.5, 0.01]]
 
 
-def test_the_report_is_an_artifact(study):
-    run = offline_runs(study)[1]
-    artifacts = {a["name"]: a for a in of_kind(records(run), "artifact")}
-    report = artifacts["study_one-report"]
+def table_of(run: Path, name: str) -> dict:
+    return wandb_files.stored_table(run, summary(records(run))[f"{name}.path"])
+
+
+def arms_are_those_of_the_report(folder: Path) -> None:
+    """Law: W&B's table of arms has the numbers of table.csv, cell by cell."""
+    with (folder / "report" / "table.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    table = table_of(offline_runs(folder)[0], "arms")
+    assert table["columns"] == ["arm", "runs", "mean", "low", "high"]
+    assert table["data"] == [
+        [row["arm"], int(row["num_seeds"]), *(float(row[k]) for k in ("mean", "low", "high"))]
+        for row in rows
+    ]
+
+
+def test_the_arms_are_a_table_with_means_and_intervals(logged):
+    arms_are_those_of_the_report(logged)
+
+
+def test_the_means_are_a_chart_of_data(logged):
+    (run,) = offline_runs(logged)
+    table = table_of(run, "arms/means_table")
+    assert [row[:1] for row in table["data"]] == [["attention=none"], ["attention=dot"]]
+    assert any("wandb/bar/v0" in json.dumps(record) for record in records(run))
+
+
+def test_the_curves_are_means_over_seeds_by_epoch(logged):
+    table = table_of(offline_runs(logged)[0], "arms/curves_table")
+    assert table["columns"] == ["step", "lineKey", "lineVal"]
+    found = {(row[1], row[0]): row[2] for row in table["data"]}
+    runs = read_records(logged).arms["attention=dot"]
+    last = [run.result["val/exact_match"] for run in runs]
+    assert found["attention=dot", 3] == pytest.approx(sum(last) / len(last))
+    assert sorted(found) == [(f"attention={arm}", x) for arm in ("dot", "none") for x in (1, 2, 3)]
+
+
+def test_the_comparisons_are_a_table(logged):
+    table = table_of(offline_runs(logged)[0], "comparisons")
+    column = table["columns"].index("p_holm")
+    first = table["data"][0]
+    assert first[:2] == ["test/exact_match", "attention=dot"]
+    assert 0.0 < first[column] <= 1.0
+
+
+def test_the_intervals_are_a_picture_that_needs_nothing_from_outside(logged):
+    (run,) = offline_runs(logged)
+    (page,) = (run / "files" / "media" / "html").rglob("*.html")
+    text = page.read_text(encoding="utf-8")
+    assert text.count('class="bar"') == 2
+    assert "<script" not in text
+    assert "http" not in text
+
+
+def test_the_report_is_an_artifact(logged):
+    (run,) = offline_runs(logged)
+    report = wandb_files.artifacts(run)["study_one-report"]
     assert report["type"] == "report"
     text = json.dumps(report)
     assert "index.html" in text
     assert "table.csv" in text
-    kept = [p.read_bytes() for p in study.rglob("wandb/data/**/*") if p.is_file()]
-    assert b"<p>the report</p>" in kept  # `wandb sync` finds the file later
+    kept = [p.read_bytes() for p in logged.rglob("wandb/data/**/*") if p.is_file()]
+    page = (logged / "report" / "index.html").read_bytes()
+    assert page in kept  # `wandb sync` finds the file later
+
+
+def test_planted_other_number_is_caught(logged, tmp_path):
+    folder = shutil.copytree(logged, tmp_path / "s", symlinks=True)
+    table = folder / "report" / "table.csv"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace(".", "0.", 1), encoding="utf-8")
+    with pytest.raises(AssertionError):
+        arms_are_those_of_the_report(folder)
 
 
 def test_labels_that_a_user_chose_stay(tmp_path):
@@ -137,7 +199,7 @@ def test_labels_that_a_user_chose_stay(tmp_path):
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({"name": "lstm_copy", "seed": 1}, Labels("lstm_copy", None, "train", [])),
+        ({"name": "lstm_copy", "seed": 1}, Labels("lstm_copy-s1", None, "train", [])),
         ({}, Labels("run", None, "train", [])),
         ({"study": "s", "arm": "a", "seed": 2}, Labels("a-s2", "s", "a", ["s", "a"])),
         ({"study": "s", "name": "n", "seed": 2}, Labels("n-s2", "s", "n", ["s", "n"])),
@@ -156,18 +218,17 @@ def test_long_names_are_cut_as_wandb_wants(tmp_path):
     assert found.name.endswith("-s12")
 
 
-def test_a_table_with_text_in_a_column_keeps_it(tmp_path):
-    (tmp_path / "t.csv").write_text("a,b\n1,x\n2,3\n")
-    assert read_table(tmp_path / "t.csv") == (["a", "b"], [[1.0, "x"], [2.0, "3"]])
+def test_a_table_with_text_in_a_column_keeps_it():
+    assert table_of_csv("a,b\n1,x\n2,3\n,\n") == {
+        "columns": ["a", "b"],
+        "rows": [[1.0, "x"], [2.0, "3"], [None, None]],
+    }
 
 
 def test_a_study_without_wandb_gets_no_run(tmp_path):
-    folder = make_study(tmp_path / "two")
-    (folder / "runs" / RUN).mkdir(parents=True)
-    (folder / "runs" / RUN / "config.yaml").write_text(
-        "training:\n  logger:\n    _target_: OnlyCsv\n"
-    )
-    log_study(folder)
+    folder = write_study(tmp_path / "two", PLAN)
+    write_report(folder)
+    assert log_study(folder) == set()
     assert offline_runs(folder) == []
 
 
@@ -175,76 +236,6 @@ def test_a_folder_without_a_report_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"no report/table.csv"):
         log_study(tmp_path)
     (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "table.csv").write_text(TABLE)
+    (tmp_path / "report" / "table.csv").write_text("")
     with pytest.raises(ConfigError, match="not the plan of a study"):
         log_study(tmp_path)
-
-
-def sync(capsys, *arguments):
-    lines = []
-
-    def run(line, **_):
-        lines.append(line)
-        return subprocess.CompletedProcess(line, 1 if "--entity" in line else 0)
-
-    with mock.patch.object(sync_command.subprocess, "run", run):
-        code = carry_out(["sync", *map(str, arguments)])
-    return code, lines, capsys.readouterr().err
-
-
-def test_all_runs_are_sent_by_one_command(study, capsys):
-    code, lines, _ = sync(capsys, study, "--project", "other")
-    assert code == 0
-    (line,) = lines
-    assert line[1:6] == ["-P", "-m", "wandb", "sync", "--yes"]
-    assert line[6:8] == ["--project", "other"]
-    assert line[8:] == [str(run) for run in offline_runs(study)]
-    assert len(offline_runs(study)) == 2  # the report is not newer than its run
-
-
-def test_a_failing_upload_and_an_empty_study_are_reported(study, capsys, tmp_path):
-    assert "ended with code 1" in sync(capsys, study, "--entity", "team")[2]
-    code, lines, err = sync(capsys, tmp_path / "none")
-    assert (code, lines) == (2, [])
-    assert "no study there" in err
-    (tmp_path / "study.json").write_text("{}")
-    code, _, err = sync(capsys, tmp_path)
-    assert code == 3
-    assert "no W&B runs" in err
-
-
-def test_the_real_command_lists_the_runs_without_an_account(study, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    line = [
-        sys.executable,
-        "-m",
-        "wandb",
-        "sync",
-        "--yes",
-        "--dry-run",
-        *map(str, offline_runs(study)),
-    ]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.filterwarnings("ignore:Pydantic V1")
-def test_the_workspace_shows_the_runs_of_the_study_by_arm(monkeypatch):
-    import wandb_workspaces.workspaces as ws
-
-    from seq2seq_lab.training.logger.wandb_process import make_workspace
-
-    saved = []
-    monkeypatch.setattr(ws.Workspace, "save", lambda self: saved.append(self))
-    for mode in ("offline", "online"):
-        settings = SimpleNamespace(mode=mode)
-        run = SimpleNamespace(settings=settings, entity="team", project="lab")
-        make_workspace(run, "one", "test/chrf")
-    (found,) = saved
-    assert (found.entity, found.project, found.name) == ("team", "lab", "one")
-    assert found.runset_settings.filters == "Metric('Group') == 'one'"
-    assert [group.name for group in found.runset_settings.groupby] == ["JobType"]
-    assert [panel.title for panel in found.sections[0].panels] == [
-        "test/chrf", "val/chrf", "val/loss", "train/loss",
-    ]  # fmt: skip

@@ -28,7 +28,8 @@ class Figure:
 def figures(records: Records, analysis: Analysis) -> list[Figure]:
     """Return every figure that the study has numbers for."""
     drawn = [
-        by_length(records, analysis), gain_by_length(records, analysis), learning_curves(records),
+        by_arm(records, analysis), by_length(records, analysis), gain_by_length(records, analysis),
+        learning_curves(records),
         *against_numbers(records, analysis), exposure_by_ratio(records), exposure_by_position(records),
         *(pareto(records, analysis, *cost) for cost in COSTS),
     ]  # fmt: skip
@@ -68,13 +69,17 @@ def over_seeds(curves: Iterable[dict[float, float]], label: str) -> tuple[Point,
     return tuple(points)
 
 
+def curves_by_arm(records: Records) -> tuple[str, dict[str, tuple[Point, ...]]]:
+    """Return the name of the validation metric, and per arm its mean over seeds by epoch."""
+    key = f"val/{records.metric.partition('/')[2]}"
+    arms = records.arms.items()
+    return key, {arm: over_seeds((_by_epoch(run, key) for run in runs), arm) for arm, runs in arms}
+
+
 def learning_curves(records: Records) -> Figure | None:
     """Draw the validation metric by epoch."""
-    key = f"val/{records.metric.partition('/')[2]}"
-    series = [
-        Series(arm, _style(records, arm), over_seeds((_by_epoch(run, key) for run in runs), arm))
-        for arm, runs in records.arms.items()
-    ]
+    key, curves = curves_by_arm(records)
+    series = [Series(arm, _style(records, arm), points) for arm, points in curves.items()]
     last = max((p.x for one in series for p in one.points), default=1.0)
     whole = tuple((x, f"{x:g}") for x in ticks(1.0, last) if x == int(x))
     axes = Axes("epoch", key, whole, _limits(key))
@@ -92,6 +97,21 @@ def _by_epoch(run: Run, key: str) -> dict[float, float]:
         for row in run.history
         if key in row and row.get("epoch") in trained
     }
+
+
+def by_arm(records: Records, analysis: Analysis) -> Figure | None:
+    """Draw the score of each arm with its interval, in the order of the table."""
+    series = []
+    for place, row in enumerate(analysis.table, 1):
+        i = row.interval
+        title = f"{row.arm}: {number(i.mean)} {interval_text(i.low, i.high)}"
+        point = Point(float(place), i.mean, i.low, i.high, title)
+        series.append(Series(row.arm, _style(records, row.arm), (point,)))
+    places = tuple((one.points[0].x, f"{one.points[0].x:g}") for one in series)
+    axes = Axes("arm, in the order of the table", records.metric, places, _limits(records.metric))
+    caption = "Bars: the 95 % intervals of the table."
+    drawn = tuple(series)
+    return Figure("Score by arm", caption, scatter(drawn, axes, ()), drawn) if drawn else None
 
 
 def _quarters(rows: Sequence[LengthRow]) -> tuple[tuple[float, str], ...]:

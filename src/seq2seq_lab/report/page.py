@@ -8,14 +8,12 @@ from typing import Any
 from seq2seq_lab.files import write_text
 from seq2seq_lab.report import tables
 from seq2seq_lab.report.analysis import Analysis, analyse
-from seq2seq_lab.report.figures import figures
+from seq2seq_lab.report.figures import Figure, figures
 from seq2seq_lab.report.provenance import attention_pictures, facts
 from seq2seq_lab.report.records import Records, read_records
 from seq2seq_lab.report.sentence_diff import sentence_changes
 from seq2seq_lab.report.statistics import LEVEL, ONE_SEED
 from seq2seq_lab.report.svg import css_class, mark
-
-TEMPLATE = "page.html.j2"
 
 
 def write_report(study_dir: Path, metric: str | None = None) -> Path:
@@ -39,6 +37,15 @@ def write_report(study_dir: Path, metric: str | None = None) -> Path:
 
 def page(records: Records, analysis: Analysis) -> str:
     """Return the page; every text of the study is escaped."""
+    return _filled("page.html.j2", _content(records, analysis))
+
+
+def figure_page(figure: Figure) -> str:
+    """Return one figure as a page of its own, in the style of the report."""
+    return _filled("figure.html.j2", {"figure": figure})
+
+
+def _filled(template: str, content: dict[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -55,7 +62,7 @@ def page(records: Records, analysis: Analysis) -> str:
         )
     }  # fmt: skip
     environment.globals.update(shown)
-    return environment.get_template(TEMPLATE).render(_content(records, analysis))
+    return environment.get_template(template).render(content)
 
 
 def _content(records: Records, analysis: Analysis) -> dict[str, Any]:
@@ -76,6 +83,7 @@ def _content(records: Records, analysis: Analysis) -> dict[str, Any]:
         "pictures": attention_pictures(records),
         "facts": facts(records),
         "level": LEVEL,
+        "nan": math.nan,
     }
 
 

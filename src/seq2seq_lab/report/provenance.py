@@ -9,7 +9,10 @@ from pathlib import Path
 from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.report.records import Records, Run
 
-_NOT_SHARED = {"name", "config_hash", "started", "command", "seed"}
+_NOT_SHARED = {
+    "name", "config_hash", "started", "command", "seed", "choices", "overrides", "sweep", "wandb",
+    "finished", "seconds", "failure",
+}  # fmt: skip
 _LARGEST_PICTURE = 300_000
 _PICTURES = 2
 

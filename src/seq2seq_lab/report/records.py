@@ -44,6 +44,13 @@ class Run:
     data_report: dict[str, Any]
     seconds: float
 
+    @property
+    def url(self) -> str | None:
+        """Where W&B shows the run, if it was sent there."""
+        found = self.manifest.get("wandb")
+        url = found.get("url") if isinstance(found, dict) else None
+        return url if isinstance(url, str) and url.startswith(("https://", "http://")) else None
+
     def json(self, name: str) -> dict[str, Any]:
         """Return an optional JSON file of the run; empty if it is not there."""
         return _optional_json(self.folder / name)

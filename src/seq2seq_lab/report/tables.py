@@ -143,7 +143,7 @@ SHOWN = ("arm", "seeds", "mean", "sd", "95 % interval", "difference", "95 % inte
          "smallest effect")  # fmt: skip
 
 
-_READING = (
+READING = (
     "Intervals of means: t over seeds. Differences: seeds and sentences together, paired by both; Holm's correction "
     "over the arms. Smallest effect: what these seeds and sentences show with 80 % power at 5 %."
 )
@@ -153,36 +153,55 @@ def markdown(records: Records, analysis: Analysis) -> str:
     """Return report.md: the main table, the runs that are missing, and how to read it."""
     done = records.total - len(records.unfinished)
     lines = [
-        f"# {_md(records.name)}",
+        f"# {markdown_text(records.name)}",
         "",
-        f"{done} of {records.total} runs are done. Metric: {_md(records.metric)}.",
+        f"{done} of {records.total} runs are done. Metric: {markdown_text(records.metric)}.",
     ]
-    lines += [f"Baseline: {_md(analysis.table[0].arm)}."] if analysis.table else []
+    lines += [f"Baseline: {markdown_text(analysis.table[0].arm)}."] if analysis.table else []
     if notes := sorted({_note(row) for row in analysis.table} - {""}):
-        lines += ["", f"**Note: {_md('; '.join(notes))}.**"]
-    digits = digits_for(analysis.table)
-    lines += ["", _md_row(SHOWN), _md_row(["---"] * len(SHOWN))]
-    lines += [_md_row(shown_cells(row, digits)) for row in analysis.table]
+        lines += ["", f"**Note: {markdown_text('; '.join(notes))}.**"]
+    lines += ["", *arms_markdown(analysis)]
     if records.unfinished:
-        lines += [
-            "",
-            "## Runs that are not done",
-            "",
-            "| run | state | reason |",
-            "|---|---|---|",
-        ]
-        lines += [_md_row([r.name, r.state, r.reason]) for r in records.unfinished]
-    lines += ["", _READING]
+        lines += ["", "## Runs that are not done", "", *unfinished_markdown(records)]
+    lines += ["", READING]
     return "\n".join(lines) + "\n"
 
 
-def _md(text: str) -> str:
+def arms_markdown(analysis: Analysis) -> list[str]:
+    """Return the lines of the main table."""
+    digits = digits_for(analysis.table)
+    rows = [shown_cells(row, digits) for row in analysis.table]
+    return [markdown_row(cells) for cells in (SHOWN, ["---"] * len(SHOWN), *rows)]
+
+
+def comparisons_markdown(analysis: Analysis) -> list[str]:
+    """Return the lines of a table of every arm against the baseline under every metric; none without comparisons."""
+    head = ("metric", "arm", "difference", "95 % interval", "p", "p (Holm)")
+    rows, found = [], [*analysis.table, *analysis.others]
+    for row in found:
+        if (c := row.comparison) is not None:
+            digits = digits_for([one for one in found if one.metric == row.metric])
+            rows.append([row.metric, row.arm, signed(c.difference, digits), interval_text(c.low, c.high, digits),
+                         p_text(c.p), p_text(row.p_holm)])  # fmt: skip
+    return [markdown_row(cells) for cells in (head, ["---"] * len(head), *rows)] if rows else []
+
+
+def unfinished_markdown(records: Records) -> list[str]:
+    """Return the lines of the table of runs that are not done; none where all are."""
+    rows = [[r.name, r.state, r.reason] for r in records.unfinished]
+    head = ("run", "state", "reason")
+    return [markdown_row(cells) for cells in (head, ["---"] * 3, *rows)] if rows else []
+
+
+def markdown_text(text: str) -> str:
+    """Return a text that Markdown shows as it is."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return re.sub(r"([\\`*_{}\[\]|])", r"\\\1", escape(clean, quote=False))
 
 
-def _md_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_md(cell) if cell != '---' else cell for cell in cells)} |"
+def markdown_row(cells: Sequence[str]) -> str:
+    """Return one row of a table."""
+    return f"| {' | '.join(markdown_text(cell) if cell != '---' else cell for cell in cells)} |"
 
 
 _TEX = {"\\": r"\textbackslash{}", "–": "--", "−": "$-$", "<": r"\textless{}", ">": r"\textgreater{}",

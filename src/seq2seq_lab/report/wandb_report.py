@@ -1,72 +1,74 @@
-"""The W&B run of a whole study: the table that compares its arms, and the report as an artifact."""
+"""The W&B run of a whole study: the numbers that compare its arms, and the report as an artifact."""
 
-import csv
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, Literal
 
-from seq2seq_lab.errors import ConfigError, DataError
-from seq2seq_lab.report.records import is_number
-from seq2seq_lab.stored_text import read_json, read_yaml
+from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.report.wandb_content import read_numbers
+from seq2seq_lab.report.wandb_place import logger_of, read_kept, recorded, write_kept
+from seq2seq_lab.stored_text import read_json
 from seq2seq_lab.training.logger.wandb_run import WandbRun
+from seq2seq_lab.training.logger.wandb_study import REPORT_JOB
 
-REPORT_FILES = ("index.html", "report.md", "table.csv", "table.tex", "runs.csv")
+REPORT_FILES = (
+    "index.html",
+    "report.md",
+    "table.csv",
+    "comparisons.csv",
+    "by_length.csv",
+    "table.tex",
+    "runs.csv",
+)
+_FACTS = ("factors", "seeds", "fixed", "metric")
+Mode = Literal["offline", "online", "disabled"]
 
 
 def log_study(
     study_dir: Path,
-    mode: Literal["offline", "online", "disabled"] | None = None,
+    mode: Mode | None = None,
     project: str | None = None,
     entity: str | None = None,
-) -> None:
-    """Make the study's own W&B run (job type `report`): its table, and the files of its report as one artifact.
+) -> set[str]:
+    """Make the study's own W&B run (job type `report`): tables, charts, and the files of its report as one artifact.
 
-    The run lies in <study_dir>/wandb. Online, a workspace with the study's charts is made too where the package
-    wandb-workspaces is installed. Mode, project and entity are those of the runs unless given: runs without W&B get no
-    such run. Raises `ConfigError` for a folder without a report.
+    The run lies in <study_dir>/wandb. Mode, project and entity are those of the runs unless given: runs without W&B get
+    no such run, and numbers that were logged before are not logged again. Returns the names of the folders that W&B
+    made: `run-...` of an online session, `offline-run-...`. Raises `ConfigError` for a folder without a report.
     """
     study_dir = Path(study_dir).resolve()
-    table = study_dir / "report" / "table.csv"
-    if not table.is_file():
+    if not (study_dir / "report" / "table.csv").is_file():
         raise ConfigError(f"{study_dir}: no report/table.csv; run seq2seq-lab report first")
     plan = read_plan(study_dir)
+    where = logger_of(study_dir)
+    if not where and mode is None:
+        return set()
+    content = read_numbers(study_dir)
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    if read_kept(study_dir).get("logged") == digest:
+        return set()
     name = str(plan.get("name") or study_dir.name)
-    columns, rows = read_table(table)
-    where = _logger_of(study_dir)
-    mode = mode or where.get("mode")
-    if mode is None:
-        return
-    project, entity = project or where.get("project"), entity or where.get("entity")
     run = WandbRun(
-        project or "seq2seq-lab",
-        mode,
-        entity,
-        group=name,
-        job_type="report",
-        tags=[name[:64], "report"],
+        project or where.get("project"),
+        mode or where.get("mode"),
+        entity or where.get("entity"),
+        group=name[:128],
+        job_type=REPORT_JOB,
+        tags=[name[:64], REPORT_JOB],
+        name=f"{name[:120]}-report",
     )
-    facts: dict[str, Any] = {
-        key: plan[key] for key in ("factors", "seeds", "fixed", "metric") if key in plan
-    }
-    run.open(study_dir, {"name": f"{name}-report", **facts})
-    run.log_table("comparison", columns, rows)
+    before = recorded(study_dir)
+    run.open(study_dir, {"report_of": name, **{k: plan[k] for k in _FACTS if k in plan}})
+    run.send({"do": "study", "content": content})
     files = [str(study_dir / "report" / file) for file in REPORT_FILES]
     files = [file for file in files if Path(file).is_file()]
-    run.send({"do": "artifact", "name": f"{_plain(name)}-report", "type": "report", "files": files})
-    if mode == "online":
-        run.send({"do": "workspace", "name": name, "metric": str(plan.get("metric", "test/bleu"))})
+    artifact = {"name": f"{_plain(name)}-report", "type": "report", "copies": files}
+    run.send({"do": "artifact", **artifact})
     run.close("success")
-
-
-def _logger_of(study_dir: Path) -> dict[str, Any]:
-    """Return the logger's settings of the first run that has any."""
-    for path in sorted(study_dir.glob("runs/*/config.yaml")):
-        training = read_yaml(path, DataError, "run the study's command again").get("training")
-        found = training.get("logger") if isinstance(training, dict) else None
-        # a run of before several loggers has the settings themselves
-        of_wandb = found.get("wandb", found) if isinstance(found, dict) else None
-        if isinstance(of_wandb, dict) and "project" in of_wandb:
-            return of_wandb
-    return {}
+    if made := recorded(study_dir) - before:  # else it could not be started
+        write_kept(study_dir, logged=digest)
+    return made
 
 
 def _plain(name: str) -> str:
@@ -78,30 +80,3 @@ def read_plan(study_dir: Path) -> dict[str, Any]:
     """Return study.json. Raises `ConfigError` where there is none."""
     advice = "not the plan of a study; give the folder of a study"
     return read_json(study_dir / "study.json", ConfigError, advice)
-
-
-def read_table(path: Path) -> tuple[list[str], list[list[str | float | None]]]:
-    """Return the columns and rows of a CSV file; a column of numbers alone is one of floats, empty cells None."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            columns, *rows = list(csv.reader(file))
-        if any(len(row) != len(columns) for row in rows):
-            raise ValueError("rows of other widths than the first")
-    except (OSError, ValueError, csv.Error) as error:
-        text = f"{path}: not the table of a report ({error}); run seq2seq-lab report again"
-        raise DataError(text) from error
-    numeric = [all(is_number(row[i]) for row in rows if row[i]) for i in range(len(columns))]
-    cells: list[list[str | float | None]] = [
-        [
-            (float(text) if is_number else text) if text else None
-            for text, is_number in zip(row, numeric, strict=True)
-        ]
-        for row in rows
-    ]
-    return columns, cells
-
-
-def offline_runs(study_dir: Path) -> list[Path]:
-    """Return the offline W&B runs of all runs of a study and of the study itself, oldest first."""
-    found = [*study_dir.glob("runs/*/wandb/offline-run-*"), *study_dir.glob("wandb/offline-run-*")]
-    return sorted((path for path in found if path.is_dir()), key=lambda path: path.name)
