@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from seq2seq_lab.errors import CheckpointError, UserError
+from seq2seq_lab.inference.publication import published
 from seq2seq_lab.inference.stored_model import (
+    CARD,
     FILES,
     MANIFEST,
     StoredModel,
@@ -71,7 +73,7 @@ def test_planted_weight_that_is_off_is_caught(exported, tmp_path):
 
 
 def test_an_export_holds_no_pickle_and_is_the_same_every_time(exported, tmp_path):
-    assert sorted(p.name for p in exported.iterdir()) == sorted([*FILES, MANIFEST])
+    assert sorted(p.name for p in exported.iterdir()) == sorted([*FILES, MANIFEST, CARD])
     write_export(tmp_path, read_model(learned()))
     for name in (*FILES, MANIFEST):
         assert (tmp_path / name).read_bytes() == (exported / name).read_bytes()
@@ -94,7 +96,7 @@ def test_tied_weights_come_back_tied(tmp_path):
 
 def test_languages_and_config_travel(exported):
     found, run = load(exported), load(learned())
-    assert found.config == run.config
+    assert found.config == published(run.config)
     assert (found.source_language, found.target_language) == ("zxx", "zxx")
 
 

@@ -20,7 +20,7 @@ def json_cells(
     for number, line in enumerate(lines, start=1):
         if line.strip():
             row = _json_object(line, f"{path}:{number}")
-            source, target = (_json_value(row, c, f"{path}:{number}") for c in columns)
+            source, target = (text_at(row, c, f"{path}:{number}") for c in columns)
             yield source, target
         else:
             counts[BLANK] += 1
@@ -71,7 +71,8 @@ def field_names(row: dict[str, Any], deepest: int = _DEEPEST) -> list[str]:
     return names
 
 
-def _json_value(row: dict[str, Any], column: int | str, place: str) -> str:
+def text_at(row: dict[str, Any], column: int | str, place: str) -> str:
+    """Return the text at a dotted name of an object; `DataError` with the names that are there."""
     found = [] if isinstance(column, int) else fields_at(row, column)
     if not found:
         names = field_names(row)
@@ -85,7 +86,9 @@ def _json_value(row: dict[str, Any], column: int | str, place: str) -> str:
         fields = ", ".join(f"{column}.{name}" for name in field_names(value)[:_SHOWN])
         raise DataError(f"{place}: {column!r} is an object; name one of its fields: {fields}")
     if not isinstance(value, str):
-        raise DataError(f"{place}: {column!r} must be a string, got {json.dumps(value)[:40]}")
+        raise DataError(
+            f"{place}: {column!r} must be a string, got {json.dumps(value, default=str)[:40]}"
+        )
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise DataError(f"{place}: {column!r} holds \\u0000 or half of a UTF-16 pair; fix the text")
     return value

@@ -18,9 +18,12 @@ from torch import Tensor
 from seq2seq_lab.config.extension_facts import Facts, checked_facts, require
 from seq2seq_lab.errors import CheckpointError, ConfigError, ResourceError
 from seq2seq_lab.files import sha256_of, write_atomically, write_json, write_text
+from seq2seq_lab.inference.publication import published
 from seq2seq_lab.stored_text import parse_json
 
 MANIFEST, WEIGHTS, CONFIG = "export.json", "model.safetensors", "config.json"
+CARD = "README.md"
+"""The model card: for people, and theirs to change; the manifest does not name it."""
 TOKENIZERS = ("source_tokenizer", "target_tokenizer")
 LANGUAGES = ("source_language", "target_language")
 FORMAT = "seq2seq-lab model 1"
@@ -127,16 +130,14 @@ def make_folder(folder: Path) -> None:
 
 
 def write_export(folder: Path, stored: StoredModel) -> None:
-    """Write the four files and then the manifest."""
+    """Write the four files and then the manifest; the config without the folders of this machine."""
     # tied weights share memory, which safetensors refuses: each name gets its own copy
     weights = {
         name: tensor.detach().clone().contiguous() for name, tensor in stored.weights.items()
     }
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
-    names = ("config", "extensions", "source_language", "target_language")
-    write_json(
-        folder / CONFIG, {"format": FORMAT, **{name: getattr(stored, name) for name in names}}
-    )
+    facts = {name: getattr(stored, name) for name in ("extensions", *LANGUAGES)}
+    write_json(folder / CONFIG, {"format": FORMAT, "config": published(stored.config), **facts})
     for name in TOKENIZERS:
         write_text(folder / f"{name}.json", getattr(stored, name))
     write_manifest(folder, FILES)

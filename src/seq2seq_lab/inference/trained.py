@@ -1,4 +1,4 @@
-"""Loads a trained model (checkpoint, run folder or export) as a `Translator`; reads only tensors and text."""
+"""Loads a trained model (checkpoint, run folder, export, hf:// address) as a `Translator`: only tensors and text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,9 @@ import torch
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.files import sidecar_of
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
+from seq2seq_lab.inference.hub import download, is_address
 from seq2seq_lab.inference.stored_model import (
+    CARD,
     FILES,
     MANIFEST,
     StoredModel,
@@ -24,12 +26,12 @@ from seq2seq_lab.model.ensemble import Ensemble
 from seq2seq_lab.threads import fit_to_machine
 from seq2seq_lab.waiting import watch_others
 
-EXPORT_FILES = (MANIFEST, *FILES, "encoder.onnx", "step.onnx")
+EXPORT_FILES = (MANIFEST, CARD, *FILES, "encoder.onnx", "step.onnx")
 RUN_FILES = (
     "best.ckpt", "last.ckpt", "config.yaml", "manifest.json", "result.json", "data_report.json", "metrics.csv",
     "done.json", "log.txt",
 )  # fmt: skip
-RUN_FOLDERS = ("checkpoints", "hypotheses", "attention", "wandb", "tensorboard")
+RUN_FOLDERS = ("checkpoints", "hypotheses", "attention", "wandb", "tensorboard", "trackio")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def input_files(path: str | Path) -> list[Path]:
 
     They are named here, so that an output of one's own may lie in such a folder and be written again.
     """
+    if is_address(path):
+        return []
     path = Path(path)
     if not path.is_dir():
         is_in_run = path.parent.name == "checkpoints" and path.exists()
@@ -81,8 +85,8 @@ def check_device(device: str) -> None:
 
 
 def read_model(path: str | Path) -> StoredModel:
-    """Read a checkpoint, the best one of a run folder, or an exported folder."""
-    path = Path(path)
+    """Read a checkpoint, the best one of a run folder, an exported folder, or one of the hub (hf://USER/REPO)."""
+    path = download(str(path)) if is_address(path) else Path(path)
     if is_export(path):
         return read_export(path)
     file = find_checkpoint(path)

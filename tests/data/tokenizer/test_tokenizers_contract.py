@@ -33,6 +33,7 @@ from seq2seq_lab.testing.tokenizer import (
 )
 from seq2seq_lab.testing.tokenizer import fitted as fitted_on
 from support.planted_tokenizers import HashOrderTokenizer
+from support.tokenizer_files import byte_level_path
 
 FOLDER = Path(__file__).parents[3] / "conf" / "data" / "tokenizer"
 FILES = sorted(FOLDER.rglob("*.yaml"))
@@ -50,6 +51,7 @@ def _make(file: Path, **settings_: object) -> Tokenizer:
     if name == "SpacyTokenizer":
         pytest.importorskip("spacy", reason="spaCy is not installed")
     node = {k: 1 if k == "min_frequency" else v for k, v in node.items()}
+    node |= {"path": byte_level_path()} if name == "FileTokenizer" else {}
     return getattr(importlib.import_module(path), name)(**(node | settings_))
 
 
@@ -180,6 +182,7 @@ def test_hash_seed_and_locale_do_not_matter():
     for name, kind in TOKENIZERS.items():
         if name != "SpacyTokenizer" or importlib.util.find_spec("spacy"):
             rare = {} if name in ("ByteTokenizer", "UnigramTokenizer") else {"min_frequency": 1}
+            rare = {"path": byte_level_path()} if name == "FileTokenizer" else rare
             makers[name] = partial(kind, **rare)
     here = {name: fitted_on(make()).fingerprint() for name, make in makers.items()}
     c_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from seq2seq_lab.data.tokenizer.byte import ByteTokenizer
 from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
+from seq2seq_lab.data.tokenizer.file import FileTokenizer
 from seq2seq_lab.data.tokenizer.spacy import SpacyTokenizer
 from seq2seq_lab.data.tokenizer.subword import BpeTokenizer, UnigramTokenizer
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
@@ -21,6 +22,7 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
     "BpeTokenizer": BpeTokenizer,
     "UnigramTokenizer": UnigramTokenizer,
     "ByteTokenizer": ByteTokenizer,
+    "FileTokenizer": FileTokenizer,
 }
 """The exact table of classes that a stored tokenizer may name."""
 
