@@ -6,7 +6,7 @@ calls itself would fail), halves of UTF-16 pairs (which no file can hold), and Y
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +86,9 @@ def read_yaml(path: Path, error: type[UserError], advice: str) -> dict[str, Any]
 
     try:
         text = path.read_text(encoding="utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ValueError("it has aliases")
-        found = yaml.safe_load(text)
-        _check_depth(found)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where it was built
+        _check_events(yaml.parse(text, Loader=loader))  # before: a deep one ends its process
+        found = yaml.load(text, Loader=loader)
     except OSError as reason:
         raise error(f"{path}: cannot be read ({reason.strerror}); {advice}") from reason
     except (ValueError, RecursionError, yaml.YAMLError) as reason:
@@ -97,6 +96,21 @@ def read_yaml(path: Path, error: type[UserError], advice: str) -> dict[str, Any]
     if not isinstance(found, dict):
         raise error(f"{path}: not a mapping; {advice}")
     return found
+
+
+def _check_events(events: Iterable[Any]) -> None:
+    """Raise `ValueError` for an alias, or values nested deeper than `DEEPEST`."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if is_alias:
+            raise ValueError("it has aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"nested deeper than {DEEPEST}")
 
 
 def _short(reason: BaseException) -> str:

@@ -83,6 +83,14 @@ def test_other_shells_get_files_and_studies(environment, tmp_path, shell):
     assert names == ["mine"]
 
 
+@pytest.mark.parametrize("line", ["runs ou", "diff ou", "diff a ou", "reproduce ou"])
+def test_runs_are_completed_as_folders(environment, tmp_path, line):
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "ours.txt").write_text("")
+    found = answer(f"seq2seq-lab {line}", environment, tmp_path, "zsh")
+    assert [word.partition(":")[0] for word in found] == ["outputs/"]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_printed_code_is_read_by_its_shell(environment, shell):
     if shutil.which(shell) is None:

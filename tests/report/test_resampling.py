@@ -9,6 +9,7 @@ from seq2seq_lab.metrics import interval
 from seq2seq_lab.metrics.metric import Metric
 from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.resampling import (
+    Resampled,
     approximate_randomization,
     bootstrap,
     hierarchical_bootstrap,
@@ -60,6 +61,11 @@ def test_approximate_randomization_is_sacrebleus(metric, sentences, seed, gap):
     assert approximate_randomization(metric, *sums, trials=1000) == expected.p_value
 
 
+def test_runs_that_score_alike_in_every_resample_do_not_differ():
+    counts = np.tile([0.0, 1.0], (20, 1))
+    assert paired_bootstrap(METRICS["exact_match"], counts, counts) == Resampled(0.0, 0.0, 1.0)
+
+
 def test_hierarchical_bootstrap_of_equal_arms_is_zero():
     references, one, other = texts(30, 1, 0.1)
     sums = BLEU_ZH.statistics([one, other], references)
@@ -90,10 +96,9 @@ def test_planted_unpaired_draws_are_caught(monkeypatch):
 
     def draws(sentences, samples=1000):
         generator = np.random.default_rng(next(counter))
-        return generator.multinomial(sentences, np.ones(sentences) / sentences, samples).astype(
-            float
-        )
+        shares = np.ones(sentences) / sentences
+        yield generator.multinomial(sentences, shares, samples).astype(float)
 
-    monkeypatch.setattr(interval, "sentence_draws", draws)
+    monkeypatch.setattr(interval, "_blocks_of_draws", draws)
     with pytest.raises(AssertionError):
         bootstrap_is_sacrebleus(BLEU_ZH, 40, 2, 0.04)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from argcomplete import CompletionFinder, shellcode
-from argcomplete.completers import FilesCompleter
+from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 from argcomplete.lexers import split_line
 
 from seq2seq_lab import errors
@@ -24,6 +24,8 @@ from seq2seq_lab.config.command_line import Parser
 
 OVERRIDES = "KEY=VALUE"
 """The `metavar` of arguments that are completed as overrides."""
+_FOLDERS = {"runs": ("folder",), "diff": ("run", "other"), "reproduce": ("run",)}
+"""Arguments that are folders, by command."""
 
 
 def parser() -> Parser:
@@ -90,6 +92,8 @@ def _with_completers(name: str) -> ArgumentParser:
             action.completer = lambda prefix, parsed_args, **_: complete_override(  # type: ignore[attr-defined]
                 prefix, parsed_args
             )
+        elif action.dest in _FOLDERS.get(name, ()):
+            action.completer = DirectoriesCompleter()  # type: ignore[attr-defined]
         elif action.dest == "study":
             action.completer = lambda prefix, **_: list(studies(prefix))  # type: ignore[attr-defined]
     return flags

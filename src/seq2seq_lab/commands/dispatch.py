@@ -23,7 +23,7 @@ TRAIN = "train"
 OF_A_STUDY = ("status", "report", "sync")
 """The commands that may be written with `study` before them."""
 
-_ORDER = (TRAIN, "translate", "evaluate", "score", "doctor", *OF_A_STUDY)
+_ORDER = (TRAIN, "translate", "evaluate", "score", "doctor", "runs", "diff", *OF_A_STUDY)
 _EXTENSION = "classes of your own: a Python file or folder (may be given several times, and before the command)"
 
 

@@ -58,9 +58,14 @@ def bootstrap(metric: Metric, statistics: Array, samples: int = SAMPLES) -> tupl
 def paired_bootstrap(
     metric: Metric, baseline: Array, system: Array, samples: int = SAMPLES
 ) -> Resampled:
-    """Compare two single runs over the same sentences; both arrays are (sentences, width)."""
+    """Compare two single runs over the same sentences; both arrays are (sentences, width).
+
+    Where no resample differs, p is 1; sacreBLEU counts resamples that differ by more than nothing and says 0.001.
+    """
     scores = [resampled_scores(metric, sums, samples) for sums in (system, baseline)]
     differences = scores[0] - scores[1]
+    if not differences.any():
+        return Resampled(0.0, 0.0, p=1.0)
     found = metric.library_score(np.stack([baseline.sum(0), system.sum(0)]))
     centred = np.abs(differences) - np.abs(differences).mean()
     return Resampled(*middle(differences), p=_p_value(centred, abs(float(found[1] - found[0]))))
