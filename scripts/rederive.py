@@ -70,7 +70,8 @@ def difference_numbers(base: dict, arm: dict, score) -> dict:
         low, high = middle_95(pair[0] - pair[1])
         trials = np.abs(pair[0] - pair[1])
         # the measured gap is sacreBLEU's own, of unsampled sums
-        p = (int((trials - trials.mean() > measured(base, arm, seeds[0], score)).sum()) + 1) / 1001
+        more = int((trials - trials.mean() > measured(base, arm, seeds[0], score)).sum())
+        p = (more + 1) / 1001 if trials.any() else 1.0
         return {"difference": gap, "diff_low": low, "diff_high": high, "p": p}
     parts = None
     if known:

@@ -19,6 +19,8 @@ OPTIONAL = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
 CHOICES = {
     "spacy": ["data/tokenizer=spacy"],
     "tensorboard": ["training/logger=tensorboard"],
+    "hf": ["data=hugging_face"],
+    "trackio": ["training/logger=trackio"],
     "sweep": ["-m", "seed=1,2", "hydra/launcher=local"],
     "slurm": ["-m", "seed=1,2", "hydra/launcher=slurm"],
     "ray": ["-m", "seed=1,2", "hydra/launcher=ray_cluster"],
@@ -28,7 +30,7 @@ CHOICES = {
 def test_the_table_has_the_extras_of_the_package():
     assert set(EXTRAS) == set(OPTIONAL)
     for name, extra in EXTRAS.items():
-        packages = {re.match(r"[\w-]+", one)[0] for one in OPTIONAL[name]}
+        packages = {re.match(r"[\w-]+", one)[0].replace("_", "-") for one in OPTIONAL[name]}
         modules = {module.rpartition(".")[2].replace("_", "-") for module in extra.modules}
         assert modules == packages, name
 

@@ -227,6 +227,20 @@ def test_planted_lock_by_the_existence_of_its_file_is_caught(tmp_path, monkeypat
         a_killed_process_frees_its_lock(tmp_path / "a.lock")
 
 
+def test_a_lock_can_be_asked_for_without_touching_it(tmp_path):
+    path = tmp_path / "lock"
+    assert not files.is_held(path)
+    assert not path.exists()
+    path.write_text("left behind")
+    assert not files.is_held(path)
+    with files.locked(path, "wait"):
+        text = path.read_text()
+        assert files.is_held(path)
+        assert path.read_text() == text
+    os.mkfifo(tmp_path / "pipe")
+    assert not files.is_held(tmp_path / "pipe")
+
+
 def test_a_lock_is_waited_for_as_long_as_wished(tmp_path):
     with files.held(tmp_path / "a.lock") as first:
         began = time.monotonic()

@@ -45,11 +45,18 @@ def run(command: Command, lines: int, every: int, threads: int) -> Outcome:
             )
         try:
             speeds, first = _wait(process, command, folder, lines, begin)
+            memory = peak_memory(process.pid)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
-            _, _, usage = os.wait4(process.pid, 0)
-            process.returncode = 0  # it is gone: `Popen` need not wait for it
-        return Outcome(speeds[:lines], first, usage.ru_maxrss / 1024)
+            process.wait()
+        return Outcome(speeds[:lines], first, memory)
+
+
+def peak_memory(process: int) -> float:
+    """Return the peak memory of a process in MB, NaN if it has ended; `ru_maxrss` would count that of its parent."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    lines = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return float(next(lines, "VmHWM: nan").split()[1]) / 1024
 
 
 def _wait(

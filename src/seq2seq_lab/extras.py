@@ -18,7 +18,9 @@ EXTRAS = {
     "onnx": Extra(("onnx", "onnxruntime")),
     "tune": Extra(("optuna",)),
     "tensorboard": Extra(("tensorboard",), ("seq2seq_lab.training.logger.tensorboard_run.",)),
+    "trackio": Extra(("trackio",), ("seq2seq_lab.training.logger.trackio_run.",)),
     "workspaces": Extra(("wandb_workspaces",)),
+    "hf": Extra(("datasets", "huggingface_hub"), ("seq2seq_lab.data.hugging_face.",)),
     "sweep": Extra(
         ("hydra_plugins.hydra_joblib_launcher", "joblib"), ("hydra_plugins.hydra_joblib_launcher.",)
     ),
@@ -34,7 +36,7 @@ def is_installed(module: str) -> bool:
     """Tell whether a module can be found; only packages above it are imported."""
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
+    except (ImportError, ValueError):  # ValueError: an empty entry in sys.modules
         return False
 
 

@@ -16,8 +16,9 @@ NEVER = frozenset(
         "seq2seq_lab", "hydra_plugins", "torch", "pytorch_lightning", "lightning", "lightning_fabric",
         "lightning_utilities", "torchmetrics", "hydra", "omegaconf", "sacrebleu", "tokenizers", "sentencepiece",
         "safetensors", "wandb", "PIL", "unicode_rbnf", "babel", "matplotlib", "numpy", "scipy", "rich", "jaxtyping",
-        "jinja2", "entmax", "filelock", "yaml", "spacy", "onnx", "onnxruntime", "optuna", "tensorboard",
-        "wandb_workspaces", "joblib", "submitit", "ray", "argcomplete", "pip", "setuptools", "pkg_resources", "pytest",
+        "jinja2", "entmax", "filelock", "yaml", "spacy", "onnx", "onnxruntime", "optuna", "tensorboard", "trackio",
+        "wandb_workspaces", "datasets", "huggingface_hub", "joblib", "submitit", "ray", "argcomplete", "pip",
+        "setuptools", "pkg_resources", "pytest",
     )
 )  # fmt: skip
 """Top-level names of this package and of what it needs: no extension, whoever declares it."""
