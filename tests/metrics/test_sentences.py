@@ -6,7 +6,8 @@ from sacrebleu.metrics import BLEU, CHRF
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.metrics.accuracy import length_quarters
 from seq2seq_lab.metrics.metric import Metric, Ratio, Sacrebleu
-from seq2seq_lab.metrics.sentences import SentenceStatistics, sentence_statistics
+from seq2seq_lab.metrics.scores import score
+from seq2seq_lab.metrics.sentences import SentenceStatistics
 from seq2seq_lab.metrics.table import METRICS
 
 TEXTS = [
@@ -22,7 +23,9 @@ HYPOTHESES = [hypothesis for _, hypothesis in TEXTS]
 
 
 def counted() -> SentenceStatistics:
-    return sentence_statistics(PAIRS, HYPOTHESES, "en")
+    found = score(PAIRS, HYPOTHESES, "en", with_intervals=True).sentences
+    assert found is not None
+    return found
 
 
 def one_by_one(metric) -> list[float]:

@@ -8,6 +8,7 @@ from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.metrics.accuracy import by_length_quarter
 from seq2seq_lab.metrics.bleu import bleu_tokenizer
 from seq2seq_lab.metrics.interval import intervals_of
+from seq2seq_lab.metrics.sentences import SentenceStatistics
 from seq2seq_lab.metrics.table import METRICS
 
 
@@ -15,13 +16,15 @@ from seq2seq_lab.metrics.table import METRICS
 class SplitScores:
     """The numbers of a split by name, and what makes them again: sacreBLEU's signatures, and counts by sentence.
 
-    `intervals` are the 95 % bootstrap intervals over sentences, where they were asked for and are finite.
+    `intervals` are the 95 % bootstrap intervals over sentences, where they are finite, and `sentences` what was counted
+    in each; both only where they were asked for.
     """
 
     numbers: dict[str, float]
     signatures: dict[str, str]
     counts: list[dict[str, list[float]]]
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    sentences: SentenceStatistics | None = None
 
 
 def score(
@@ -51,7 +54,7 @@ def score(
     }  # fmt: skip
     intervals = intervals_of(rows, statistics)
     finite = {name: ends for name, ends in intervals.items() if all(map(math.isfinite, ends))}
-    return SplitScores(numbers, signatures, counts, finite)
+    return SplitScores(numbers, signatures, counts, finite, SentenceStatistics(rows, statistics))
 
 
 def too_short_for_bleu(references: list[str], target_language: str) -> bool:

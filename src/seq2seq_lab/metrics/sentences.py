@@ -5,11 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.metrics.accuracy import length_quarters
-from seq2seq_lab.metrics.bleu import bleu_tokenizer
 from seq2seq_lab.metrics.metric import Array, Metric
-from seq2seq_lab.metrics.table import METRICS
 
 
 @dataclass(frozen=True)
@@ -33,17 +30,6 @@ class SentenceStatistics:
             sums = np.stack([self.vectors[name][quarter].sum(0) for quarter in quarters])
             found[row.label] = [_finite(x) for x in row.score(sums).tolist()]
         return found
-
-
-def sentence_statistics(
-    pairs: list[Pair], hypotheses: list[str], target_language: str
-) -> SentenceStatistics:
-    """Count for every row of METRICS, under the tokeniser of the language."""
-    settings = f"tok:{bleu_tokenizer(target_language)}"
-    metrics = {name: row.made_as(settings) for name, row in METRICS.items()}
-    references = [pair.target for pair in pairs]
-    vectors = {name: row.statistics([hypotheses], references)[0] for name, row in metrics.items()}
-    return SentenceStatistics(metrics, vectors)
 
 
 def _finite(value: float) -> float | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seq2seq_lab.errors import ResourceError, UserError, one_line
-from seq2seq_lab.files import held
+from seq2seq_lab.files import is_held
 from seq2seq_lab.report.wandb_place import id_of, is_sent, run_dir_of
 from seq2seq_lab.training.logger.wandb_request import ask
 from seq2seq_lab.training.logger.wandb_session import store_run
@@ -102,15 +102,10 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 def at_rest(runs: Sequence[Path]) -> list[Path]:
     """Return the runs that no process works on; `wandb sync` would take a half-written one for all there is."""
-    found = []
-    for run in runs:
-        lock = run_dir_of(run) / ".lock"
-        with held(lock) if lock.exists() else contextlib.nullcontext(True) as is_ours:  # noqa: FBT003
-            if is_ours:
-                found.append(run)
-            else:
-                say(f"{run_dir_of(run).name}: still runs, so it is left out")
-    return found
+    busy = [run for run in runs if is_held(run_dir_of(run) / ".lock")]
+    for run in busy:
+        say(f"{run_dir_of(run).name}: still runs, so it is left out")
+    return [run for run in runs if run not in busy]
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.files import write_json, write_json_lines
 from seq2seq_lab.metrics.scores import hypothesis_rows, score, too_short_for_bleu
-from seq2seq_lab.metrics.sentences import sentence_statistics
+from seq2seq_lab.metrics.sentences import SentenceStatistics
 
 
 class Bleu(pl.Callback):
@@ -49,9 +49,8 @@ class Bleu(pl.Callback):
             return
         found = module.translator.translate([pair.source for pair in pairs])
         texts = [t.text for t in found]
-        is_test = split == "test"
         language = trainer.datamodule.corpus.target_language
-        scores = score(pairs, texts, language, with_intervals=is_test)
+        scores = score(pairs, texts, language, with_intervals=split == "test")
         named = {f"{split}/{name}": value for name, value in scores.numbers.items()}
         self.numbers |= named
         module.log_dict(named)
@@ -63,18 +62,21 @@ class Bleu(pl.Callback):
         write_json_lines(folder / f"{split}.jsonl", rows)
         write_json_lines(folder / f"{split}_counts.jsonl", scores.counts)
         write_json(folder / "signatures.json", scores.signatures)
-        if is_test:
+        if scores.sentences is not None:
             write_json(folder / "intervals.json", {split: scores.intervals})
-            self._send(rows, pairs, texts, trainer)
+            self._send(rows, pairs, scores.sentences, trainer)
 
     def _send(
-        self, rows: list[dict[str, Any]], pairs: list[Pair], texts: list[str], trainer: Any
+        self,
+        rows: list[dict[str, Any]],
+        pairs: list[Pair],
+        counted: SentenceStatistics,
+        trainer: Any,
     ) -> None:
         """Send the rows of the hypotheses file with a column for each metric, and the quarters by source length."""
         loggers = [log for log in trainer.loggers if hasattr(log, "log_hypotheses")]
         if not loggers:
             return
-        counted = sentence_statistics(pairs, texts, trainer.datamodule.corpus.target_language)
         by_metric = counted.scores()
         scored = zip(*by_metric.values(), strict=True)
         table = [[*row.values(), *found] for row, found in zip(rows, scored, strict=True)]

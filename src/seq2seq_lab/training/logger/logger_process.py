@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 Start = Callable[[dict[str, Any], Say], Any]
 """Starts a run from the options and returns it."""
 Perform = Callable[[Any, dict[str, Any]], None]
-"""Carries out one message with the run; one that it does not know does nothing."""
+"""Carries out one message with the run."""
 Finish = Callable[[Any, int, Say], None]
 """Finishes the run with an exit code; the end of stdin without `finish` is a failed run, code 1."""
 

@@ -13,10 +13,8 @@ from seq2seq_lab.training.logger.wandb_study import study_charts
 
 
 def perform(run: Any, message: dict[str, Any]) -> None:
-    """Carry out one message; one that is not known does nothing."""
-    action = _PERFORM.get(message["do"])
-    if action is not None:
-        action(run, message)
+    """Carry out one message."""
+    _PERFORM[message["do"]](run, message)
 
 
 def _log_row(run: Any, message: dict[str, Any]) -> None:
