@@ -1,19 +1,24 @@
 """The work that speed is measured on: the models, the pairs and one training step.
 
 The sizes are those of Multi30k German-English as word models train on it: 14 tokens a side, 7,859 and 5,921 words,
-batches of 64. Words are drawn at random, since no product of matrices asks what they mean; lengths have the same mean,
-spread and tail (of 128 drawn at random the longest has 28 words). Model: bidirectional LSTM 256 + 256, decoder 512,
-embeddings 256, general attention, an attentional vector of 512, dropout 0.3; Adam 1e-3, gradient norm 1.
+batches of 64. Words are drawn at random, since no product of matrices asks what they mean, or read from two
+text files; drawn lengths have the same mean, spread and tail (of 128 drawn at random the longest has 28 words). Model:
+bidirectional LSTM 256 + 256, decoder 512, embeddings 256, general attention, an attentional vector of 512, dropout 0.3;
+Adam 1e-3, gradient norm 1.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.data.collate import EncodedPairs
+from seq2seq_lab.data.parallel import read_parallel
+from seq2seq_lab.data.tokenizer.word import WordTokenizer
+from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.attention import AdditiveAttention, Attention, GeneralAttention, NoAttention
 from seq2seq_lab.model.bridge import LinearBridge
 from seq2seq_lab.model.cell import LstmCell
@@ -24,7 +29,8 @@ from seq2seq_lab.model.readout import Readout, StateContextReadout, StateReadout
 from seq2seq_lab.model.recurrent_decoder import BahdanauDecoder, LuongDecoder
 from seq2seq_lab.model.recurrent_encoder import RecurrentEncoder
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS
-from seq2seq_lab.training.loss import negative_log_likelihood
+from seq2seq_lab.training.loss import TokenCrossEntropy, negative_log_likelihood
+from seq2seq_lab.training.training_loss import teacher_forced_loss
 
 EMBEDDING, DIM, DROPOUT = 256, 512, 0.3
 SOURCE_VOCAB, TARGET_VOCAB = 7859, 5921
@@ -63,6 +69,32 @@ def make_pairs(count: int, seed: int = 1) -> EncodedPairs:
     )
 
 
+def read_pairs(source: str, target: str, count: int) -> EncodedPairs:
+    """Return the first pairs of two text files; a word that occurs once in its file is unknown.
+
+    Raises `ConfigError` if a file has more words than the models' vocabularies hold.
+    """
+    pairs, _ = read_parallel(source, target)
+    sides = []
+    for lines, path, size in (
+        ([pair.source for pair in pairs], source, SOURCE_VOCAB),
+        ([pair.target for pair in pairs], target, TARGET_VOCAB),
+    ):
+        tokenizer = WordTokenizer(min_frequency=2)
+        tokenizer.fit(lines, "und")
+        if len(tokenizer) > size:
+            raise ConfigError(
+                f"{path}: {len(tokenizer):,} words occur twice, the measured model knows {size:,}; give fewer lines"
+            )
+        sides.append(tokenizer.encode_batch(lines[:count]))
+    return EncodedPairs(*sides)
+
+
+def pairs_for(arguments: Any, count: int) -> EncodedPairs:
+    """Return the pairs of `--text`, or made-up ones."""
+    return read_pairs(*arguments.text, count) if arguments.text else make_pairs(count)
+
+
 def make_batches(
     pairs: EncodedPairs, size: int = BATCH, *, bucketed: bool, seed: int = 1
 ) -> list[Batch]:
@@ -77,7 +109,9 @@ def make_batches(
     return [pairs[groups[i]] for i in shuffled]
 
 
-def make_model(name: str, seed: int = 1) -> EncoderDecoder:
+def make_model(
+    name: str, seed: int = 1, vocabularies: tuple[int, int] = (SOURCE_VOCAB, TARGET_VOCAB)
+) -> EncoderDecoder:
     """Return one of the models of `NAMES`, or `TUTORIAL`."""
     torch.manual_seed(seed)
     attends = name != "lstm"
@@ -86,12 +120,12 @@ def make_model(name: str, seed: int = 1) -> EncoderDecoder:
         attention = AdditiveAttention(DIM, DIM, DIM)
     readout: Readout = StateContextReadout(DIM, DROPOUT) if attends else StateReadout(DIM, DROPOUT)
     encoder = RecurrentEncoder(
-        TokenEmbedding(SOURCE_VOCAB, EMBEDDING, DROPOUT), LstmCell, DIM, bidirectional=True
+        TokenEmbedding(vocabularies[0], EMBEDDING, DROPOUT), LstmCell, DIM, bidirectional=True
     )
     order = BahdanauDecoder if name == TUTORIAL else LuongDecoder
     decoder = order(
-        TARGET_VOCAB,
-        TokenEmbedding(TARGET_VOCAB, EMBEDDING, DROPOUT),
+        vocabularies[1],
+        TokenEmbedding(vocabularies[1], EMBEDDING, DROPOUT),
         LstmCell,
         attention,
         LinearBridge(DIM, 1, DIM, 1),
@@ -129,10 +163,15 @@ def mean_loss(logits: Logits) -> Loss:
     """Return the mean loss per real token of what gives the logits of the real positions."""
 
     def loss(model: EncoderDecoder, batch: Batch) -> Tensor:
-        targets = batch.target_output[batch.target_mask]
-        return negative_log_likelihood(logits(model, batch), targets) / len(targets)
+        total = negative_log_likelihood(logits(model, batch), batch.targets)
+        return total / batch.num_target_tokens
 
     return loss
+
+
+def forced_loss(model: EncoderDecoder, batch: Batch) -> Tensor:
+    """Return the mean loss per real token of teacher forcing, as a run computes it."""
+    return teacher_forced_loss(model, batch, TokenCrossEntropy()) / batch.num_target_tokens
 
 
 class Trainer:

@@ -56,4 +56,4 @@ def test_a_source_to_decode_is_padded_like_one_to_train_on():
 
 def test_an_empty_split_has_no_pairs():
     nothing = EncodedPairs([], [])
-    assert (len(nothing), nothing.source_lengths.dtype) == (0, torch.long)
+    assert (len(nothing), nothing.source_lengths.dtype) == (0, torch.int32)

@@ -66,7 +66,7 @@ def test_no_more_rows_are_read_than_asked_for(folder, monkeypatch):
     monkeypatch.setattr(HubTable, "rows", counted)
     text = read(folder, max_rows=15)
     assert len(seen) == 30
-    assert len(text.train + text.val) == len(text.test) == 15
+    assert len([*text.train, *text.val]) == len(text.test) == 15
 
 
 def test_only_the_columns_of_the_pairs_are_read(folder):
@@ -85,7 +85,7 @@ def test_flat_columns_name_the_languages(tmp_path):
     corpus = HuggingFace(str(made), columns=["en", "tgt"])
     assert (corpus.source_language, corpus.target_language) == ("en", "und")
     text = corpus.read()
-    assert sorted(sources(text.train + text.val + text.test)) == sorted(x["en"] for x in lines)
+    assert sorted(sources([*text.train, *text.val, *text.test])) == sorted(x["en"] for x in lines)
 
 
 def test_words_that_look_like_nothing_stay_words(tmp_path):
@@ -93,7 +93,7 @@ def test_words_that_look_like_nothing_stay_words(tmp_path):
         f"{w},{w} {i}\n" for i, w in enumerate(["null", "NA", "None"] * 3)
     )
     text = read(text_folder(tmp_path / "set", "train.csv", content), columns=["de", "en"])
-    assert set(sources(text.train + text.val + text.test)) <= {"null", "NA", "None"}
+    assert set(sources([*text.train, *text.val, *text.test])) <= {"null", "NA", "None"}
 
 
 def test_rows_with_an_empty_side_are_counted(tmp_path):
@@ -102,7 +102,7 @@ def test_rows_with_an_empty_side_are_counted(tmp_path):
     content = "".join(f"{json.dumps(line)}\n" for line in lines)
     text = read(text_folder(tmp_path / "set", "train.jsonl", content), columns=["de", "en"])
     assert text.dropped == {"train": {"empty source": 1, "empty target": 1}}
-    assert len(text.train + text.val + text.test) == 30
+    assert len([*text.train, *text.val, *text.test]) == 30
 
 
 MISTAKES = {

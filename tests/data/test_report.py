@@ -1,10 +1,11 @@
 import hashlib
 
+import numpy as np
 import pytest
+import torch
 
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.data.report import fingerprint, overlap, quantiles, side_report
-from seq2seq_lab.special_tokens import UNK
 
 PAIRS = [Pair("ein Haus", "a house"), Pair("ein Baum", "a tree")]
 
@@ -23,7 +24,7 @@ def test_fingerprint_of_text_with_a_lone_surrogate_exists():
 
 
 def test_quantiles_of_one_to_a_hundred_and_one():
-    found = quantiles(list(range(101, 0, -1)))
+    found = quantiles(np.arange(101, 0, -1, np.int32))
     assert found == {
         "min": 1,
         "q25": 26,
@@ -35,17 +36,26 @@ def test_quantiles_of_one_to_a_hundred_and_one():
     }
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 1000])
+def test_quantiles_are_those_of_torch_to_the_bit(count):
+    lengths = np.random.default_rng(count).geometric(0.1, count).astype(np.int32)
+    found = quantiles(lengths)
+    points = (0.0, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+    expected = [float(torch.quantile(torch.tensor(lengths, dtype=torch.double), q)) for q in points]
+    assert list(found.values()) == expected
+
+
 def test_quantiles_of_nothing_are_nothing():
-    assert quantiles([]) == {}
+    assert quantiles(np.zeros(0, np.int32)) == {}
 
 
 def test_unknown_rate_is_per_token_and_not_per_sentence():
-    found = side_report([[4, UNK], [5, 6, 7, 8, 9, UNK]])
+    found = side_report(np.array([2, 6], np.int32), 2)
     assert (found["tokens"], found["unknown_rate"]) == (8, 0.25)
 
 
 def test_a_side_without_tokens_has_no_unknown_ones():
-    assert side_report([[], []])["unknown_rate"] == 0.0
+    assert side_report(np.zeros(2, np.int32), 0)["unknown_rate"] == 0.0
 
 
 @pytest.mark.parametrize(

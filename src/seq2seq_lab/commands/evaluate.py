@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(errors.one_line(f"{len(pairs)} sentences; stored in {folder}/"))
 
 
-def evaluate(trained: Any, pairs: list[Any], rows: Any, file: Any) -> None:
+def evaluate(trained: Any, pairs: Any, rows: Any, file: Any) -> None:
     """Translate and score; write the hypotheses and the numbers, and print these."""
     from seq2seq_lab.files import json_lines, json_text
     from seq2seq_lab.inference.unknown_tokens import UnknownTokens

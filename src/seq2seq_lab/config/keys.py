@@ -5,7 +5,15 @@ from typing import Any
 
 MISSING = "???"
 """What YAML writes for a value that is filled at run time."""
-RECORDING = ("run_dir", "resume", "traceback", "study", "study_dir", "training.logger")
+RECORDING = (
+    "run_dir",
+    "resume",
+    "traceback",
+    "study",
+    "study_dir",
+    "training.logger",
+    "data.cache_dir",
+)
 """Keys that say where and how a run is recorded, not what it computes."""
 
 

@@ -94,7 +94,7 @@ def evaluation_batches(
 def _by_length(source_lengths: Tensor, target_lengths: Tensor) -> Tensor:
     """Stable order by target length, then source length."""
     width = int(source_lengths.max()) + 1 if len(source_lengths) else 1
-    return torch.argsort(target_lengths * width + source_lengths, stable=True)
+    return torch.argsort(target_lengths.long() * width + source_lengths, stable=True)
 
 
 class BatchOrder:

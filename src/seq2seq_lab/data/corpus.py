@@ -4,6 +4,7 @@ A corpus class lives in a module of its own beside this one, takes explicit anno
 its constructor (`ValueError` that names the value and the rule) and reads or makes text only in `read`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,14 +19,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class ParallelText:
-    """The three splits. `dropped` counts pairs left out while reading, as {split: {reason: count}}.
+    """The three splits: lists, or `Pairs` where the text is large.
 
-    `origin` says where fetched text came from, for the data report and the manifest.
+    `dropped` counts pairs left out while reading, as {split: {reason: count}}. `origin` says where fetched
+    text came from, for the data report and the manifest.
     """
 
-    train: list[Pair]
-    val: list[Pair]
-    test: list[Pair]
+    train: Sequence[Pair]
+    val: Sequence[Pair]
+    test: Sequence[Pair]
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     origin: Any = field(default_factory=dict)  # an object of JSON
 

@@ -7,9 +7,10 @@ The rows are streamed, so that a set of any size is read as far as `max_rows` an
 import re
 from typing import Any
 
-from seq2seq_lab.data.corpus import Pair, ParallelText
+from seq2seq_lab.data.corpus import ParallelText
 from seq2seq_lab.data.hub_table import HubTable, open_table
 from seq2seq_lab.data.json_lines import fields_at, text_at
+from seq2seq_lab.data.pairs import Pairs, collect
 from seq2seq_lab.data.parallel import check_languages, drop_empty
 from seq2seq_lab.data.split import Shares, by_source, split_pairs
 from seq2seq_lab.data.text import single_line
@@ -108,11 +109,13 @@ class HuggingFace:
                 )
         return found
 
-    def _pairs(self, table: HubTable, split: str) -> list[Pair]:
-        return [
-            Pair(*(_text(row, column, f"{self.repository}, split {split}, row {number}") for column in self.columns))
-            for number, row in enumerate(table.rows(split, self.columns, self.max_rows), start=1)
-        ]  # fmt: skip
+    def _pairs(self, table: HubTable, split: str) -> Pairs:
+        place, (source, target) = f"{self.repository}, split {split}, row", self.columns
+        rows = enumerate(table.rows(split, self.columns, self.max_rows), start=1)
+        return collect(
+            (_text(row, source, f"{place} {number}"), _text(row, target, f"{place} {number}"))
+            for number, row in rows
+        )
 
 
 def _language(column: str | None, language: str) -> str:

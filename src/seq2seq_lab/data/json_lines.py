@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from seq2seq_lab.data.table_header import near
@@ -14,7 +14,7 @@ _SHOWN, _DEEPEST = 20, 8
 
 
 def json_cells(
-    lines: list[str], path: str, columns: tuple[int | str, int | str], counts: Counter[str]
+    lines: Iterable[str], path: str, columns: tuple[int | str, int | str], counts: Counter[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield the two chosen values of each object; both must be strings."""
     for number, line in enumerate(lines, start=1):

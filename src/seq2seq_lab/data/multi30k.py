@@ -3,10 +3,11 @@
 The texts are for research and education; they are not part of this package but downloaded from their repository.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from seq2seq_lab.data.corpus import ParallelText
+from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.download import cache_folder, fetch
 from seq2seq_lab.data.parallel import drop_empty, read_parallel
 from seq2seq_lab.errors import DataError
@@ -64,7 +65,8 @@ class Multi30k:
 
     def read(self) -> ParallelText:
         """Read, or first download, the six files."""
-        splits, dropped = {}, {}
+        splits: dict[str, Sequence[Pair]] = {}
+        dropped: dict[str, dict[str, int]] = {}
         for split, names in self._names().items():
             paths = [self._downloaded(n) if self.root is None else self._local(n) for n in names]
             splits[split], dropped[split] = read_parallel(*paths)

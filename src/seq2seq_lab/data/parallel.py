@@ -1,34 +1,40 @@
 """Reading of two parallel files: line i of one is paired with line i of the other; unequal lengths are refused."""
 
-import itertools
-import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from seq2seq_lab.data.corpus import Pair
-from seq2seq_lab.data.text import iter_file, read_lines
+from seq2seq_lab.data.pairs import Pairs, Texts, blocks, select
+from seq2seq_lab.data.text import iter_file, iter_lines, open_text
 from seq2seq_lab.errors import DataError
 
 
-def read_parallel(source: str | Path, target: str | Path) -> tuple[list[Pair], dict[str, int]]:
+def read_parallel(source: str | Path, target: str | Path) -> tuple[Pairs, dict[str, int]]:
     """Return the pairs, empty lines included, and what was cut from the lines as {reason: count}.
 
     Raises `DataError` if both names mean one file or the numbers of lines differ.
     """
-    texts = read_lines(source), read_lines(target)
+    counts: Counter[str] = Counter()
+    texts = _texts(source, counts), _texts(target, counts)
     if Path(source).expanduser().samefile(Path(target).expanduser()):
         raise DataError(f"{source} and {target} are the same file; name one file per language")
-    if len(texts[0].lines) != len(texts[1].lines):
-        counts = f"{source} has {len(texts[0].lines):,} lines, {target} has {len(texts[1].lines):,}"
-        line = first_broken_line(texts[0].lines, texts[1].lines)
+    if len(texts[0]) != len(texts[1]):
+        found = f"{source} has {len(texts[0]):,} lines, {target} has {len(texts[1]):,}"
+        line = first_broken_line(*texts)
         where = f"; judged by length they part at line {line}" if line else ""
         raise DataError(
-            f"{counts}{where}; make line i of one the translation of line i of the other"
+            f"{found}{where}; make line i of one the translation of line i of the other"
         )
-    pairs = [Pair(s, t) for s, t in zip(texts[0].lines, texts[1].lines, strict=True)]
-    return pairs, dict(Counter(texts[0].dropped) + Counter(texts[1].dropped))
+    return Pairs(*texts), dict(counts)
+
+
+def _texts(path: str | Path, counts: Counter[str]) -> Texts:
+    with open_text(path) as stream:
+        return Texts(iter_lines(stream, str(path), counts))
 
 
 def iter_parallel(source: str | Path, target: str | Path) -> Iterator[Pair]:
@@ -46,7 +52,7 @@ def iter_parallel(source: str | Path, target: str | Path) -> Iterator[Pair]:
         yield Pair(*texts)
 
 
-def first_broken_line(source: list[str], target: list[str]) -> int | None:
+def first_broken_line(source: Collection[str], target: Collection[str]) -> int | None:
     """Return the 1-based line from which the lengths of two files fit better with the surplus lines skipped.
 
     A block of surplus lines that starts at line k leaves the pairs before k as they are and shifts those after it:
@@ -57,29 +63,30 @@ def first_broken_line(source: list[str], target: list[str]) -> int | None:
     if not short:
         return None
     surplus = len(long) - len(short)
-    a, b = [math.log1p(len(line)) for line in long], [math.log1p(len(line)) for line in short]
-    ratio = sum(a) / len(a) - sum(b) / len(b)
-    unshifted = [abs(x - y - ratio) for x, y in zip(a, b, strict=False)]
-    shifted = [abs(x - y - ratio) for x, y in zip(a[surplus:], b, strict=True)]
-    before = itertools.accumulate(unshifted, initial=0.0)
-    after = list(itertools.accumulate(reversed(shifted), initial=0.0))[::-1]
-    costs = [p + q for p, q in zip(before, after, strict=True)]
-    best = min(costs) + 1e-9 * max(1.0, max(costs))
-    return next(k for k, cost in enumerate(costs) if cost <= best) + 1
+    a, b = (np.log1p(np.fromiter(map(len, lines), float)) for lines in (long, short))
+    ratio = a.mean() - b.mean()
+    unshifted = np.abs(a[: len(b)] - b - ratio)
+    shifted = np.abs(a[surplus:] - b - ratio)
+    before = np.append(0.0, unshifted.cumsum())
+    after = np.append(0.0, shifted[::-1].cumsum())[::-1]
+    costs = before + after
+    best = costs.min() + 1e-9 * max(1.0, costs.max())
+    return int((costs <= best).argmax()) + 1
 
 
-def drop_empty(pairs: list[Pair]) -> tuple[list[Pair], dict[str, int]]:
+def drop_empty(pairs: Sequence[Pair]) -> tuple[Sequence[Pair], dict[str, int]]:
     """Return the pairs with text on both sides, and how many had none, as {reason: count}."""
     counts: Counter[str] = Counter()
-    whole = []
-    for pair in pairs:
-        if not pair.source.strip():
-            counts["empty source"] += 1
-        elif not pair.target.strip():
-            counts["empty target"] += 1
-        else:
-            whole.append(pair)
-    return whole, dict(counts)
+    kept, start = [np.zeros(0, np.int64)], 0
+    for sources, targets in blocks(pairs):
+        has_source, has_target = (
+            np.fromiter(map(bool, map(str.strip, texts)), bool) for texts in (sources, targets)
+        )
+        kept.append(np.flatnonzero(has_source & has_target) + start)
+        start += len(sources)
+        counts["empty source"] += int((~has_source).sum())
+        counts["empty target"] += int((has_source & ~has_target).sum())
+    return select(pairs, np.concatenate(kept)), {reason: n for reason, n in counts.items() if n}
 
 
 def check_languages(source_language: str, target_language: str) -> None:

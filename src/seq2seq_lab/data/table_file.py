@@ -4,15 +4,16 @@ import csv
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from seq2seq_lab.data.corpus import Pair, ParallelText
+from seq2seq_lab.data.corpus import ParallelText
 from seq2seq_lab.data.json_lines import json_cells
+from seq2seq_lab.data.pairs import Pairs, collect
 from seq2seq_lab.data.parallel import check_languages, drop_empty
 from seq2seq_lab.data.split import Shares, by_source, split_pairs
 from seq2seq_lab.data.table_header import column_advice, names_not_texts, near, shown_cells
-from seq2seq_lab.data.text import BLANK, MAX_LINE, read_lines, single_line
+from seq2seq_lab.data.text import BLANK, MAX_LINE, iter_lines, open_text, single_line
 from seq2seq_lab.errors import ConfigError, DataError
 
 _FORMATS = {".tsv": "tsv", ".tab": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -77,22 +78,26 @@ class TableFile:
             raise ConfigError(
                 "data.path is not set: name a .tsv, .csv or .jsonl file, data.path=FILE"
             )
-        kind = table_format(self.path)
-        text, blank = read_lines(self.path), Counter[str]()
-        if kind == "jsonl":
-            cells = json_cells(text.lines, self.path, self.columns, blank)
-        else:
-            rows = (tsv_rows if kind == "tsv" else csv_rows)(text.lines, self.path, blank)
-            rows = self._checked(rows, blank)
-            cells = table_cells(rows, self.path, self.columns, kind)
-        rows_read = [Pair(single_line(source), single_line(target)) for source, target in cells]
+        cut, blank = Counter[str](), Counter[str]()
+        rows_read = self._pairs(self.path, cut, blank)
         pairs, empty = drop_empty(rows_read)
         if not pairs:
             raise DataError(
                 f"{self.path}: no pair with text on both sides in {len(rows_read)} rows"
             )
-        dropped = text.dropped | empty | dict(blank)
+        dropped = dict(cut) | empty | dict(blank)
         return split_pairs(pairs, by_source(pairs), self.shares, dropped, self.path)
+
+    def _pairs(self, path: str, cut: Counter[str], blank: Counter[str]) -> Pairs:
+        kind = table_format(path)
+        with open_text(path) as stream:
+            lines = iter_lines(stream, path, cut)
+            if kind == "jsonl":
+                cells = json_cells(lines, path, self.columns, blank)
+            else:
+                rows = (tsv_rows if kind == "tsv" else csv_rows)(lines, path, blank)
+                cells = table_cells(self._checked(rows, blank), path, self.columns, kind)
+            return collect((single_line(source), single_line(target)) for source, target in cells)
 
     def _checked(self, rows: Iterator[Row], counts: Counter[str]) -> Iterator[Row]:
         """Give the rows again; refuse a table where it is a guess which columns, or which rows, are meant."""
@@ -134,7 +139,7 @@ def table_format(path: str) -> str:
     return kind
 
 
-def tsv_rows(lines: list[str], path: str, counts: Counter[str]) -> Iterator[Row]:  # noqa: ARG001
+def tsv_rows(lines: Iterable[str], path: str, counts: Counter[str]) -> Iterator[Row]:  # noqa: ARG001
     """Yield (line number, cells) of each line that is not blank."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -143,7 +148,7 @@ def tsv_rows(lines: list[str], path: str, counts: Counter[str]) -> Iterator[Row]
             counts[BLANK] += 1
 
 
-def csv_rows(lines: list[str], path: str, counts: Counter[str]) -> Iterator[Row]:
+def csv_rows(lines: Iterable[str], path: str, counts: Counter[str]) -> Iterator[Row]:
     """Yield (number of the row's first line, cells) of each row that is not blank."""
     reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     limit = csv.field_size_limit(MAX_LINE)

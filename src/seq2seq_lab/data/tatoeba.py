@@ -1,5 +1,6 @@
 """The Tatoeba corpus in the format of manythings.org: English<TAB>other language<TAB>attribution."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq_lab.data.corpus import Pair, ParallelText
@@ -77,5 +78,5 @@ class Tatoeba:
         return pairs
 
 
-def _swapped(pairs: list[Pair]) -> list[Pair]:
+def _swapped(pairs: Sequence[Pair]) -> list[Pair]:
     return [Pair(pair.target, pair.source) for pair in pairs]

@@ -3,7 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from seq2seq_lab.data.corpus import Pair, ParallelText
+from seq2seq_lab.data.corpus import ParallelText
+from seq2seq_lab.data.pairs import Pairs
 from seq2seq_lab.data.parallel import check_languages, drop_empty, read_parallel
 from seq2seq_lab.data.split import Shares, by_source, split_pairs
 from seq2seq_lab.errors import ConfigError, DataError
@@ -50,7 +51,7 @@ class TextFiles:
             raise ConfigError(
                 "data.train is not set: name two parallel files, data.train=[SOURCE,TARGET]"
             )
-        given: dict[str, list[Pair]] = {}
+        given: dict[str, Pairs] = {}
         dropped: dict[str, dict[str, int]] = {}
         for name, files in self.files.items():
             if files is not None:

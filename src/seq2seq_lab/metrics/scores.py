@@ -1,6 +1,7 @@
 """Corpus scores of one decoded split by every row of METRICS, and the rows of its hypotheses file."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ class SplitScores:
 
 
 def score(
-    pairs: list[Pair],
+    pairs: Sequence[Pair],
     hypotheses: list[str],
     target_language: str,
     *,
@@ -64,7 +65,7 @@ def too_short_for_bleu(references: list[str], target_language: str) -> bool:
 
 
 def hypothesis_rows(
-    pairs: list[Pair], hypotheses: list[str], scores: list[float]
+    pairs: Sequence[Pair], hypotheses: list[str], scores: list[float]
 ) -> list[dict[str, Any]]:
     """Return one row per pair, in order, as hypotheses/*.jsonl stores them."""
     return [

@@ -20,6 +20,7 @@ from seq2seq_lab.report.statistics import (
     over_seeds_and_sentences,
     scores_of,
 )
+from seq2seq_lab.report.statistics_cache import sentence_statistics
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,7 @@ def arm_scores(records: Records, name: str) -> dict[str, Scores]:
     key = f"{records.split}/{name}"
     usable = [run for run in records.runs if math.isfinite(run.result.get(key, math.nan))]
     metric = metric_of(usable, name) if same_sentences(usable) else None
-    sums = None
-    if metric is not None:
-        references = [t.reference for t in usable[0].translated]
-        sums = metric.statistics([[t.hypothesis for t in r.translated] for r in usable], references)
+    sums = None if metric is None else sentence_statistics(metric, usable)
     found = {}
     for arm in dict.fromkeys(run.arm for run in usable):
         rows = [i for i, run in enumerate(usable) if run.arm == arm]

@@ -1,7 +1,11 @@
 """The LightningDataModule: corpus -> tokenizers -> length filter -> bucketed, padded batches, and a data report."""
 
 import copy
+import itertools
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,7 +16,9 @@ from seq2seq_lab.batch import Batch
 from seq2seq_lab.data.batching import Batching, BatchOrder
 from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.data.corpus import Corpus, Pair
+from seq2seq_lab.data.encoding import encode, encode_once
 from seq2seq_lab.data.length_filter import LengthFilter
+from seq2seq_lab.data.pairs import select, sources_of, targets_of
 from seq2seq_lab.data.report import fingerprint, overlap, side_report
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.errors import DataError
@@ -27,7 +33,8 @@ class Seq2SeqDataModule(pl.LightningDataModule):
     `tokenizer` gives the settings of both sides unless a side has its own. `joint` fits one on both sides.
     `score_training_pairs` also serves the training pairs for validation and test: for overfitting checks, never for
     results. `max_pairs` keeps the first pairs of each split, counted like every other pair left out. `monitor` names
-    the metric by which this corpus is judged: the callbacks refer to it.
+    the metric by which this corpus is judged: the callbacks refer to it. `cache_dir` is a folder where the encoded text
+    is kept for later runs.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         num_workers: int = 0,
         max_pairs: int | None = None,
         monitor: str = "val/bleu",
+        cache_dir: str | None = None,
     ):
         super().__init__()
         if max_pairs is not None and max_pairs < 1:
@@ -62,9 +70,9 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         self.source_tokenizer, self.target_tokenizer = own[0], own[0] if joint else own[1]
         self.joint, self.score_training_pairs = joint, score_training_pairs
         self.seed, self.num_workers, self.max_pairs = seed, num_workers, max_pairs
-        self.monitor = monitor
+        self.monitor, self.cache_dir = monitor, cache_dir
         self.start_at = (0, 0)  # epoch, batches of it that are done: set before a run is resumed
-        self.pairs: dict[str, list[Pair]] = {}
+        self.pairs: dict[str, Sequence[Pair]] = {}
         self.encoded: dict[str, EncodedPairs] = {}
         self.report: dict[str, Any] = {}
 
@@ -92,38 +100,44 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         self.report = self._report(sides, {name: dict(count) for name, count in dropped.items()})
         self.report |= {"origin": text.origin} if text.origin else {}
 
+    def share(self, other: "Seq2SeqDataModule") -> None:
+        """Take what another one has read by the same settings, instead of reading it."""
+        self.corpus, self.pairs, self.encoded = other.corpus, other.pairs, other.encoded
+        self.report = other.report
+        self.source_tokenizer, self.target_tokenizer = (
+            other.source_tokenizer,
+            other.target_tokenizer,
+        )
+
     def _keep_first(self, dropped: dict[str, Counter]) -> None:
         for split, pairs in self.pairs.items():
             if self.max_pairs is not None and len(pairs) > self.max_pairs:
                 dropped[split]["over data.max_pairs"] = len(pairs) - self.max_pairs
                 self.pairs[split] = pairs[: self.max_pairs]
 
-    def _fit_tokenizers(self, train: list[Pair]) -> None:
-        sources, targets = [p.source for p in train], [p.target for p in train]
+    def _fit_tokenizers(self, train: Sequence[Pair]) -> None:
         language = self.corpus.source_language
         if self.joint:
-            self.source_tokenizer.fit(sources + targets, language)
+            both = itertools.chain(sources_of(train), targets_of(train))
+            self.source_tokenizer.fit(both, language)
         else:
-            self.source_tokenizer.fit(sources, language)
-            self.target_tokenizer.fit(targets, self.corpus.target_language)
+            self.source_tokenizer.fit(sources_of(train), language)
+            self.target_tokenizer.fit(targets_of(train), self.corpus.target_language)
 
     def _encode(self, split: str, dropped: Counter) -> tuple[dict, dict]:
-        pairs, limit = self.pairs[split], self.length_filter
-        sources = self.source_tokenizer.encode_batch([p.source for p in pairs])
-        targets = self.target_tokenizer.encode_batch([p.target for p in pairs])
-        if split == "train":
-            reasons = [limit.reason_to_drop(s, t) for s, t in zip(sources, targets, strict=True)]
-            dropped.update(reason for reason in reasons if reason)
-            kept = [i for i, reason in enumerate(reasons) if reason is None]
-            self.pairs[split] = [pairs[i] for i in kept]
-            sources, targets = [sources[i] for i in kept], [targets[i] for i in kept]
-        else:
-            cut = sum(limit.cut_source(s) != s for s in sources)
-            dropped.update({"source cut, kept": cut} if cut else {})
-            sources = [limit.cut_source(s) for s in sources]
-            targets = [limit.cut_target(t) for t in targets]
-        self.encoded[split] = EncodedPairs(sources, targets)
-        return side_report(sources), side_report(targets)
+        pairs, tokenizers = self.pairs[split], (self.source_tokenizer, self.target_tokenizer)
+        one_way = (
+            encode
+            if self.cache_dir is None
+            else partial(encode_once, Path(self.cache_dir).expanduser())
+        )
+        encoded = one_way(pairs, tokenizers, self.length_filter, training=split == "train")
+        dropped.update(encoded.dropped)
+        self.pairs[split] = select(pairs, encoded.rows) if split == "train" else pairs
+        self.encoded[split] = encoded.pairs()
+        sides = zip(encoded.lengths(), encoded.unknown, strict=True)
+        source, target = (side_report(lengths, unknown) for lengths, unknown in sides)
+        return source, target
 
     def _report(self, sides: dict, dropped: dict) -> dict[str, object]:
         return {
@@ -175,9 +189,14 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             batch_size=None,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            pin_memory=self._trains_on("cuda"),
             # its own: a loader draws a number each time it starts, and validation must not move the dropout masks
             generator=torch.Generator().manual_seed(self.seed),
         )
+
+    def _trains_on(self, kind: str) -> bool:
+        trainer: Any = self.trainer
+        return trainer is not None and trainer.strategy.root_device.type == kind
 
     def train_dataloader(self) -> DataLoader:
         """Return the bucketed, shuffled batches."""
@@ -197,5 +216,5 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         device: torch.device,
         dataloader_idx: int,  # noqa: ARG002
     ) -> Batch:
-        """Move a batch; nothing to do on the CPU."""
-        return batch if device.type == "cpu" else batch.to(device)
+        """Move a batch; lengths and line numbers stay on the CPU."""
+        return batch.to(device)

@@ -5,11 +5,12 @@ the file is stored with the model, so that the file itself is needed for trainin
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.data.text_form import Normalization
-from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer, in_any_order
 from seq2seq_lab.errors import ConfigError, DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, UNK
 
@@ -52,7 +53,8 @@ class FileTokenizer(Tokenizer):
         self.pad_token, self.bos_token, self.eos_token = pad_token, bos_token, eos_token
         self.unk_token = unk_token
 
-    def _learn(self, texts: list[str], language: str) -> None:  # noqa: ARG002
+    @in_any_order
+    def _learn(self, texts: Iterable[str], language: str) -> None:  # noqa: ARG002
         if self.path is None:
             raise ConfigError("data.tokenizer.path is not set: name a tokenizer.json")
         path = Path(self.path).expanduser()

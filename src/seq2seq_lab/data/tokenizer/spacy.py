@@ -1,11 +1,12 @@
 """Words by the rules of spaCy as tokens (`spacy.blank`, no model download)."""
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 from seq2seq_lab.data.detokenize import UNSPACED, detokenize, primary_language
 from seq2seq_lab.data.text_form import Normalization
-from seq2seq_lab.data.tokenizer.vocabulary import VocabularyTokenizer
+from seq2seq_lab.data.tokenizer.vocabulary import VocabularyTokenizer, in_any_order
 from seq2seq_lab.errors import ConfigError, one_line
 from seq2seq_lab.extras import install_line
 
@@ -41,7 +42,8 @@ class SpacyTokenizer(VocabularyTokenizer):
         self._rule_language = ""
         self._words: Any = None
 
-    def _learn(self, texts: list[str], language: str) -> None:
+    @in_any_order
+    def _learn(self, texts: Iterable[str], language: str) -> None:
         import_spacy()
         self._rule_language = primary_language(self.rules or language)
         super()._learn(texts, language)

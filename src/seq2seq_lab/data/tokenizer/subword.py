@@ -9,10 +9,16 @@ import io
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from seq2seq_lab.data.text_form import Normalization
-from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer, checked_pieces, decode_runs
+from seq2seq_lab.data.tokenizer.vocabulary import (
+    Tokenizer,
+    checked_pieces,
+    decode_runs,
+    in_any_order,
+)
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, UNK
 
@@ -77,10 +83,18 @@ class BpeTokenizer(Tokenizer):
         pipeline.pre_tokenizer = pre_tokenizers.Sequence(steps)
         return pipeline
 
-    def _learn(self, texts: list[str], language: str) -> None:  # noqa: ARG002
+    @in_any_order
+    def _learn(self, texts: Iterable[str], language: str) -> None:  # noqa: ARG002
         from tokenizers import models, pre_tokenizers, trainers
 
-        spaced = [_with_space(text) for text in texts]
+        counts: Counter[str] = Counter()
+
+        def spaced() -> Iterator[str]:
+            for text in map(_with_space, texts):
+                if not self.byte_level:
+                    counts.update(text)
+                yield text
+
         pipeline = self._pipeline(models.BPE())
         trainer = trainers.BpeTrainer(
             vocab_size=self.vocab_size - NUM_SPECIAL_TOKENS,
@@ -88,11 +102,10 @@ class BpeTokenizer(Tokenizer):
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if self.byte_level else [],
             show_progress=False,
         )
-        pipeline.train_from_iterator(spaced, trainer)
+        pipeline.train_from_iterator(spaced(), trainer)
         learned = json.loads(pipeline.to_str())["model"]
         alphabet = sorted(piece for piece in learned["vocab"] if len(piece) == 1)
         if not self.byte_level:
-            counts = Counter(character for text in spaced for character in text)
             alphabet = [c for c in alphabet if counts[c] >= self.min_frequency]
         if not alphabet:
             raise DataError(

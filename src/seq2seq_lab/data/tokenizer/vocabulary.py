@@ -8,6 +8,7 @@ as one JSON text, which is equal for equal training text whatever its order, the
 
 import hashlib
 import inspect
+import itertools
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -17,6 +18,15 @@ from typing import Any, ClassVar
 from seq2seq_lab.data.text_form import Normalization, check_normalization, text_form, visible
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, SPELLINGS, UNK
+
+
+def in_any_order(learn: Callable[[Any, Any, str], None]) -> Callable[[Any, Any, str], None]:
+    """Mark a `_learn` that reads its texts once and whose result their order does not change.
+
+    Such texts come as an iterator, so that they are never all in memory. A method that replaces it is unmarked again.
+    """
+    learn.takes_any_order = True  # type: ignore[attr-defined]
+    return learn
 
 
 class Tokenizer(ABC):
@@ -33,7 +43,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _learn(self, texts: list[str], language: str) -> None:
-        """Learn from normalised, sorted, non-blank texts."""
+        """Learn from normalised, sorted, non-blank texts. With `in_any_order` they come unsorted, one by one."""
 
     @abstractmethod
     def _state(self) -> dict[str, Any]:
@@ -109,12 +119,15 @@ class Tokenizer(ABC):
         """Learn the vocabulary from the training text, once. `language` is a BCP 47 code."""
         if self.language is not None:
             raise RuntimeError(f"{type(self).__name__} is fitted already; make a new one")
-        prepared = sorted(text for text in map(self.normalize, texts) if text.strip())
-        if not prepared:
+        prepared = (text for text in map(self.normalize, texts) if text.strip())
+        first = next(prepared, None)
+        if first is None:
             raise DataError(
                 "no text to learn a vocabulary from: every training line is empty; check the data.* keys"
             )
-        self._learn(prepared, language)
+        whole: Any = itertools.chain([first], prepared)
+        is_streamed = getattr(type(self)._learn, "takes_any_order", False)
+        self._learn(whole if is_streamed else sorted(whole), language)
         self.language = language
 
     def to_json(self) -> str:
@@ -180,7 +193,8 @@ class VocabularyTokenizer(Tokenizer):
         self._vocabulary = vocabulary
         self._ids = {piece: i for i, piece in enumerate(vocabulary, NUM_SPECIAL_TOKENS)}
 
-    def _learn(self, texts: list[str], language: str) -> None:  # noqa: ARG002
+    @in_any_order
+    def _learn(self, texts: Iterable[str], language: str) -> None:  # noqa: ARG002
         counts = Counter(piece for text in texts for piece in self._cut(text))
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         kept = [piece for piece, count in ordered if count >= self.min_frequency]

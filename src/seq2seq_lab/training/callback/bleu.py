@@ -1,6 +1,7 @@
 """Scores free-running translations of validation and test by every row of METRICS, stores and sends them."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import pytorch_lightning as pl
 
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.files import write_json, write_json_lines
+from seq2seq_lab.inference.translator import Translation
 from seq2seq_lab.metrics.scores import hypothesis_rows, score, too_short_for_bleu
 from seq2seq_lab.metrics.sentences import SentenceStatistics
+from seq2seq_lab.training.pack import evaluated
+from seq2seq_lab.training.pack_step import Evaluation
 
 
 class Bleu(pl.Callback):
@@ -47,7 +51,7 @@ class Bleu(pl.Callback):
         pairs = trainer.datamodule.pairs[split]
         if not pairs:
             return
-        found = module.translator.translate([pair.source for pair in pairs])
+        found = _translated(module, split, pairs)
         texts = [t.text for t in found]
         language = trainer.datamodule.corpus.target_language
         scores = score(pairs, texts, language, with_intervals=split == "test")
@@ -69,7 +73,7 @@ class Bleu(pl.Callback):
     def _send(
         self,
         rows: list[dict[str, Any]],
-        pairs: list[Pair],
+        pairs: Sequence[Pair],
         counted: SentenceStatistics,
         trainer: Any,
     ) -> None:
@@ -90,3 +94,16 @@ class Bleu(pl.Callback):
                 title="Score by length of the source",
                 x_label="quarter of the sources, shortest first",
             )
+
+
+def _translated(module: Any, split: str, pairs: list[Pair]) -> list[Translation]:
+    translator, texts = module.translator, [pair.source for pair in pairs]
+    return evaluated(
+        Evaluation(
+            module,
+            f"translations of {split}",
+            pairs,
+            alone=lambda: translator.translate(texts),
+            at_once=lambda seedwise: translator.translate_by_each(seedwise.search_model(), texts),
+        )
+    )
