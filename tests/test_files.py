@@ -2,8 +2,6 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -186,66 +184,3 @@ def test_a_broken_sidecar_is_named(tmp_path, content):
     files.sidecar_of(path).write_text(content)
     with pytest.raises(CheckpointError, match="not a checksum file"):
         files.verify(path)
-
-
-# locks
-
-
-HOLD = """
-import sys
-from pathlib import Path
-from seq2seq_lab.files import acquire
-lock = acquire(Path(sys.argv[1]))
-print(lock is not None, flush=True)
-sys.stdin.read()
-"""
-
-
-def a_killed_process_frees_its_lock(path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout.readline() == b"True\n"
-        assert files.acquire(path) is None
-        holder.kill()
-        holder.wait()
-    lock = files.acquire(path, 1.0)
-    assert lock is not None
-    lock.release()
-
-
-def test_a_lock_has_one_holder_and_is_free_when_its_process_is_killed(tmp_path):
-    a_killed_process_frees_its_lock(tmp_path / "locks" / "a.lock")
-
-
-def test_planted_lock_by_the_existence_of_its_file_is_caught(tmp_path, monkeypatch):
-    real = files.acquire
-    monkeypatch.setattr(
-        files, "acquire", lambda path, seconds=0.0: None if path.exists() else real(path, seconds)
-    )
-    with pytest.raises(AssertionError):
-        a_killed_process_frees_its_lock(tmp_path / "a.lock")
-
-
-def test_a_lock_can_be_asked_for_without_touching_it(tmp_path):
-    path = tmp_path / "lock"
-    assert not files.is_held(path)
-    assert not path.exists()
-    path.write_text("left behind")
-    assert not files.is_held(path)
-    with files.locked(path, "wait"):
-        text = path.read_text()
-        assert files.is_held(path)
-        assert path.read_text() == text
-    os.mkfifo(tmp_path / "pipe")
-    assert not files.is_held(tmp_path / "pipe")
-
-
-def test_a_lock_is_waited_for_as_long_as_wished(tmp_path):
-    with files.held(tmp_path / "a.lock") as first:
-        began = time.monotonic()
-        with files.held(tmp_path / "a.lock", 0.3) as second:
-            assert (first, second) == (True, False)
-        assert time.monotonic() - began >= 0.3
-    with files.held(tmp_path / "a.lock") as again:
-        assert again

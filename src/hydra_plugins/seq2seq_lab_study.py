@@ -13,6 +13,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobStatus
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -27,6 +28,13 @@ from seq2seq_lab.study.matrix import PlannedRun, Study, study_place
 from seq2seq_lab.study.plan import begin, plan, states
 from seq2seq_lab.study.run import run_once
 from seq2seq_lab.threads import core_numbers, usable_cores
+
+_OF_THIS_MACHINE = ("JoblibLauncher", "LocalLauncher")
+_OF_A_CLUSTER = ("SlurmLauncher", "RayLauncher")
+"""Launchers whose jobs end with the command, and those whose jobs the cluster ends."""
+
+_LEASE = 120.0
+"""Seconds in which a file server frees the locks of a machine that is gone: 90 is what Linux gives NFS 4."""
 
 _TRIES = 3
 """How often a command starts a run whose process was killed."""
@@ -54,11 +62,7 @@ class StudySweeper(BasicSweeper):
         assert self.config is not None
         if any(text.startswith("study=") and "," in text for text in arguments):
             raise ConfigError("study: one name for all runs; give a single value")
-        in_study = self.config.get("study") is not None
-        advice = (
-            "the same command with resume=auto goes on" if in_study else "resume each as it says"
-        )
-        with workers.supervised(advice):
+        with workers.supervised(in_study=self.config.get("study") is not None):
             return self._sweep(arguments)
 
     def _sweep(self, arguments: list[str]) -> Any:
@@ -109,17 +113,22 @@ class StudySweeper(BasicSweeper):
                 results = self.launcher.launch(jobs, initial_job_idx=0)
             except BrokenProcessPool as error:
                 print(f"a worker was killed: {one_line(error)[:200]}", file=sys.stderr)  # noqa: T201
-                ended = {e.run for e in ledger.read(study.ledger)[seen:] if e.event != "started"}
+                ended = _ended(ledger.read(study.ledger)[seen:])
                 runs = [run for run in runs if run.name not in ended]
                 continue
             except Exception as error:  # the launcher's own: no SLURM here, a cancelled job ...
                 return {run.name: f"{type(error).__name__}: {one_line(error)}" for run in runs}
-            for run, result in zip(runs, results, strict=True):
-                try:
-                    _ = result.return_value
-                except Exception as error:
-                    reasons[run.name] = one_line(error)
-            break
+            events = ledger.read(study.ledger)
+            ended, newest = _ended(events[seen:]), ledger.last(events)
+            lost = {
+                run.name: one_line(result._return_value)
+                for run, result in zip(runs, results, strict=True)
+                if result.status == JobStatus.FAILED and run.name not in ended
+            }
+            reasons |= lost
+            runs = [r for r in runs if r.name in lost and newest[r.name].event == "started"]
+            for run in runs:
+                print(one_line(f"{run.name} was killed: {lost[run.name][:200]}"), file=sys.stderr)  # noqa: T201
         return reasons
 
 
@@ -148,6 +157,11 @@ def _place_of(study: Study, run: PlannedRun) -> list[str]:
 def _note_broken(study: Study, run: PlannedRun, reason: str) -> None:
     print(one_line(f"error: {run.name}: {reason}"), file=sys.stderr)  # noqa: T201
     ledger.append(study.ledger, "failed", run.name, 0, run.content_hash, reason)
+
+
+def _ended(events: list[ledger.Event]) -> set[str]:
+    """Return the runs of which these events say how they ended; a run whose process was killed is none."""
+    return {event.run for event in events if event.event != "started"}
 
 
 def _short(text: str) -> str:
@@ -182,14 +196,12 @@ def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], obj
     def job(cfg: DictConfig) -> object:
         hydra_cfg = HydraConfig.get()
         launcher = hydra_cfg.launcher._target_.rpartition(".")[2]
-        is_worker = hydra_cfg.mode == RunMode.MULTIRUN and launcher == "JoblibLauncher"
-        if is_worker:
-            end_with_parent()
-        with (
-            workers.at_work(tells=cfg.get("study") is None)
-            if is_worker
-            else contextlib.nullcontext()
-        ):
+        with contextlib.ExitStack() as opened:
+            if hydra_cfg.mode == RunMode.MULTIRUN and launcher in _OF_THIS_MACHINE:
+                end_with_parent(is_over=workers.command_is_gone)
+                opened.enter_context(workers.at_work(tells=cfg.get("study") is None))
+            elif hydra_cfg.mode == RunMode.MULTIRUN and launcher in _OF_A_CLUSTER:
+                opened.enter_context(workers.in_queue())
             return in_place(cfg, launcher)
 
     def in_place(cfg: DictConfig, launcher: str) -> object:
@@ -198,11 +210,17 @@ def in_study(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], obj
             return task(cfg)
         if cfg.run_dir is None:
             raise ConfigError(f"study={cfg.study}: needs hydra/sweeper=study, which names the runs")
-        if launcher in {"JoblibLauncher", "LocalLauncher"}:
+        if launcher in _OF_THIS_MACHINE:
             _take_device(hydra_cfg.launcher.get("n_jobs"), wants_gpu=_wants_gpu(cfg))
         config = resolve(cfg)
         refresh = functools.partial(refresh_report, wait=False)
-        return run_once(config, lambda: task(cfg), refresh, with_log=launcher != "BasicLauncher")
+        return run_once(
+            config,
+            lambda: task(cfg),
+            refresh,
+            with_log=launcher != "BasicLauncher",
+            patience=_LEASE if launcher in _OF_A_CLUSTER else 3.0,
+        )
 
     return job
 

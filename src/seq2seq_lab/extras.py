@@ -12,6 +12,8 @@ class Extra:
     targets: tuple[str, ...] = ()
 
 
+_CLUSTER = "hydra_plugins.seq2seq_lab_cluster"
+
 EXTRAS = {
     "fonts": Extra(("noto_cjk_sans_jp_regular", "manimgx_fonts")),
     "spacy": Extra(("spacy",), ("seq2seq_lab.data.tokenizer.spacy.",)),
@@ -25,9 +27,17 @@ EXTRAS = {
         ("hydra_plugins.hydra_joblib_launcher", "joblib"), ("hydra_plugins.hydra_joblib_launcher.",)
     ),
     "slurm": Extra(
-        ("hydra_plugins.hydra_submitit_launcher",), ("hydra_plugins.hydra_submitit_launcher.",)
+        ("hydra_plugins.hydra_submitit_launcher", "submitit"),
+        (
+            "hydra_plugins.hydra_submitit_launcher.",
+            f"{_CLUSTER}.SlurmLauncher",
+            f"{_CLUSTER}.LocalLauncher",
+        ),
     ),
-    "ray": Extra(("hydra_plugins.hydra_ray_launcher",), ("hydra_plugins.hydra_ray_launcher.",)),
+    "ray": Extra(
+        ("hydra_plugins.hydra_ray_launcher", "ray"),
+        ("hydra_plugins.hydra_ray_launcher.", f"{_CLUSTER}.RayLauncher"),
+    ),
 }
 """A test holds this table equal to `optional-dependencies` of pyproject.toml."""
 

@@ -85,7 +85,7 @@ def delete_left_behind(folder: Path) -> None:
     """Delete the temporary files whose process was killed: nobody has them locked."""
     for path in folder.glob(f".*{_TEMPORARY}????????.tmp"):
         with contextlib.suppress(OSError):
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            handle = _opened_for_lock(path)
             try:
                 if filelock.lock_descriptor(handle, blocking=False):
                     path.unlink()
@@ -158,7 +158,9 @@ def verify(path: Path) -> None:
 def acquire(path: Path, seconds: float = 0.0) -> filelock.BaseFileLock | None:
     """Take the lock file `path`, or return None if a live process holds it for so many seconds; negative waits forever.
 
-    The kernel frees the lock when its process ends, however that ends, or when the returned object is deleted.
+    The kernel frees the lock when its process ends, however that ends, or when the returned object is deleted. On a
+    disk without `flock` the file itself is the lock: then one of a dead process is freed on its own machine alone.
+    Raises `ResourceError` where the disk has locks that do not work.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path, timeout=seconds)
@@ -166,6 +168,13 @@ def acquire(path: Path, seconds: float = 0.0) -> filelock.BaseFileLock | None:
         lock.acquire()
     except filelock.Timeout:
         return None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        raise ResourceError(
+            f"{path}: file locks do not work on this disk ({error.strerror}); mount it with locks or choose another: "
+            "run_dir=PATH, study_dir=PATH"
+        ) from error
     return lock
 
 
@@ -183,7 +192,7 @@ def held(path: Path, seconds: float = 0.0) -> Iterator[bool]:
 def is_held(path: Path) -> bool:
     """Tell whether a live process holds this lock file; it is left as it is. False where locks cannot be asked for."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = _opened_for_lock(path)
     except OSError:
         return False
     try:
@@ -192,6 +201,15 @@ def is_held(path: Path) -> bool:
         return False
     finally:
         os.close(handle)
+
+
+def _opened_for_lock(path: Path) -> int:
+    """Open a file to ask for its lock: for writing, without which NFS gives none, where that is allowed."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | flags)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | flags)
 
 
 @contextlib.contextmanager

@@ -91,9 +91,10 @@ def call(line: list[str], **settings: Any) -> int:
 
 
 class _Requests:
-    """The signals that came: which of them is a second request."""
+    """The signals that came: which of them is a second request, if there is such a thing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, insists: bool) -> None:
+        self.insists = insists
         self.first: tuple[int, float] | None = None
 
     def is_second(self, number: int) -> bool:
@@ -101,18 +102,23 @@ class _Requests:
         if self.first is None:
             self.first = number, now
             return False
-        return number != self.first[0] or now - self.first[1] > _ONE_REQUEST
+        return self.insists and (number != self.first[0] or now - self.first[1] > _ONE_REQUEST)
 
 
 class _Listener:
     """The handlers of this process, and a thread that sees a signal although the main thread is busy."""
 
     def __init__(
-        self, reaction: Reaction, patience: float | None, numbers: Sequence[int] = SIGNALS
+        self,
+        reaction: Reaction,
+        patience: float | None,
+        numbers: Sequence[int] = SIGNALS,
+        *,
+        insists: bool = True,
     ):
         self.process = os.getpid()
         self.reaction, self.patience = reaction, patience
-        self.requests = _Requests()
+        self.requests = _Requests(insists=insists)
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.writer, False)
         self.before: dict[int, Any] = {}
@@ -137,7 +143,7 @@ class _Listener:
 
     def watch(self) -> None:
         """Leave at a second signal, or when the main thread does not get to the first one."""
-        seen = _Requests()
+        seen = _Requests(insists=self.requests.insists)
         while numbers := os.read(self.reader, 64):
             for number in numbers:
                 if number in SIGNALS and seen.is_second(number):
@@ -159,6 +165,8 @@ class _Listener:
 
 
 _listener: _Listener | None = None
+_of_threads: dict[int, Reaction] = {}
+"""The reactions of other threads than the main one; Python runs no handler in them."""
 
 
 def _forget_in_fork() -> None:
@@ -192,20 +200,26 @@ def received() -> int | None:
 
 @contextlib.contextmanager
 def listening(
-    reaction: Reaction = unwind, patience: float | None = 5.0, numbers: Sequence[int] = SIGNALS
+    reaction: Reaction = unwind,
+    patience: float | None = 5.0,
+    numbers: Sequence[int] = SIGNALS,
+    *,
+    insists: bool = True,
 ) -> Iterator[None]:
-    """Answer signals by `reaction` within the block; outside the main thread, do nothing.
+    """Answer signals by `reaction` within the block; outside the main thread, when `stop_thread` says so.
 
     After `patience` seconds in which the main thread did not get to it, because it is in a C function, the process
-    leaves; None waits as long as it takes. `numbers` are heard by the outermost block.
+    leaves; None waits as long as it takes. `numbers` are heard by the outermost block, which also decides whether a
+    second signal `insists`: where a scheduler sends several, none of them may cut short the saving.
     """
     global _listener
     if threading.current_thread() is not threading.main_thread():
-        yield
+        with _listening_in_thread(reaction):
+            yield
         return
     outermost = _listener is None or _listener.process != os.getpid()
     if outermost:
-        _listener = _Listener(reaction, patience, numbers)
+        _listener = _Listener(reaction, patience, numbers, insists=insists)
     assert _listener is not None
     before = _listener.reaction, _listener.patience
     _listener.reaction, _listener.patience = reaction, patience
@@ -216,6 +230,37 @@ def listening(
         if outermost:
             _listener.close()
             _listener = None
+
+
+@contextlib.contextmanager
+def _listening_in_thread(reaction: Reaction) -> Iterator[None]:
+    this = threading.get_ident()
+    before = _of_threads.get(this, unwind)
+    _of_threads[this] = reaction
+    try:
+        yield
+    finally:
+        _of_threads[this] = before
+
+
+def stop_thread(thread: threading.Thread, number: int) -> None:
+    """Have a thread answer a signal that the main thread received; what its reaction raises, it raises where it is."""
+    import ctypes
+
+    assert thread.ident is not None
+    try:
+        _of_threads.get(thread.ident, unwind)(number)
+    except StoppedError as error:
+        text = error.message
+
+        class StoppedHereError(StoppedError):
+            """Made by the interpreter, without arguments."""
+
+            def __init__(self) -> None:
+                super().__init__(text, number)
+
+        there = ctypes.c_ulong(thread.ident)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(there, ctypes.py_object(StoppedHereError))
 
 
 def listen_from_now_on() -> None:

@@ -20,7 +20,9 @@ from seq2seq_lab.config.compose import conf_dir
 from seq2seq_lab.errors import NotFiniteError
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.matrix import Study
-from support.small_runs import ROOT
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Not that of `small_runs`, which imports torch: a worker here starts in a second."""
 
 TRAIN = """
 defaults:

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import BaseFileLock
@@ -56,12 +57,15 @@ def take_gpu(runs: int, folder: Path | None = None) -> str | None:
     return device
 
 
-def end_with_parent(seconds: float = 1.0) -> None:
-    """End this process at once when its parent is gone: nobody waits for its run, and its lock blocks others."""
+def end_with_parent(seconds: float = 1.0, is_over: Callable[[], bool] = lambda: False) -> None:
+    """End this process at once when its parent is gone: nobody waits for its run, and its lock blocks others.
+
+    Or when `is_over`, asked every so many seconds, says so.
+    """
     parent = os.getppid()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and not is_over():
             time.sleep(seconds)
         os._exit(1)
 

@@ -12,7 +12,7 @@ from seq2seq_lab.files import held
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.content_hash import content_hash
 from seq2seq_lab.study.matrix import SEED_KEY, PlannedRun, Study, arm_label, run_name, swept
-from seq2seq_lab.study.run import read_done
+from seq2seq_lab.study.run import ENDED, FOUND, read_done
 
 THREADS = "torch_threads=1"
 """The override that every run gets unless the user sets it: numbers must not depend on the launcher."""
@@ -86,9 +86,9 @@ def begin(study: Study) -> list[PlannedRun]:
         if state.kind != "done":
             missing.append(run)
             if before is not None and before.event == "started" and state.kind == "interrupted":
-                ledger.append(study.ledger, "interrupted", *facts, "its process ended")
+                ledger.append(study.ledger, "interrupted", *facts, ENDED)
         elif before is None or before.event != "done":
-            ledger.append(study.ledger, "done", *facts, "found finished", state.seconds)
+            ledger.append(study.ledger, "done", *facts, FOUND, state.seconds)
     return missing
 
 

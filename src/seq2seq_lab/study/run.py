@@ -18,8 +18,11 @@ from seq2seq_lab.study import ledger
 from seq2seq_lab.study.content_hash import content_hash
 from seq2seq_lab.study.matrix import lock_of
 
-_PATIENCE = 3.0
-"""Seconds to wait for a run's lock: a worker that was just killed may not be gone yet."""
+ENDED = "its process ended"
+"""Why a run was interrupted that was killed."""
+
+FOUND = "found finished"
+"""Why a run is done whose process was killed before it said so."""
 
 
 def recorded_files(folder: Path) -> list[str]:
@@ -72,6 +75,7 @@ def run_once(
     refresh: Callable[[Path], object],
     *,
     with_log: bool = False,
+    patience: float = 3.0,
 ) -> float | None:
     """Carry out the run whose folder is the config's `run_dir`, unless it is done or another process runs it.
 
@@ -79,22 +83,30 @@ def run_once(
 
     A failure is printed, recorded with its reason and not raised: the other runs go on. An interrupt is recorded and
     ends the process with the exit code 130 or 143. `with_log` sends what the run prints to its log.txt. `refresh` is
-    called with the study's folder once the run has ended: it draws the report again. Returns the run's validation value
+    called with the study's folder once the run has ended: it draws the report again. `patience` are the seconds to wait
+    for the run's lock: a worker that was just killed may not be gone yet. Returns the run's validation value
     of `data.monitor`, whether it ran now or before; None if it is not done.
     """
     folder = Path(config["run_dir"])
     book = folder.parent.parent / "ledger.jsonl"
     digest = content_hash(config)
-    attempts = ledger.attempts(ledger.read(book))[folder.name]
     is_done = False
-    with held(lock_of(folder), _PATIENCE) as is_ours:
+    with held(lock_of(folder), patience) as is_ours:
+        events = ledger.read(book)
+        attempts = ledger.attempts(events)[folder.name]
+        newest = ledger.last(events).get(folder.name)
+        has_no_end = newest is not None and newest.event == "started"
         if not is_ours:
             reason = "another process runs it"
             ledger.append(book, "skipped", folder.name, attempts, digest, reason)
         elif read_done(folder, digest) is not None:
-            ledger.append(book, "skipped", folder.name, attempts, digest, "done already")
+            event: ledger.Kind
+            event, reason = ("done", FOUND) if has_no_end else ("skipped", "done already")
+            ledger.append(book, event, folder.name, attempts, digest, reason)
             is_done = True
         else:
+            if has_no_end:
+                ledger.append(book, "interrupted", folder.name, attempts, digest, ENDED)
             attempt = _Attempt(folder, book, digest, attempts + 1, config.get("resume") == "auto")
             is_done = attempt.carry_out(
                 task, with_log=with_log, with_traceback=config.get("traceback") is True
@@ -127,7 +139,8 @@ class _Attempt:
         try:
             if not self.folder.name.endswith(self.digest[:8]):
                 raise ConfigError(
-                    "code, data or libraries changed after the study was planned; run the same command again"
+                    "code, data or libraries changed after the study was planned, or are others on this machine; "
+                    "make them equal and run the same command again"
                 )
             if self.folder.exists() and not self.resumes:
                 shutil.rmtree(self.folder)

@@ -11,39 +11,53 @@ from pathlib import Path
 
 from seq2seq_lab import stopping
 from seq2seq_lab.errors import StoppedError, one_line
+from seq2seq_lab.files import held, is_held
+
+_COMMAND = "command.lock"
+"""The file in that folder which the command holds as long as it lives."""
 
 _PLACE = "SEQ2SEQ_LAB_WORKERS"
 """The environment variable with the folder in which every job under way in a worker has a file `<process>-<number>`."""
 
-_PATIENCE = 120.0
+PATIENCE = 120.0
 """Seconds that the workers have to save."""
 
 _number = itertools.count()
 
 
+def advice(*, in_study: bool) -> str:
+    """Return how the runs go on that a signal stopped."""
+    return "the same command with resume=auto goes on" if in_study else "resume each as it says"
+
+
 @contextlib.contextmanager
-def supervised(advice: str) -> Iterator[None]:
-    """In the command: answer a signal by stopping the workers, and only then unwind; `advice` says how to go on."""
+def supervised(*, in_study: bool) -> Iterator[None]:
+    """In the command: answer a signal by stopping the workers, and only then unwind."""
     with tempfile.TemporaryDirectory(prefix="seq2seq-lab-workers-") as folder:
         os.environ[_PLACE] = folder
         try:
-            with stopping.listening(lambda number: _stop(Path(folder), number, advice)):
+            with (
+                held(Path(folder, _COMMAND)),
+                stopping.listening(
+                    lambda number: _stop(Path(folder), number, advice(in_study=in_study))
+                ),
+            ):
                 yield
         finally:
             del os.environ[_PLACE]
 
 
-def _stop(folder: Path, number: int, advice: str) -> None:
-    jobs = list(folder.iterdir())
+def _stop(folder: Path, number: int, go_on: str) -> None:
+    jobs = list(folder.glob("*-*"))
     for job in jobs:
         if not _signalled(job, signal.SIGTERM):
             job.unlink(missing_ok=True)
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + PATIENCE
     while any(job.exists() and _signalled(job, 0) for job in jobs) and time.monotonic() < until:
         time.sleep(0.05)
     text = f"stopped by {signal.Signals(number).name}"
     if jobs:
-        text += f" with {len(jobs)} runs under way; {advice}"
+        text += f" with {len(jobs)} runs under way; {go_on}"
     raise StoppedError(text, number)
 
 
@@ -78,3 +92,47 @@ def at_work(*, tells: bool) -> Iterator[None]:
             raise
         finally:
             file.unlink(missing_ok=True)
+
+
+def command_is_gone() -> bool:
+    """Tell whether the command of this machine that started this worker has ended, however that was."""
+    return _PLACE in os.environ and not is_held(Path(os.environ[_PLACE], _COMMAND))
+
+
+@contextlib.contextmanager
+def terminal_signals_blocked() -> Iterator[None]:
+    """Let the processes that are started in the block never see the terminal's signals; here they come after it."""
+    blocked = set(stopping.SIGNALS) - {signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Set the handlers of all signals that ask to stop again after the block, whatever a library did to them."""
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def in_queue() -> Iterator[None]:
+    """In a job of a cluster: a signal that asks it to stop lets it save; the cluster kills what takes too long.
+
+    By SIGUSR2 SLURM announces to submitit that the job's time ends; submitit then sends it into the queue again.
+    """
+    again = signal.getsignal(signal.SIGUSR2)
+    with stopping.listening(numbers=(*stopping.SIGNALS, signal.SIGUSR2), insists=False):
+        try:
+            yield
+        except StoppedError as error:
+            stopping.say(one_line(error))
+            if error.args[1] == signal.SIGUSR2 and callable(again):
+                again(signal.SIGUSR2, None)
+            raise
