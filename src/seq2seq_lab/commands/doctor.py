@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_lab import errors
+from seq2seq_lab.config.collection import first_imports
 from seq2seq_lab.config.command_line import Parser
 from seq2seq_lab.config.search_path import add_config_dir, with_config_dir
 from seq2seq_lab.output import output_file
@@ -60,11 +61,12 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.models < 1:
         raise errors.ConfigError(f"--models {arguments.models}: must be >= 1; 10 is usual")
     start = time.perf_counter()
-    import torch
+    with first_imports():
+        import torch
 
-    from seq2seq_lab.doctor.examination import CHECKS, FAIL, examine
-    from seq2seq_lab.doctor.patient import admit
-    from seq2seq_lab.files import json_text
+        from seq2seq_lab.doctor.examination import CHECKS, FAIL, examine
+        from seq2seq_lab.doctor.patient import admit
+        from seq2seq_lab.files import json_text
 
     torch.set_num_threads(1)  # tiny tensors
     checks = chosen(arguments.properties, CHECKS)

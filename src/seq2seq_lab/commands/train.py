@@ -8,13 +8,14 @@ from omegaconf import DictConfig
 from hydra_plugins.seq2seq_lab_study import in_study
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
-from seq2seq_lab.config.collection import no_collection
+from seq2seq_lab.config.collection import first_imports
 from seq2seq_lab.config.compose import conf_dir
 from seq2seq_lab.config.job import job_facts
 from seq2seq_lab.config.job_command import job_command, resume_command
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.resolve import resolve, yaml_text
 from seq2seq_lab.config.typed_command import remembered, typed
+from seq2seq_lab.training.late_modules import late_modules
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
@@ -22,7 +23,7 @@ def main(cfg: DictConfig) -> float | None:
     """Carry out one run and return its best validation value of `data.monitor`: a sweeper may search by it."""
     check(cfg)
 
-    with no_collection():
+    with first_imports(), late_modules():
         from seq2seq_lab.training import session  # torch and Lightning: not needed for --help
 
     session.start(cfg.seed, cfg.torch_threads)
@@ -31,8 +32,7 @@ def main(cfg: DictConfig) -> float | None:
     session.check_schedule(
         *(build(resolve(cfg)["training"].get(key)) for key in ("optimizer", "lr_schedule"))
     )
-    data = build(resolve(cfg)["data"])
-    data.setup()
+    data = session.set_up(build(node := resolve(cfg)["data"]), node)
     cfg.model.source_vocab_size = len(data.source_tokenizer)
     cfg.model.target_vocab_size = len(data.target_tokenizer)
     run = resolve(cfg)
@@ -48,10 +48,11 @@ def main(cfg: DictConfig) -> float | None:
         session.Interruption(resume_command(run_dir, cfg.study)) as interruption,
     ):
         start = session.resume_point(run_dir, io)
-        session.write_start(run_dir, run, yaml_text(cfg), data.report, start, job_facts())
-        chosen = [build(node) for node in run["training"]["callback"].values()]
+        facts = job_facts() | session.pack_facts()
+        session.write_start(run_dir, run, yaml_text(cfg), data.report, start, facts)
+        chosen = [build(part) for part in run["training"]["callback"].values()]
         chosen += [session.ResumeState(), interruption]
-        logs = [build(node) for node in (run["training"].get("logger") or {}).values()]
+        logs = [build(part) for part in (run["training"].get("logger") or {}).values()]
         with session.loggers(logs, run, run_dir) as loggers, session.ending_noted(run_dir):
             trainer = build(
                 run["training"]["trainer"],

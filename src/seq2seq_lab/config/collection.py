@@ -15,3 +15,16 @@ def no_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def first_imports() -> Iterator[None]:
+    """Collect no garbage inside the block, and never look for it among what a command has made by its end.
+
+    For the block in which a command's process imports what it needs: modules live as long as the process, and the next
+    collection would walk through all of them. In later blocks, as in the second job of a sweep, nothing is kept.
+    """
+    with no_collection():
+        yield
+        if not gc.get_freeze_count():
+            gc.freeze()

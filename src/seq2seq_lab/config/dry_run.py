@@ -8,7 +8,7 @@ Lightning is imported they are built too.
 import functools
 import re
 import warnings
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from seq2seq_lab.config.annotation import fits
@@ -97,6 +97,8 @@ class _Trial:
         return self.built[path]
 
     def _node(self, path: str, node: dict, inner: dict[str, Any]) -> Any:
+        import torch
+
         target = node["_target_"]
         if self.rules.target_problem(target) is not None:
             return _FAILED  # never call what is not on the list, however it was reached
@@ -114,7 +116,10 @@ class _Trial:
         try:
             make = target_class(target)
             if complete is not None:
-                built = make(**complete)
+                # what holds no weights may calculate, which on the meta device imports SymPy
+                place = nullcontext() if not self.rules.is_slow(target) else torch.device("cpu")
+                with place:
+                    built = make(**complete)
         except Exception as error:  # whatever a constructor raises is a problem of its node
             if str(error) != _ONLY_NO_PARAMETERS:
                 kind = type(error).__name__

@@ -94,13 +94,17 @@ class _FromStates(nn.Module):
 def gradients_are_right(model: EncoderDecoder, memory: Memory, target_input: Tensor) -> None:
     """Compare the gradients of the decoder's parameters and of the encoder's states with finite differences."""
     module = _FromStates(model.decoder, memory, target_input)
-    names = [name for name, _ in module.named_parameters()]
+    parameters = list(module.parameters())
+    numbers = {id(parameter): number for number, parameter in enumerate(parameters)}
+    # every name of a shared parameter, so that torch need not look for them at each of the thousand calls
+    named = module.named_parameters(remove_duplicate=False)
+    number_of = {name: numbers[id(parameter)] for name, parameter in named}
 
     def function(states: Tensor, *values: Tensor) -> Tensor:
-        chosen = dict(zip(names, values, strict=True))
-        return torch.func.functional_call(module, chosen, (states,))
+        chosen = {name: values[number] for name, number in number_of.items()}
+        return torch.func.functional_call(module, chosen, (states,), tie_weights=False)
 
-    inputs = [memory.states, *(p for _, p in module.named_parameters())]
+    inputs = [memory.states, *parameters]
     leaves = [x.detach().clone().requires_grad_() for x in inputs]
     try:
         torch.autograd.gradcheck(function, leaves, fast_mode=True)

@@ -10,9 +10,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from seq2seq_lab.batch import Batch
+from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.doctor.patient import Patient
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.training.late_modules import late_modules
 from seq2seq_lab.training.lr_schedule import Constant as ConstantRate
 
 QUIET = {
@@ -32,9 +34,10 @@ def make_module(
     patient: Patient, model: EncoderDecoder, ratio: float = 1.0, loss: Any = None
 ) -> Any:
     """Return the module that trains the model by gradient descent, with the composed loss and scheduled sampling."""
-    from seq2seq_lab.inference.translator import Translator
-    from seq2seq_lab.training import session  # Lightning: seconds to import
-    from seq2seq_lab.training.scheduled_sampling.schedule import Constant
+    with no_collection(), late_modules():
+        from seq2seq_lab.inference.translator import Translator
+        from seq2seq_lab.training import session  # Lightning: a second to import
+        from seq2seq_lab.training.scheduled_sampling.schedule import Constant
 
     session.start(1)
     sampling = copy.copy(patient.scheduled_sampling)

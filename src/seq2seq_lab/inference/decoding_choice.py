@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seq2seq_lab.config.collection import first_imports
 from seq2seq_lab.config.extension_conf import extension_folders
 from seq2seq_lab.config.keys import leaves
 from seq2seq_lab.config.search_path import (
@@ -176,7 +177,8 @@ def _option(group: str, node: dict[str, Any], folders: Sequence[Path]) -> str:
 
 def inputs_of(arguments: Namespace, *files: File | None) -> list[File]:
     """Return these files and those of the models that the arguments of `add_model_arguments` name: no output is one."""
-    from seq2seq_lab.inference.trained import input_files
+    with first_imports():
+        from seq2seq_lab.inference.trained import input_files
 
     models = [arguments.checkpoint, *arguments.ensemble]
     return [
@@ -187,8 +189,9 @@ def inputs_of(arguments: Namespace, *files: File | None) -> list[File]:
 
 def open_model(arguments: Namespace) -> "Trained":
     """Load the model that the arguments of `add_model_arguments` name."""
-    from seq2seq_lab.data.batching import BySentences, ByTokens
-    from seq2seq_lab.inference.trained import load
+    with first_imports():
+        from seq2seq_lab.data.batching import BySentences, ByTokens
+        from seq2seq_lab.inference.trained import load
 
     for flag, value in (("size", arguments.batch_size), ("tokens", arguments.batch_tokens)):
         if value is not None and value < 1:

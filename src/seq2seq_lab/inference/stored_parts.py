@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_lab.config.build import build, target_class
+from seq2seq_lab.config.dry_run import without_normal_draws
 from seq2seq_lab.config.extension_target import is_of_extension
 from seq2seq_lab.config.keys import is_node, walk
 from seq2seq_lab.config.memory import available_bytes
@@ -69,7 +70,7 @@ def check_weights(stored: StoredModel, path: str | Path) -> None:
             raise CheckpointError(
                 f"{path}: the weights do not fit the stored config ({key}={value})"
             )
-    with torch.device("meta"):
+    with without_normal_draws(), torch.device("meta"):
         empty = build_stored(node, path, "model")
     if not isinstance(empty, nn.Module):
         raise CheckpointError(f"{path}: its config describes no model; {_ANOTHER}")
