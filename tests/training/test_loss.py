@@ -199,7 +199,7 @@ def test_planted_mean_of_batch_means_is_caught(tmp_path, monkeypatch):
 
 
 def test_planted_smoothed_perplexity_is_caught(tmp_path, monkeypatch):
-    monkeypatch.setattr(module_module, "negative_log_likelihood", TokenCrossEntropy(0.3))
+    monkeypatch.setattr(module_module, "UNSMOOTHED", TokenCrossEntropy(0.3))
     with pytest.raises(AssertionError):
         perplexity_is_that_of_one_sum(tmp_path)
 

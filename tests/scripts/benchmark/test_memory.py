@@ -1,0 +1,57 @@
+"""Memory is read from the system and from malloc; here a known number of bytes is held and let go."""
+
+import pytest
+import torch
+
+from benchmark import memory
+from benchmark.memory_stages import malloc_counts, memory_now
+from benchmark.work import make_pairs
+from seq2seq_lab.errors import ResourceError
+
+TINY = ["model.dim=8", "model.embedding_dim=8", "training/logger=csv"]
+
+
+def test_held_memory_is_counted_and_peaks_stay():
+    if not malloc_counts():
+        pytest.skip("the C library has no mallinfo2")
+    before = memory_now()
+    held = torch.ones(100 * 2**18)  # 100 MB
+    during = memory_now()
+    del held
+    after = memory_now()
+    assert during["in_use"] - before["in_use"] == pytest.approx(100, abs=5)
+    assert during["resident"] - before["resident"] == pytest.approx(100, abs=20)
+    assert after["in_use"] - before["in_use"] == pytest.approx(0, abs=5)
+    assert after["peak"] >= during["resident"] - 1
+
+
+def test_given_text_takes_the_place_of_made_up_text(tmp_path):
+    paths = []
+    for side in ("source", "target"):
+        path = tmp_path / side
+        path.write_text(f"{side} line\n" * 150, encoding="utf-8")
+        paths.append(str(path))
+    folder = tmp_path / "work"
+    folder.mkdir()
+    memory.write_texts(folder, paths)
+    for side in ("source", "target"):
+        assert (folder / f"text.{side}").read_text(encoding="utf-8") == f"{side} line\n" * 150
+        assert (folder / f"few.{side}").read_text(encoding="utf-8") == f"{side} line\n" * 100
+
+
+def test_a_run_that_fails_is_an_error_with_its_last_line(tmp_path):
+    memory.write_work(tmp_path, make_pairs(20))
+    with pytest.raises(ResourceError, match=r"train\.py ended with 2: .*dim=0: must be >= 1"):
+        memory.stages(tmp_path, ["model.dim=0"], threads=1)
+
+
+@pytest.mark.slow
+def test_every_stage_of_a_run_has_a_line(tmp_path):
+    memory.write_work(tmp_path, make_pairs(200))
+    rows = memory.stages(tmp_path, [*TINY, "training.trainer.max_steps=2"], threads=1)
+    names = [row["stage"] for row in rows]
+    assert names == [
+        "Python", "torch", "all imports", "data and model", "step 1", "end of training",
+        "after validation, test and decoding",
+    ]  # fmt: skip
+    assert [row["peak"] for row in rows] == sorted(row["peak"] for row in rows)
