@@ -19,7 +19,7 @@ import torch
 from benchmark import count_rows
 from benchmark.commands import joeynmt, open_nmt, work_overrides, write_work
 from benchmark.timing import Rate
-from benchmark.work import make_pairs
+from benchmark.work import pairs_for
 from seq2seq_lab.errors import ResourceError
 from seq2seq_lab.files import write_text
 
@@ -69,7 +69,7 @@ def our_program(text: Path, folder: Path, threads: int) -> Program:
         1: [*decode, "decoding=greedy", *cut],
         5: [*decode, "decoding=beam", "decoding.beam_size=5", *cut],
     }
-    place = "seq2seq_lab.model.recurrent_decoder:RecurrentDecoder:_step"
+    place = "seq2seq_lab.model.kernel.packed_decoder:PackedDecoder:step"
     return Program("ours, input feeding", folder, sys.executable, place, beams)
 
 
@@ -118,7 +118,7 @@ def peer_decoding(arguments: Any, report: Any) -> dict[str, Any]:
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as name:
         text = Path(name)
-        write_work(text, make_pairs(PAIRS))
+        write_work(text, pairs_for(arguments, PAIRS))
         for side in ("source", "target"):
             lines = (text / f"text.{side}").read_text(encoding="utf-8").splitlines()[:SENTENCES]
             write_text(text / f"words.{side}", "\n".join(lines) + "\n")

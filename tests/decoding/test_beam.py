@@ -259,8 +259,8 @@ def test_planted_limit_of_the_longest_batch_mate_is_caught(monkeypatch):
 def test_planted_score_after_the_rules_is_caught(monkeypatch):
     expand = beam_module.expand
 
-    def renormalised(logits, total, live, rules):
-        return expand(logits, logits.logsumexp(-1), live, rules)
+    def renormalised(scores, live, rules):
+        return expand(scores.log_softmax(-1), live, rules)
 
     monkeypatch.setattr(beam_module, "expand", renormalised)
     with pytest.raises(AssertionError):

@@ -46,8 +46,8 @@ def state_not_reordered(patch):
 
 
 def penalty_twice(patch):
-    def init(self, count, rules):
-        original(self, count, replace(rules, divisor=lambda n: rules.divisor(n) ** 2))
+    def init(self, longest, rules):
+        original(self, longest, replace(rules, divisor=lambda n: rules.divisor(n) ** 2))
 
     original = EndedHypotheses.__init__
     patch.setattr(EndedHypotheses, "__init__", init)
@@ -127,8 +127,8 @@ def wrong_formula(patch):
 
 
 def backward_from_the_padding(patch):
-    patch.setattr(encoder, "pack_padded_sequence", lambda inputs, *_, **__: inputs)
-    patch.setattr(encoder, "pad_packed_sequence", lambda outputs, **_: (outputs, None))
+    patch.setattr(encoder, "pack", lambda embedded, _: embedded)
+    patch.setattr(encoder, "unpack", lambda outputs, _: outputs)
 
 
 def layers_and_directions_mixed(patch):
@@ -148,7 +148,7 @@ def forgotten_parameter(patch):
 
 
 def smoothed_perplexity(patch):
-    patch.setattr(module, "negative_log_likelihood", TokenCrossEntropy(0.3))
+    patch.setattr(module, "UNSMOOTHED", TokenCrossEntropy(0.3))
 
 
 def smoothing_over_the_others(patch):

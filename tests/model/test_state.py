@@ -76,3 +76,13 @@ def test_a_selected_state_keeps_its_type():
 def test_a_state_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         STATE.hidden = STATE.hidden + 1
+
+
+def test_a_state_knows_which_of_its_rows_are_copies():
+    before = state_of(3)
+    assert before.origin is None
+    once = before.reorder(torch.tensor([0, 0, 1]))
+    twice = once.reorder(torch.tensor([2, 0, 1]))
+    assert once.origin.tolist() == [0, 0, 1]
+    assert twice.origin.tolist() == [1, 0, 0]
+    assert torch.equal(twice.hidden[1], twice.hidden[2])

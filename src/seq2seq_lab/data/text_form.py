@@ -34,4 +34,6 @@ def _normalized(text: str, normalization: Normalization) -> str:
 def visible(piece: str) -> str:
     """Return a piece of text for display: spaces as U+2581, control characters escaped."""
     shown = piece.replace(" ", "\u2581")
+    if shown.isprintable():
+        return shown
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)

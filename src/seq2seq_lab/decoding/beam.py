@@ -19,6 +19,7 @@ from seq2seq_lab.decoding.beam_state import BeamState, Candidates, EndedHypothes
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, State, Step
 from seq2seq_lab.decoding.length_penalty import NoPenalty
 from seq2seq_lab.decoding.limits import Limits, SearchSettings
+from seq2seq_lab.decoding.top import top
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.special_tokens import BOS, EOS
 
@@ -32,26 +33,24 @@ class LengthPenalty(Protocol):
 
 
 def expand(
-    logits: Float[Tensor, "rows vocab"],
-    total: Float[Tensor, " rows"],
+    scores: Float[Tensor, "rows vocab"],
     beam: BeamState,
     rules: Rules,
 ) -> Candidates:
     """Return the best 2 x width continuations of every group: at least width of them do not end.
 
-    `total` is the logsumexp of each row before any rule. Groups choose in turn: a token costs `strength` for each time
-    that an earlier group took it in this step (Vijayakumar et al. 2018).
+    `scores` are log-probabilities, -inf where a rule forbids the token. Groups choose in turn: a token costs `strength`
+    for each time that an earlier group took it in this step (Vijayakumar et al. 2018).
     """
     sentences, groups, width = beam.scores.shape
-    by_group = logits.view(sentences, groups, width, -1)
-    totals = total.view(sentences, groups, width)
+    by_group = scores.view(sentences, groups, width, -1)
     cost = torch.zeros_like(by_group[:, 0, :1])
     chosen: list[Candidates] = []
     for group in range(groups):
         now, before = by_group[:, group], beam.scores[:, group]
         keys = now - cost if group else now
-        found = continuations(keys, now, totals[:, group], before, rules.width)
-        first_row = torch.arange(sentences, device=logits.device) * groups * width + group * width
+        found = continuations(keys, now, before, rules.width)
+        first_row = torch.arange(sentences, device=scores.device) * groups * width + group * width
         chosen.append(replace(found, parent=found.parent + first_row.unsqueeze(1)))
         if group + 1 < groups:
             cost = cost + rules.strength * counted(found, rules.width, cost)
@@ -70,26 +69,23 @@ def counted(
 
 def continuations(
     keys: Float[Tensor, "sentences width vocab"],
-    logits: Float[Tensor, "sentences width vocab"],
-    total: Float[Tensor, "sentences width"],
+    scores: Float[Tensor, "sentences width vocab"],
     before: Float[Tensor, "sentences width"],
     size: int,
 ) -> Candidates:
-    """Return the best 2 x size tokens after the rows of one group, chosen by `keys` and scored by `logits`.
+    """Return the best 2 x size tokens after the rows of one group, chosen by `keys` and scored by `scores`.
 
-    The top of each row is taken on raw logits, so the log-probabilities of the vocabulary are never written; size + 1
-    of each row are enough, since a row has one end token. `parent` counts from the first row of the group.
+    size + 1 of each row are enough, since a row has one end token. `parent` counts from the first row of the group.
     """
-    best, tokens = keys.topk(min(size + 1, keys.shape[-1]), dim=-1)
-    token_scores = logits.gather(-1, tokens) - total.unsqueeze(-1)
-    scores = (before.unsqueeze(-1) + token_scores).flatten(1)
-    order = (before.unsqueeze(-1) + best - total.unsqueeze(-1)).flatten(1)
+    best, tokens = top(keys, min(size + 1, keys.shape[-1]))
+    token_scores = best if keys is scores else scores.gather(-1, tokens)
+    order = (before.unsqueeze(-1) + best).flatten(1)
     places = order.topk(min(2 * size, order.shape[1]), dim=-1).indices
     return Candidates(
         parent=places // best.shape[-1],
         token=tokens.flatten(1).gather(1, places),
         token_score=token_scores.flatten(1).gather(1, places),
-        score=scores.gather(1, places),
+        score=(before.unsqueeze(-1) + token_scores).flatten(1).gather(1, places),
     )
 
 
@@ -121,13 +117,13 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """Return up to `n_best` hypotheses of each sentence, best first."""
     beam = init(limits, source_lengths, rules.groups, state.attention)
-    ended, trace = EndedHypotheses(len(limits.maximum), rules), Trace()
+    ended, trace = EndedHypotheses(limits.maximum, rules), Trace()
     state = state.reorder(beam.sentences.repeat_interleave(rules.groups))
     token = beam.history.new_full((len(beam.history),), BOS)
     while len(beam.sentences):
         logits, state = step(token, state)
-        total = logits.logsumexp(dim=-1)  # before the rules: they never change a probability
-        found = expand(limits.apply_(logits, beam.history), total, beam, rules)
+        scores = logits.log_softmax(dim=-1)  # before the rules: they never change a probability
+        found = expand(limits.apply_(scores, beam.history), beam, rules)
         trace.attention.append(state.attention)
         beam = replace(beam, coverage=_coverage(beam, state, rules))
 
@@ -180,14 +176,9 @@ def _coverage(beam: BeamState, state: Any, rules: Rules) -> Tensor:
 
 def _stop_done(score: Tensor, beam: BeamState, ended: EndedHypotheses, longest: Tensor) -> Tensor:
     """Return the scores with -inf for the groups that are done."""
-    best, now = score.amax(dim=-1).tolist(), beam.history.shape[1] + 1
-    done = [
-        [ended.is_done(sentence, g, one, now, limit) for g, one in enumerate(groups)]
-        for sentence, groups, limit in zip(
-            beam.sentences.tolist(), best, longest.tolist(), strict=True
-        )
-    ]
-    return score.masked_fill(torch.tensor(done, device=score.device).unsqueeze(-1), -inf)
+    best, now = score.amax(dim=-1), beam.history.shape[1] + 1
+    done = ended.is_done(beam.sentences, best, now, longest)
+    return score.masked_fill(done.unsqueeze(-1), -inf)
 
 
 @dataclass(frozen=True, kw_only=True)

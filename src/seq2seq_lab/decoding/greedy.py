@@ -9,6 +9,7 @@ from torch import Tensor
 
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, State, Step
 from seq2seq_lab.decoding.limits import Limits, SearchSettings
+from seq2seq_lab.decoding.top import largest
 from seq2seq_lab.special_tokens import BOS, EOS
 
 Choices = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -48,9 +49,9 @@ def most_likely_token(
     history: Int[Tensor, "rows steps"],
 ) -> tuple[Int[Tensor, " rows"], Float[Tensor, " rows"]]:
     """Return the most likely token that the limits allow, and its log-probability."""
-    total = logits.logsumexp(dim=-1)  # before the rules: they never change a probability
-    best, token = limits.apply_(logits, history).max(dim=-1)
-    return token, best - total
+    scores = logits.log_softmax(dim=-1)  # before the rules: they never change a probability
+    best, token = largest(limits.apply_(scores, history))
+    return token, best
 
 
 def greedy(step: Step, state: State, limits: Limits) -> list[Hypothesis]:
@@ -60,26 +61,29 @@ def greedy(step: Step, state: State, limits: Limits) -> list[Hypothesis]:
 
 def collect(choices: list[Choices], count: int) -> list[Hypothesis]:
     """Return the hypothesis of each sentence from the choices of all steps."""
-    tokens: list[list[int]] = [[] for _ in range(count)]
-    scores: list[list[float]] = [[] for _ in range(count)]
-    attention: list[list[Tensor]] = [[] for _ in range(count)]
-    for rows, token, score, weights in choices:
-        parts = zip(rows.tolist(), token.tolist(), score.tolist(), weights.cpu(), strict=True)
-        for row, one, value, weight in parts:
-            tokens[row].append(one)
-            scores[row].append(value)
-            attention[row].append(weight)
-    return [
-        Hypothesis(
-            tokens=torch.tensor([t for t in one if t != EOS], dtype=torch.long),
-            token_scores=torch.tensor(values),
-            score=sum(values),
-            rank=sum(values),
-            finished=one[-1] == EOS,
-            attention=torch.stack(rows),
+    _, first, first_scores, first_weights = choices[0]
+    tokens = first.new_full((count, len(choices)), EOS)
+    token_scores = first_scores.new_zeros(count, len(choices))
+    attention = first_weights.new_zeros(count, len(choices), first_weights.shape[1])
+    lengths = first.new_zeros(count)
+    for step, (rows, token, score, weights) in enumerate(choices):
+        tokens[rows, step], token_scores[rows, step], attention[rows, step] = token, score, weights
+        lengths[rows] += 1
+    parts = [part.cpu() for part in (tokens, token_scores, attention)]
+    found = []
+    for ids, values, weights, length in zip(*parts, lengths.tolist(), strict=True):
+        finished, score = int(ids[length - 1]) == EOS, sum(values[:length].tolist())
+        found.append(
+            Hypothesis(
+                tokens=ids[: length - finished],
+                token_scores=values[:length],
+                score=score,
+                rank=score,
+                finished=finished,
+                attention=weights[:length],
+            )
         )
-        for one, values, rows in zip(tokens, scores, attention, strict=True)
-    ]
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

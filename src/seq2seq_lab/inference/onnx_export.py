@@ -37,7 +37,9 @@ def _children(value: Any) -> dict[str, Any] | None:
 
 
 def flatten(value: Any, name: str = "") -> list[tuple[str, Tensor]]:
-    """Return the tensors of nested dataclasses and tuples with their dotted names."""
+    """Return the tensors of nested dataclasses and tuples with their dotted names; a part that is None has none."""
+    if value is None:
+        return []
     children = _children(value)
     if children is None:
         return [(name, value)]
@@ -50,6 +52,8 @@ def unflatten(like: Any, tensors: Iterable[Tensor]) -> Any:
     queue = iter(tensors)
 
     def fill(value: Any) -> Any:
+        if value is None:
+            return None
         children = _children(value)
         if children is None:
             return next(queue)

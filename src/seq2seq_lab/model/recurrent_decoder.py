@@ -1,9 +1,8 @@
 """The recurrent decoder: one step at a time for decoding, all steps at once for training.
 
-`_step` holds the equations of a step (attend, recur, read out, output); the two subclasses give the order of the first
-two. The cell's input has a static part, known before the loop (previous token, fixed source vector), and a dynamic
-part, which the loop computes (context, previous readout). Without a dynamic part all steps are one fused call; else the
-static part of all steps is projected before the loop.
+`_step` holds the equations of a step; the two subclasses give the order of attention and cell. The cell's input has a
+static part (previous token, fixed source vector), projected before the loop, and a dynamic one (context, previous
+readout), which the loop computes. Without a dynamic part all steps are one fused call.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq_lab.batch import pick
 from seq2seq_lab.model.attention import Attention
 from seq2seq_lab.model.bridge import Bridge
 from seq2seq_lab.model.cell import Cell, State
@@ -39,6 +39,8 @@ class RecurrentDecoder(nn.Module):
     """
 
     attends_before = False
+    loop_weights: type[StepWeights] = PackedWeights
+    drop = staticmethod(dropout)
 
     def __init__(
         self,
@@ -60,12 +62,8 @@ class RecurrentDecoder(nn.Module):
         check_positive(dim=dim, num_layers=num_layers, vocab_size=vocab_size)
         self.dim, self.num_layers = dim, num_layers
         self.dropout = check_probability("dropout", dropout)
-        self.attention, self.bridge, self.context, self.readout = (
-            attention,
-            bridge,
-            context,
-            readout,
-        )
+        self.attention, self.bridge = attention, bridge
+        self.context, self.readout = context, readout
         self.input_feeding = input_feeding
         self._refuse_unused_source()
 
@@ -136,7 +134,7 @@ class RecurrentDecoder(nn.Module):
 
     def packed(self) -> PackedDecoder:
         """Return `step` and `step_embedded` for a loop or a search."""
-        weights = PackedWeights(*self._weights)
+        weights = self.loop_weights(*self._weights)
         return PackedDecoder(self.embed, partial(self._step, weights))
 
     @property
@@ -144,10 +142,15 @@ class RecurrentDecoder(nn.Module):
         return list(self.cells), self.static_dim, self.readout, self.output
 
     def _step(
-        self, weights: StepWeights, embedded: Tensor, state: RecurrentState
+        self,
+        weights: StepWeights,
+        embedded: Tensor,
+        state: RecurrentState,
+        token: Tensor | None = None,
     ) -> tuple[Tensor, RecurrentState]:
-        """Return the logits and the new state: attend, recur, read out, output."""
-        projected = weights.static(self._static(embedded.unsqueeze(1), state)[:, 0])
+        """Return the logits and the new state: attend, recur, read out, output; `token` is what was embedded."""
+        shared = None if state.source.summary.shape[1] else token
+        projected = weights.static(self._static(embedded.unsqueeze(1), state)[:, 0], shared)
         top, context, state = self._attend_and_recur(projected, state, weights)
         readout = weights.readout(top, context, embedded)
         if self.input_feeding:
@@ -186,11 +189,11 @@ class RecurrentDecoder(nn.Module):
         for layer, cell in enumerate(self.cells):
             before = (state.hidden[:, layer], state.cell_state[:, layer])
             if layer:
-                read = dropout(below.unsqueeze(1), self.dropout, training=self.training)[:, 0]
+                read = self.drop(below.unsqueeze(1), self.dropout, training=self.training)[:, 0]
                 gates = weights.upper_gates(layer, read, before[0])
             else:
                 parts = [part for part in dynamic if part.shape[1]]
-                gates = weights.first_gates(projected, parts, before[0])
+                gates = weights.first_gates(projected, parts, before[0], state.origin)
             layers.append(cell.update(gates, before))
             below = self.stack(layer, layers[-1][0], below, state.dropout_mask[:, layer])
         return below, layers
@@ -205,17 +208,18 @@ class RecurrentDecoder(nn.Module):
             cell_state=side_by_side(cell_states),
             attention=attention,
             past=self.attention.advance(state.past, attention),
+            origin=None,
         )
 
     def forward(
         self,
         embedded: Float[Tensor, "batch target embedding"],
         memory: Memory,
-        mask: Bool[Tensor, "batch target"] | None = None,
+        places: Bool[Tensor, "batch target"] | Int[Tensor, " places"] | None = None,
     ) -> Float[Tensor, "*positions vocab"]:
-        """Return the logits of all steps, or row by row those that `mask` picks; equal to repeated `step_embedded`."""
+        """Return the logits of all steps, or row by row those at `places`; equal to repeated `step_embedded`."""
         readouts = self.readouts(embedded, memory)
-        return self.output(readouts if mask is None else readouts[mask])
+        return self.output(readouts if places is None else pick(readouts, places))
 
     def readouts(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
@@ -230,7 +234,7 @@ class RecurrentDecoder(nn.Module):
     def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
         below = static
         for layer, cell in enumerate(self.cells):
-            read = dropout(below, self.dropout, training=self.training) if layer else below
+            read = self.drop(below, self.dropout, training=self.training) if layer else below
             one = slice(layer, layer + 1)
             outputs, _ = cell.sequence(read, (state.hidden[:, one], state.cell_state[:, one]))
             below = self.stack(layer, outputs, below, state.dropout_mask[:, one])
@@ -238,9 +242,8 @@ class RecurrentDecoder(nn.Module):
         return self.readout(below, context, embedded)
 
     def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
-        # steps first, so that the input of a step is contiguous
-        projected = self.cells[0].project(static.transpose(0, 1))
-        weights = PackedWeights(*self._weights)
+        projected = self.cells[0].project_steps(static)
+        weights = self.loop_weights(*self._weights)
         tops, contexts, readouts = [], [], []
         for now, word in zip(projected, embedded.unbind(1), strict=True):
             top, context, state = self._attend_and_recur(now, state, weights)
@@ -263,11 +266,9 @@ class RecurrentDecoder(nn.Module):
         for now, word in zip(projected.unbind(1), embedded.unbind(1), strict=True):
             before = state
             top, context, state = self._attend_and_recur(now, before, weights)
-            query = before.hidden[:, -1] if self.attends_before else top
-            past = before.past.unsqueeze(1)
-            found.append(
-                self.attention.attention_weights(query.unsqueeze(1), before.source.keys, past)
-            )
+            query = (before.hidden[:, -1] if self.attends_before else top).unsqueeze(1)
+            keys, past = before.source.keys, before.past.unsqueeze(1)
+            found.append(self.attention.attention_weights(query, keys, past))
             if self.input_feeding:
                 state = replace(state, feed=weights.readout(top, context, word))
         return torch.cat(found, dim=2)

@@ -5,7 +5,7 @@ the sentence share. A sentence has `width` hypotheses side by side; training and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -14,7 +14,12 @@ from torch import Tensor
 
 
 def select_rows(value: Any, rows: Int[Tensor, " rows"]) -> Any:
-    """Return the tensor, or a copy of the dataclass or tuple of tensors, with only these rows in that order."""
+    """Return the tensor, or a copy of the dataclass or tuple of tensors, with only these rows in that order.
+
+    A part that is None stays None.
+    """
+    if value is None:
+        return None
     if isinstance(value, tuple):
         return tuple(select_rows(part, rows) for part in value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -107,7 +112,8 @@ class RecurrentState(DecoderState):
 
     `feed` is the previous readout (width 0 without input feeding), `attention` the weights of the latest step (width 0
     without attention), `past` the attention's own state (width 0 for most), `dropout_mask` the factor of each layer's
-    units under locked dropout, drawn once per sentence (width 0 without).
+    units under locked dropout, drawn once per sentence (width 0 without). Rows of equal `origin` are copies of one
+    hypothesis, which a search made by `reorder`; a step makes them differ and forgets it (None: no copies are known).
     """
 
     hidden: Float[Tensor, "rows layers dim"]
@@ -117,6 +123,12 @@ class RecurrentState(DecoderState):
     past: Float[Tensor, "rows past"]
     dropout_mask: Float[Tensor, "rows layers units"]
     source: RecurrentSource
+    origin: Int[Tensor, " rows"] | None = field(default=None, kw_only=True)
+
+    def reorder(self, rows: Int[Tensor, " rows"]) -> Self:
+        """Return the state of these hypotheses; it knows which of its rows are copies of one."""
+        origin = rows if self.origin is None else self.origin.index_select(0, rows)
+        return replace(super().reorder(rows), origin=origin)
 
 
 @dataclass(frozen=True)

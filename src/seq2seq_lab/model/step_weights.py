@@ -21,12 +21,21 @@ class StepWeights:
         self.cells, self.static_dim = cells, static_dim
         self._readout, self._output = readout, output
 
-    def static(self, inputs: Tensor) -> Tensor:
-        """Return W x + b for the static columns of the first cell's input."""
+    def static(self, inputs: Tensor, token: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Return W x + b for the static columns of the first cell's input; rows of equal `token` have equal inputs."""
         return self.cells[0].project(inputs)
 
-    def first_gates(self, projected: Tensor, dynamic: list[Tensor], hidden: Tensor) -> Gates:
-        """Return the first cell's gates from `static`, the dynamic parts of its input (may be none) and its state."""
+    def first_gates(
+        self,
+        projected: Tensor,
+        dynamic: list[Tensor],
+        hidden: Tensor,
+        origin: Tensor | None = None,  # noqa: ARG002
+    ) -> Gates:
+        """Return the first cell's gates from `static`, the dynamic parts of its input (may be none) and its state.
+
+        Rows of equal `origin` have equal dynamic parts and states.
+        """
         if dynamic:
             weight = self.cells[0].weight_ih_l0[:, self.static_dim :]
             projected = torch.addmm(projected, join(dynamic), weight.t())

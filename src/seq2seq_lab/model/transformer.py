@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq_lab.batch import mask_from_lengths
-from seq2seq_lab.model.checks import check_positive
+from seq2seq_lab.batch import mask_from_lengths, pick
+from seq2seq_lab.model.checks import check_positive, refuse_empty_rows
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.kernel.deferred import deferred
 from seq2seq_lab.model.kernel.packed_decoder import PackedDecoder
@@ -64,7 +64,8 @@ class TransformerEncoder(nn.Module):
         """Encode the padded ids; `lengths` count the real tokens of each row. Refuses a row without any."""
         if bool((lengths < 1).any()):
             raise ValueError(f"lengths={lengths.tolist()}: a source row without any real token")
-        mask = mask_from_lengths(lengths.to(source.device), source.shape[1])
+        on_device = lengths.to(source.device, non_blocking=True)
+        mask = mask_from_lengths(on_device, source.shape[1])
         states, outputs = self.input_embedding(self.embedding(source), 0), []
         for layer in self.layers:
             states = layer(states, mask, self.input_embedding.position)
@@ -109,8 +110,7 @@ class TransformerDecoder(nn.Module):
 
     def initial_state(self, memory: Memory) -> TransformerState:
         """Return the state before the first step, with the cross-attention keys and values of each sentence."""
-        if not bool(memory.mask.any(dim=1).all()):
-            raise ValueError("attention over a source row without any real token")
+        refuse_empty_rows(memory.mask)
         states = memory.states.masked_fill(~memory.mask.unsqueeze(-1), 0.0)
         source = TransformerSource(
             mask=memory.mask,
@@ -146,7 +146,11 @@ class TransformerDecoder(nn.Module):
         return PackedDecoder(self.embed, partial(self._step, output))
 
     def _step(
-        self, output: Callable[[Tensor], Tensor], embedded: Tensor, state: TransformerState
+        self,
+        output: Callable[[Tensor], Tensor],
+        embedded: Tensor,
+        state: TransformerState,
+        token: Tensor | None = None,  # noqa: ARG002
     ) -> tuple[Tensor, TransformerState]:
         vectors, state, queries = self._layers(embedded.unsqueeze(1), state)
         weights = attention_weights(queries, state.source.keys[-1], state.source.mask).mean(dim=1)
@@ -156,11 +160,11 @@ class TransformerDecoder(nn.Module):
         self,
         embedded: Float[Tensor, "batch target embedding"],
         memory: Memory,
-        mask: Bool[Tensor, "batch target"] | None = None,
+        places: Bool[Tensor, "batch target"] | Int[Tensor, " places"] | None = None,
     ) -> Float[Tensor, "*positions vocab"]:
-        """Return the logits of all steps, or row by row those that `mask` picks; equal to repeated `step_embedded`."""
+        """Return the logits of all steps, or row by row those at `places`; equal to repeated `step_embedded`."""
         readouts = self.readouts(embedded, memory)
-        return self.output(readouts if mask is None else readouts[mask])
+        return self.output(readouts if places is None else pick(readouts, places))
 
     def readouts(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
