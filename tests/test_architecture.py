@@ -25,8 +25,8 @@ ONLY_IN = {
     "numpy.random": (),
 }
 GROUND_FLOOR = {
-    "__init__.py", "__main__.py", "batch.py", "errors.py", "extras.py", "files.py", "float64.py", "output.py",
-    "special_tokens.py", "stopping.py", "stored_text.py", "threads.py", "waiting.py",
+    "__init__.py", "__main__.py", "batch.py", "device_queue.py", "errors.py", "extras.py", "files.py", "float64.py",
+    "output.py", "special_tokens.py", "stopping.py", "stored_text.py", "threads.py", "waiting.py",
 }  # fmt: skip
 
 

@@ -19,10 +19,12 @@ from benchmark.work import (
     Sizes,
     Trainer,
     flops_per_target_token,
+    forced_loss,
     make_batches,
     make_model,
     make_pairs,
     mean_loss,
+    pairs_for,
 )
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.data.collate import EncodedPairs
@@ -39,7 +41,6 @@ from seq2seq_lab.training.scheduled_sampling.unit import Token
 Report = Callable[[str, dict[str, Rate], str, str], dict[str, float]]
 PRODUCT = "matrix product"
 PAIRS = 2048
-FORCED = mean_loss(teacher_forced_logits)
 FEEDING_RATIOS = {
     "parallel_to_tutorial_loop": ("parallel, 2 passes", "tutorial loop"),
     "sequential_to_tutorial_loop_same_batches": (
@@ -67,10 +68,18 @@ def tokens(batch: Batch) -> float:
     return float(batch.num_target_tokens)
 
 
-def batches_on(device: str, *, bucketed: bool, size: int = BATCH) -> list[Batch]:
-    """Return the work's batches on the device."""
-    made = make_batches(make_pairs(PAIRS), size, bucketed=bucketed)
+def batches_on(
+    device: str, *, bucketed: bool, size: int = BATCH, pairs: EncodedPairs | None = None
+) -> list[Batch]:
+    """Return batches of these pairs, or of made-up ones, on the device."""
+    made = make_batches(pairs or make_pairs(PAIRS), size, bucketed=bucketed)
     return [batch.to(torch.device(device)) for batch in made]
+
+
+def batches_of(arguments: Any, *, bucketed: bool, size: int = BATCH) -> list[Batch]:
+    """Return the batches that the command line asks for."""
+    pairs = pairs_for(arguments, PAIRS)
+    return batches_on(arguments.device, bucketed=bucketed, size=size, pairs=pairs)
 
 
 def trainer(name: str, loss: Any, device: str, *, fused: bool = True) -> Trainer:
@@ -88,8 +97,8 @@ def sizes_of(batches: list[Batch]) -> Sizes:
 def train(arguments: Any, report: Report) -> dict[str, Any]:
     """Compare ways of training: tokens per second, ratio to the tutorial loop, share of the machine's peak."""
     device = arguments.device
-    bucketed = batches_on(device, bucketed=True)
-    shuffled = batches_on(device, bucketed=False, size=2 * BATCH)
+    bucketed = batches_of(arguments, bucketed=True)
+    shuffled = batches_of(arguments, bucketed=False, size=2 * BATCH)
     loops = {"tutorial loop": shuffled, "tutorial loop, bucketed": bucketed}
     names = (*NAMES, TUTORIAL)
     runs = [
@@ -97,7 +106,7 @@ def train(arguments: Any, report: Report) -> dict[str, Any]:
             Competitor(name, trainer(TUTORIAL, tutorial_loss, device, fused=False), items, tokens)
             for name, items in loops.items()
         ),
-        *(Competitor(n, trainer(n, FORCED, device), bucketed, tokens) for n in names),
+        *(Competitor(n, trainer(n, forced_loss, device), bucketed, tokens) for n in names),
         product_competitor(device=device),
     ]
     rates = interleaved(runs, arguments.rounds, arguments.steps)
@@ -139,15 +148,15 @@ def scheduled_sampling(arguments: Any, report: Report) -> dict[str, Any]:
     batches.
     """
     device = arguments.device
-    bucketed = batches_on(device, bucketed=True)
-    shuffled = batches_on(device, bucketed=False, size=2 * BATCH)
+    bucketed = batches_of(arguments, bucketed=True)
+    shuffled = batches_of(arguments, bucketed=False, size=2 * BATCH)
     generator = partial(torch.Generator().manual_seed, 1)
     found: dict[str, Any] = {"parallel_sampling_to_teacher_forcing": {}}
     for name in (*NAMES[:2], TUTORIAL):
         slow = {n: tutorial_with_sampling(generator()) for n in ("same", "tutorial")}
         fast = trainer(name, with_ratio(Parallel(), generator()), device)
         exact = trainer(name, with_ratio(Sequential(), generator()), device)
-        forced = trainer(name, FORCED, device)
+        forced = trainer(name, forced_loss, device)
         same = trainer(name, slow["same"], device, fused=False)
         loop = trainer(TUTORIAL, slow["tutorial"], device, fused=False)
         runs = [
@@ -173,7 +182,7 @@ def rows_of(each: int, batch: Batch) -> float:
 def decode(arguments: Any, report: Report) -> dict[str, Any]:
     """Measure greedy and beam search over 20 forced steps: rows (sentence x beam x step) per second."""
     steps, device = 20, arguments.device
-    items = batches_on(device, bucketed=True)
+    items = batches_of(arguments, bucketed=True)
     model = make_model("lstm_attn_input_feed").to(device).eval()
     with torch.no_grad():
         model.decoder.output.bias[EOS] = -inf  # nobody ends before the limit
@@ -185,7 +194,7 @@ def decode(arguments: Any, report: Report) -> dict[str, Any]:
     @torch.inference_mode()
     def run(search: Any, batch: Batch) -> None:
         state = model.initial_state(model.encode(batch.source, batch.source_lengths))
-        request = Request(batch.source_lengths, batch.ids.cpu(), [[] for _ in batch.ids])
+        request = Request(batch.source_lengths, batch.ids, [[] for _ in batch.ids])
         search(model.stepper(), state, request)
 
     widths = {"greedy": 1, "beam 5": 5}

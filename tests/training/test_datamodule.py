@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -118,6 +120,15 @@ def test_workers_serve_the_same_batches():
     some, others = (list(make(num_workers=n).train_dataloader()) for n in (0, 2))
     assert [b.ids.tolist() for b in some] == [b.ids.tolist() for b in others]
     assert all(torch.equal(a.source, b.source) for a, b in zip(some, others, strict=True))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_batches_lie_in_pinned_memory_for_a_cuda_device(device):
+    data = make()
+    data.setup()
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    data.trainer = SimpleNamespace(strategy=strategy, global_rank=0, world_size=1)
+    assert data.train_dataloader().pin_memory == (device == "cuda")
 
 
 def test_serving_batches_draws_no_number_from_the_global_generator():

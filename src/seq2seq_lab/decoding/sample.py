@@ -39,7 +39,7 @@ def draw(
     """Return a token per uniform number from [0, 1): the inverse of the cumulative distribution."""
     cumulated = in_float64(logits).softmax(dim=-1).cumsum(dim=-1)
     # scaled to the last sum, so that rounding never leaves a draw beyond it; `right` skips tokens of probability 0
-    point = (uniform.to(cumulated) * cumulated[:, -1]).unsqueeze(1)
+    point = (uniform.to(cumulated, non_blocking=True) * cumulated[:, -1]).unsqueeze(1)
     return torch.searchsorted(cumulated, point, right=True).squeeze(1).to(logits.device)
 
 

@@ -13,19 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seq2seq_lab.model.checks import check_positive
+from seq2seq_lab.model.checks import check_positive, refuse_empty_rows
 from seq2seq_lab.model.kernel.linear import Linear
 from seq2seq_lab.model.normalizer import Normalizer, Softmax
 from seq2seq_lab.model.state import AttentionKeys, Memory
-
-
-def additive_score(
-    query: Float[Tensor, "batch steps dim"],
-    keys: Float[Tensor, "batch source dim"],
-    vector: Float[Tensor, " dim"],
-) -> Float[Tensor, "batch steps source"]:
-    """V . tanh(q + k) for every pair of step and position (Bahdanau et al. 2015)."""
-    return torch.tanh(query.unsqueeze(2) + keys.unsqueeze(1)) @ vector
 
 
 class Attention(nn.Module):
@@ -52,8 +43,7 @@ class Attention(nn.Module):
 
     def prepare(self, memory: Memory) -> AttentionKeys:
         """Return the keys and values of the memory. Refuses a row without any real token."""
-        if not bool(memory.mask.any(dim=1).all()):
-            raise ValueError("attention over a source row without any real token")
+        refuse_empty_rows(memory.mask)
         values = memory.states.masked_fill(~memory.mask.unsqueeze(-1), 0.0)
         return AttentionKeys(self.keys(values), values, memory.mask)
 
@@ -240,4 +230,10 @@ class AdditiveAttention(Attention):
         self, query: Float[Tensor, "batch steps query"], keys: Float[Tensor, "batch source key"]
     ) -> Float[Tensor, "batch steps source"]:
         """Return v . tanh(W q + U k + b)."""
-        return additive_score(self.query(query), keys, self.vector)
+        return self.weigh(torch.tanh(self.query(query).unsqueeze(2) + keys.unsqueeze(1)))
+
+    def weigh(
+        self, features: Float[Tensor, "batch steps source dim"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return v . features."""
+        return features @ self.vector

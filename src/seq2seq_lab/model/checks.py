@@ -1,4 +1,10 @@
-"""Checks of constructor arguments: sizes and probabilities."""
+"""Checks of constructor arguments, sizes and probabilities, and of masks."""
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from seq2seq_lab.device_queue import has_queue
 
 
 def check_probability(name: str, value: float) -> float:
@@ -13,3 +19,12 @@ def check_positive(**sizes: int) -> None:
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"{name}={value}: must be >= 1")
+
+
+def refuse_empty_rows(mask: Bool[Tensor, "batch source"]) -> None:
+    """Raise `ValueError` for a row without any real token; a GPU stops by itself, and the CPU does not wait for it."""
+    text, all_have = "attention over a source row without any real token", mask.any(dim=1).all()
+    if has_queue(mask.device):
+        torch._assert_async(all_have, text)
+    elif not bool(all_have):
+        raise ValueError(text)

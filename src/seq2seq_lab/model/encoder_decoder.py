@@ -72,15 +72,16 @@ class EncoderDecoder(nn.Module):
         source: Int[Tensor, "batch source"],
         source_lengths: Int[Tensor, " batch"],
         target_input: Int[Tensor, "batch target"],
-        target_mask: Bool[Tensor, "batch target"] | None = None,
+        target_places: Bool[Tensor, "batch target"] | Int[Tensor, " places"] | None = None,
     ) -> Float[Tensor, "*positions vocab"]:
         """Return the teacher-forced logits of every target position (batch, target, vocab).
 
-        With `target_mask` only the logits of real positions are computed and returned, row by row (tokens, vocab).
+        With `target_places`, a mask or the `places` of a batch, only the logits there are computed and returned, row by
+        row (tokens, vocab).
         """
         embedded = self.decoder.embed(target_input)
         memory = self.encode(source, source_lengths)
-        return self.decoder(embedded, memory, target_mask)
+        return self.decoder(embedded, memory, target_places)
 
     def attention_weights(
         self,

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import cast
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from seq2seq_lab.batch import mask_from_lengths
 from seq2seq_lab.model.cell import Cell, LstmCell, State
@@ -22,8 +22,26 @@ def reverse_by_length(
 ) -> Int[Tensor, "batch source"]:
     """Return the positions that reverse the real tokens of each row; padding stays in place."""
     position = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0)
-    lengths = lengths.to(tokens.device).unsqueeze(1)
+    lengths = lengths.to(tokens.device, non_blocking=True).unsqueeze(1)
     return torch.where(position < lengths, lengths - 1 - position, position)
+
+
+def pack(
+    embedded: Float[Tensor, "batch source dim"], lengths: Int[Tensor, " batch"]
+) -> PackedSequence:
+    """Return what `pack_padded_sequence` returns of rows in any order; the CPU does not wait for a GPU."""
+    lengths, order = lengths.sort(descending=True)
+    order = order.to(embedded.device, non_blocking=True)
+    packed = pack_padded_sequence(embedded.index_select(0, order), lengths, batch_first=True)
+    return PackedSequence(packed.data, packed.batch_sizes, order)
+
+
+def unpack(packed: PackedSequence, width: int) -> Float[Tensor, "batch source dim"]:
+    """Return the padded tensor of what `pack` packed; torch's own function waits for a GPU to order the lengths."""
+    in_order = PackedSequence(packed.data, packed.batch_sizes)
+    padded, _ = pad_packed_sequence(in_order, batch_first=True, total_length=width)
+    assert packed.unsorted_indices is not None
+    return padded.index_select(0, packed.unsorted_indices)
 
 
 class RecurrentEncoder(nn.Module):
@@ -82,7 +100,8 @@ class RecurrentEncoder(nn.Module):
         states, final = self._read(self.embedding(source), lengths.cpu())
         if order is not None:
             states = states.gather(1, order.unsqueeze(-1).expand_as(states))
-        mask = mask_from_lengths(lengths.to(source.device), source.shape[1])
+        on_device = lengths.to(source.device, non_blocking=True)
+        mask = mask_from_lengths(on_device, source.shape[1])
         hidden, cell_state = (self._join_directions(part) for part in final)
         return Memory(states, mask, hidden, cell_state)
 
@@ -90,10 +109,8 @@ class RecurrentEncoder(nn.Module):
         """Run over the sentences without their padding: (outputs, 0 on padding; final states)."""
         if padded_lstm.suits(self.rnn, embedded.shape[1], lengths):
             return padded_lstm.run(cast(LstmCell, self.rnn), embedded, lengths)
-        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
-        outputs, final = self.rnn.sequence(packed)
-        states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=embedded.shape[1])
-        return states, final
+        outputs, final = self.rnn.sequence(pack(embedded, lengths))
+        return unpack(outputs, embedded.shape[1]), final
 
     def _join_directions(self, state: Tensor) -> Tensor:
         """(batch, layers x directions, width) -> (batch, layers, directions x width)."""

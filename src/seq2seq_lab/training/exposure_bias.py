@@ -15,7 +15,12 @@ from torch.nn import functional as F
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.files import write_atomically
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.training.scheduled_sampling.sequential import Sequential
+from seq2seq_lab.model.seedwise.model import side_by_side
+from seq2seq_lab.training.scheduled_sampling.sequential import (
+    sequential_logits,
+    teacher_forced_logits,
+)
+from seq2seq_lab.training.scheduled_sampling.unit import Token
 
 
 @dataclass(frozen=True)
@@ -44,22 +49,50 @@ def measure(
     """Return a curve per ratio. Random draws come from a generator of their own; the model's mode does not change."""
     training = model.training
     model.eval()
-    longest = max(batch.target_mask.shape[1] for batch in batches)
-    curves = []
-    for ratio in ratios:
-        generator = torch.Generator().manual_seed(seed)
-        sums, counts = torch.zeros(2, longest, dtype=torch.float64)
-        for batch in batches:
-            logits = Sequential()(model, batch, ratio, generator)
-            losses = F.cross_entropy(
-                logits, batch.target_output[batch.target_mask], reduction="none"
-            )
-            positions = batch.target_mask.nonzero()[:, 1].cpu()
-            sums.index_add_(0, positions, losses.cpu().double())
-            counts.index_add_(0, positions, torch.ones(len(positions), dtype=torch.float64))
-        curves.append(Curve(ratio, sums, counts))
+    (curves,) = measure_each(model, 1, batches, ratios, seed)
     model.train(training)
     return curves
+
+
+@torch.no_grad()
+def measure_each(
+    model: EncoderDecoder,
+    seeds: int,
+    batches: list[Batch],
+    ratios: tuple[float, ...],
+    seed: int = 1,
+) -> list[list[Curve]]:
+    """Return what `measure` returns for the model of each seed; `model` computes copies of a batch, one for each."""
+    longest = max(batch.target_mask.shape[1] for batch in batches)
+    curves: list[list[Curve]] = [[] for _ in range(seeds)]
+    for ratio in ratios:
+        generator = torch.Generator().manual_seed(seed)
+        sums, counts = (
+            torch.zeros(seeds, longest, dtype=torch.float64),
+            torch.zeros(longest).double(),
+        )
+        for batch in batches:
+            logits = _logits(model, seeds, batch, ratio, generator)
+            targets = batch.targets.repeat(seeds)
+            losses = F.cross_entropy(logits, targets, reduction="none")
+            positions = batch.is_target.nonzero()[:, 1]
+            sums.index_add_(1, positions, losses.cpu().double().view(seeds, -1))
+            counts.index_add_(0, positions, torch.ones(len(positions), dtype=torch.float64))
+        for own, of_seed in zip(curves, sums, strict=True):
+            own.append(Curve(ratio, of_seed, counts))
+    return curves
+
+
+def _logits(
+    model: EncoderDecoder, seeds: int, batch: Batch, ratio: float, generator: torch.Generator
+) -> Tensor:
+    """Return the logits of exact scheduled sampling for copies of a batch, all with the same draws."""
+    copies = side_by_side([batch] * seeds)
+    if ratio >= 1.0:
+        return teacher_forced_logits(model, copies)
+    rows, steps = batch.target_input.shape
+    use_reference = Token()(rows, steps, ratio, generator).to(batch.source.device)
+    return sequential_logits(model, copies, use_reference.repeat(seeds, 1))
 
 
 def draw_curves(path: Path, curves: list[Curve], fewest: int) -> None:

@@ -140,3 +140,17 @@ def test_an_epoch_without_batches_has_speed_zero():
 def test_a_window_of_nothing_is_refused():
     with pytest.raises(ValueError, match="window=0"):
         Throughput(window=0)
+
+
+def test_the_clock_stops_when_an_accelerator_is_done(clock, monkeypatch):
+    def work_left(_device):
+        clock.now += 3.0
+
+    monkeypatch.setattr(module, "wait_for", work_left)
+    monkeypatch.setattr(module, "has_queue", lambda _device: True)
+    run = Run(Throughput(), clock)
+    run.train(1.0, 4, 4)
+    run.callback.on_validation_start(run.trainer, run.module)
+    clock.now += 100.0
+    run.callback.on_train_epoch_end(run.trainer, run.module)
+    assert run.module.logged[-1] == ("train/tokens_per_second", 8 / 4.0)

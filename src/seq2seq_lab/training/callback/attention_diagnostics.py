@@ -20,7 +20,7 @@ def measure(model: EncoderDecoder, batches: list[Batch], threshold: float) -> di
         weights = model.attention_weights(batch.source, batch.source_lengths, batch.target_input)
         if not weights.shape[-1]:
             break
-        masks = batch.source_mask.cpu(), batch.target_mask.cpu()
+        masks = batch.source_mask.cpu(), batch.is_target
         for head in weights.cpu().unbind(1):  # in float64, which not every device has
             found = diagnose(head, *masks, threshold)
             sums = {name: mean + sums.get(name, Mean(0.0, 0)) for name, mean in found.items()}

@@ -106,6 +106,7 @@ class Checkpoint(ModelCheckpoint):
             self._saved_at = time.monotonic()
 
     def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
+        trainer.lightning_module.refuse_not_finite()
         refuse_not_finite(trainer.lightning_module, trainer.global_step)
         self._rank(filepath)
         super()._save_checkpoint(trainer, filepath)

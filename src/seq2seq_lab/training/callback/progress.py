@@ -75,12 +75,15 @@ class Progress(ProgressBar):
             sys.stderr.write(f"{clear}{line}\n")
             sys.stderr.flush()
 
+    def _is_due(self) -> bool:
+        is_late = time.monotonic() - self._last_drawn >= 1 / self.per_second
+        return self._enabled and is_late and sys.stderr.isatty()
+
     def _draw(self, line: str) -> None:
-        now = time.monotonic()
-        if self._enabled and now - self._last_drawn >= 1 / self.per_second and sys.stderr.isatty():
+        if self._is_due():
             sys.stderr.write(f"\r\033[K{line}")
             sys.stderr.flush()
-            self._last_drawn = now
+            self._last_drawn = time.monotonic()
 
     def _clear(self) -> None:
         if self._enabled and sys.stderr.isatty():
@@ -98,7 +101,7 @@ class Progress(ProgressBar):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Redraw the bar."""
-        if self._enabled and time.monotonic() - self._last_drawn >= 1 / self.per_second:
+        if self._is_due():
             loss = trainer.callback_metrics.get("train/loss")
             done = trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
             self._draw(

@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from seq2seq_lab.batch import Batch
+from seq2seq_lab.device_queue import has_queue, wait_for
 
 
 class Throughput(pl.Callback):
@@ -32,7 +33,7 @@ class Throughput(pl.Callback):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Stop the clock."""
-        self._mark = None
+        self._stop(pl_module)
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Start the clock again after a validation inside the epoch."""
@@ -58,8 +59,15 @@ class Throughput(pl.Callback):
             pl_module.log("train/tokens_per_second", speed, on_step=True, on_epoch=False)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Log the speed of the whole epoch."""
+        """Log the speed of the whole epoch, what an accelerator still has to do included."""
+        self._stop(pl_module)
         pl_module.log("train/tokens_per_second", self.epoch_speed)
+
+    def _stop(self, pl_module: pl.LightningModule) -> None:
+        """Stop the clock, when an accelerator has done what it was given."""
+        if has_queue(pl_module.device) and self._mark is not None:
+            wait_for(pl_module.device)
+            self._seconds += time.perf_counter() - self._mark
         self._mark = None
 
     @property

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seq2seq_lab.batch import Batch
+from seq2seq_lab.batch import Batch, places_of
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training.scheduled_sampling.sampled_token import SampledToken
 from seq2seq_lab.training.scheduled_sampling.sequential import (
@@ -45,16 +45,20 @@ class Parallel:
         if ratio >= 1.0:
             return teacher_forced_logits(model, batch)
         rows, steps = batch.target_input.shape
-        use_reference = self.unit(rows, steps, ratio, generator).to(batch.source.device)
-        replaced = ~use_reference & batch.target_mask
+        replaced = ~self.unit(rows, steps, ratio, generator) & batch.is_target
         replaced[:, 0] = False
-        predicting = replaced.roll(-1, dims=1)  # an input is predicted one step earlier
+        sampled_at, predicted_at = (
+            places_of(mask).to(batch.source.device, non_blocking=True)
+            # an input is predicted one step earlier
+            for mask in (replaced, replaced.roll(-1, dims=1))
+        )
         memory = model.encode(batch.source, batch.source_lengths)
         references = embedded = model.decoder.embed(batch.target_input)
         for _ in range(self.passes - 1):
             with torch.no_grad():
-                logits = model.decoder(embedded, memory, predicting)
+                logits = model.decoder(embedded, memory, predicted_at)
                 sample = self.sampled_token.sample(logits, generator)
             sampled = self.sampled_token.embed(model.decoder, sample)
-            embedded = references.masked_scatter(replaced.unsqueeze(-1), sampled)
-        return model.decoder(embedded, memory, batch.target_mask)
+            mixed = references.flatten(0, 1).index_copy(0, sampled_at, sampled.to(references))
+            embedded = mixed.view_as(references)
+        return model.decoder(embedded, memory, batch.places)

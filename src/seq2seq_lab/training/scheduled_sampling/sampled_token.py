@@ -133,6 +133,7 @@ class StraightThroughGumbel(_Soft):
         """Return weights that are 1 for the drawn token and have the gradient of the soft ones."""
         uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64)
         noise = (-(-uniform.clamp(min=1e-300).log()).log()).to(logits.dtype)
-        soft = ((writable(logits) + noise.to(logits.device)) / self.temperature).softmax(dim=-1)
+        noise = noise.to(logits.device, non_blocking=True)
+        soft = ((writable(logits) + noise) / self.temperature).softmax(dim=-1)
         hard = F.one_hot(soft.argmax(dim=-1), soft.shape[-1]).to(soft.dtype)
         return hard - soft.detach() + soft

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from seq2seq_lab.batch import Batch
+from seq2seq_lab.batch import Batch, pick
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training.scheduled_sampling.sampled_token import Argmax, SampledToken
 from seq2seq_lab.training.scheduled_sampling.schedule import Constant
@@ -21,7 +21,7 @@ ALWAYS, TOKEN, ARGMAX = Constant(1.0), Token(), Argmax()
 
 def teacher_forced_logits(model: EncoderDecoder, batch: Batch) -> Float[Tensor, "tokens vocab"]:
     """Return `model(...)` of the batch: the logits of the real positions, row by row."""
-    return model(batch.source, batch.source_lengths, batch.target_input, batch.target_mask)
+    return model(batch.source, batch.source_lengths, batch.target_input, batch.places)
 
 
 def sequential_logits(
@@ -47,7 +47,7 @@ def sequential_logits(
             embedded = torch.where(use_reference[:, position, None], reference, sample)
         logits, state = loop.step_embedded(embedded, state)
         steps.append(logits)
-    return torch.stack(steps, dim=1)[batch.target_mask]
+    return pick(torch.stack(steps, dim=1), batch.places)
 
 
 class Sequential:
@@ -65,5 +65,6 @@ class Sequential:
         if ratio >= 1.0:
             return teacher_forced_logits(model, batch)
         rows, steps = batch.target_input.shape
-        use_reference = self.unit(rows, steps, ratio, generator).to(batch.source.device)
+        use_reference = self.unit(rows, steps, ratio, generator)
+        use_reference = use_reference.to(batch.source.device, non_blocking=True)
         return sequential_logits(model, batch, use_reference, self.sampled_token, generator)
