@@ -59,3 +59,9 @@ def fit_to_machine() -> None:
 
     if not any(os.environ.get(name) for name in CHOICES):
         torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
+
+
+def threads_for(runs: int) -> int:
+    """Return torch's threads for what so many runs compute together: no more than runs, cores, or the user's number."""
+    chosen = [int(text) for name in CHOICES if (text := os.environ.get(name, "")).isdecimal()]
+    return max(1, min([runs, *(chosen[:1] or [usable_cores()])]))

@@ -78,6 +78,12 @@ class Cell(nn.RNNBase):
         weight = self.weight_ih_l0[:, start : start + inputs.shape[-1]]
         return linear(inputs, weight, self.bias_ih_l0)
 
+    def project_steps(
+        self, inputs: Float[Tensor, "batch steps input"]
+    ) -> Float[Tensor, "steps batch gates"]:
+        """Return W x + b, steps first, so that the input of a step is contiguous."""
+        return self.project(inputs.transpose(0, 1))
+
     def sequence(self, inputs: T, state: State | None = None) -> tuple[T, State]:
         """Run over all time steps. States are (batch, layers x directions, dim), batch first."""
         outputs, final = self(inputs, None if state is None else self._to_torch(state))

@@ -31,7 +31,7 @@ class _HistoryAttention(AdditiveAttention):
     ) -> Float[Tensor, "batch steps source"]:
         """Return v . tanh(W q + U k + b + f) over the temperature."""
         summed = self.query(query).unsqueeze(2) + keys.keys.unsqueeze(1) + self.features(past)
-        return torch.tanh(summed) @ self.vector / self.temperature
+        return self.weigh(torch.tanh(summed)) / self.temperature
 
 
 class LocationAttention(_HistoryAttention):

@@ -132,4 +132,8 @@ class LocalPredictiveAttention(_LocalAttention):
         past: Float[Tensor, "batch steps past"],  # noqa: ARG002
     ) -> Float[Tensor, "batch steps"]:
         """Return the predicted position."""
-        return last * torch.sigmoid(torch.tanh(self.position(query)) @ self.vector)
+        return last * torch.sigmoid(self.weigh(torch.tanh(self.position(query))))
+
+    def weigh(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
+        """Return v . features."""
+        return features @ self.vector

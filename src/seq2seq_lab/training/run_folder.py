@@ -175,7 +175,7 @@ def write_start(
 ) -> None:
     """Store config, data report and manifest before training starts; the manifest counts every resumption.
 
-    `job` holds more facts for the manifest: what Hydra chose.
+    `job` holds more facts for the manifest: what Hydra chose, and the `pack` that the run is part of.
     """
     if not is_first_process():
         return
@@ -193,8 +193,9 @@ def write_start(
     if resumed_from is not None:
         this = {"time": now, "from": resumed_from.name, "command": command_of_process().words()}
         before = {"seconds": round(_seconds_until(resumed_from, manifest), 3)}
+        together = {key: value for key, value in (job or {}).items() if key == "pack"}
         manifest["resumed"] = [
-            *manifest.get("resumed", []), {**this, **before, **code_facts(config)}
+            *manifest.get("resumed", []), {**this, **before, **code_facts(config), **together}
         ]  # fmt: skip
         for key in _ENDING:
             manifest.pop(key, None)

@@ -30,12 +30,14 @@ from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import EOS, UNK
 from seq2seq_lab.stopping import StoppedError, exit_code_of
 from seq2seq_lab.threads import fit_to_machine
-from seq2seq_lab.training import lineage, summary
+from seq2seq_lab.training import lineage, pack, summary
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.interruption import Interruption
 from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 from seq2seq_lab.training.module import Seq2SeqModule
+from seq2seq_lab.training.pack import facts as pack_facts
+from seq2seq_lab.training.pack import set_up
 from seq2seq_lab.training.processes import end_with_the_first, together
 from seq2seq_lab.training.resume import ResumeState, resume_point
 from seq2seq_lab.training.run_folder import (
@@ -53,14 +55,16 @@ PARTS = ("loss", "optimizer", "lr_schedule", "scheduled_sampling")
 __all__ = [
     "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "callbacks", "check_run_folder", "check_schedule",
     "checkpoint_io", "ending_noted",
-    "evaluate_best", "fit", "loggers", "make_translator", "open_run_folder", "print_summary", "record",
-    "resume_point", "start", "together", "write_start",
+    "evaluate_best", "fit", "loggers", "make_translator", "open_run_folder", "pack_facts", "print_summary", "record",
+    "resume_point", "set_up", "start", "together", "write_start",
 ]  # fmt: skip
 
 
 def start(seed: int, torch_threads: int | None = None) -> None:
     """Seed every generator, set the threads and silence the messages that do not help a user."""
     end_with_the_first()
+    if torch_threads is None and pack.current() is not None:
+        torch_threads = 1  # the common steps have threads of their own
     if torch_threads is None:
         fit_to_machine()
     else:

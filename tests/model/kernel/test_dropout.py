@@ -90,7 +90,7 @@ def test_small_inputs_are_torchs_own():
 def test_planted_draw_without_a_sign_is_caught(monkeypatch):
     """torch's `random_()` without bounds leaves the top bit 0: one place in four would seldom be dropped."""
     random_ = torch.Tensor.random_
-    monkeypatch.setattr(torch.Tensor, "random_", lambda self, *_: random_(self))
+    monkeypatch.setattr(torch.Tensor, "random_", lambda self, *_, **_named: random_(self))
     with pytest.raises(AssertionError):
         kept_share_is_that_of_the_probability(0.5)
 
@@ -98,8 +98,8 @@ def test_planted_draw_without_a_sign_is_caught(monkeypatch):
 def test_planted_draw_shared_by_neighbours_is_caught(monkeypatch):
     random_ = torch.Tensor.random_
 
-    def shared(self, *bounds):
-        bits = random_(self, *bounds).view(torch.int16).view(-1, 4)
+    def shared(self, *bounds, **named):
+        bits = random_(self, *bounds, **named).view(torch.int16).view(-1, 4)
         bits[:, 1] = bits[:, 0]
         return self
 

@@ -4,8 +4,11 @@ On an AMD CPU torch spends a draw of its own on every number; here 16 bits decid
 probability is therefore a multiple of 2^-16, and the scale of the remaining numbers follows from the rounded one.
 """
 
+import math
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,16 +21,26 @@ def dropout(
     inputs: Float[Tensor, "*shape"], probability: float, *, training: bool
 ) -> Float[Tensor, "*shape"]:
     """Return the inputs with some set to 0 and the rest divided by 1 - probability (Srivastava et al. 2014)."""
-    if not training or probability == 0.0 or not _is_worth_it(inputs):
+    if not training or probability == 0.0 or not is_worth_it(inputs):
         return F.dropout(inputs, probability, training)
+    kept, scale = draw(inputs.shape, probability)
+    dropout_mask = kept.to(inputs.dtype)
+    return inputs * dropout_mask.mul_(scale)
+
+
+def draw(
+    shape: Sequence[int], probability: float, generator: torch.Generator | None = None
+) -> tuple[Bool[Tensor, "*shape"], float]:
+    """Return which numbers are kept, 16 bits each, and the factor of those."""
     dropped = min(round(probability * LEVELS), LEVELS - 1)
-    draws = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    bits = draws.view(torch.int16)[: inputs.numel()].view(inputs.shape)
-    dropout_mask = (bits >= dropped - LEVELS // 2).to(inputs.dtype)
-    return inputs * dropout_mask.mul_(LEVELS / (LEVELS - dropped))
+    count = math.prod(shape)
+    draws = torch.empty(-(-count // 4), dtype=torch.int64)
+    bits = draws.random_(-(2**63), None, generator=generator).view(torch.int16)[:count]
+    return bits.view(*shape) >= dropped - LEVELS // 2, LEVELS / (LEVELS - dropped)
 
 
-def _is_worth_it(inputs: Tensor) -> bool:
+def is_worth_it(inputs: Float[Tensor, "*shape"]) -> bool:
+    """Return whether the masks are drawn by `draw`, not by torch."""
     return (
         inputs.device.type == "cpu"
         and inputs.numel() >= SMALLEST

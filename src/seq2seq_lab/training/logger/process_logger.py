@@ -20,6 +20,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from seq2seq_lab.errors import UserError, one_line
 from seq2seq_lab.extras import is_installed
+from seq2seq_lab.training import pack
 from seq2seq_lab.training.logger.journal import PASSING, Journal
 from seq2seq_lab.training.logger.message_logger import MessageLogger
 from seq2seq_lab.training.logger.wandb_labels import with_choices
@@ -205,7 +206,8 @@ class ProcessLogger(MessageLogger):
         atexit.unregister(self.close)
         still_starting = max(0.0, self._started + self.init_timeout - time.monotonic())
         try:
-            code = process.wait(timeout=still_starting + self.finish_timeout)
+            with pack.away():
+                code = process.wait(timeout=still_starting + self.finish_timeout)
             if code < 0:
                 self.warn(
                     f"its process was ended by signal {-code}; what it wrote lies in {self._folder}"
