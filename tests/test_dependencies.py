@@ -72,9 +72,11 @@ def packages(modules: Iterable[str]) -> set[str]:
 
 
 def of_configs() -> set[str]:
-    """Return the packages of Hydra's plugins that a `_target_` in conf/ names."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "conf").rglob("*.yaml")]
-    found = {m for text in texts for m in re.findall(r"_target_: hydra_plugins\.(\w+)", text)}
+    """Return the packages of Hydra's plugins that a `_target_` in conf/ or an import of the product names."""
+    files = [*(ROOT / "conf").rglob("*.yaml"), *python_files(PRODUCT)]
+    texts = [path.read_text(encoding="utf-8") for path in files]
+    named = r"(?:_target_:|from) hydra_plugins\.(\w+)"
+    found = {m for text in texts for m in re.findall(named, text)}
     return {module.replace("_", "-") for module in found}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmark.work import BATCH, DIM, DROPOUT, EMBEDDING
 from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.files import write_text
-from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS
+from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, UNK
 
 Read = Callable[[Path], list[float]]
 """From the folder of a running command: target tokens per second of each log line so far."""
@@ -35,11 +35,12 @@ class Command:
 
 
 def write_work(folder: Path, pairs: EncodedPairs) -> None:
-    """Write the pairs as two text files of made-up words, with the vocabularies that the peers want beside them."""
+    """Write the pairs as two text files of numbered words, with the vocabularies that the peers want beside them."""
     for side, sentences in (("source", pairs.sources), ("target", pairs.targets)):
         rows = [ids.tolist() for ids in sentences.ids.split(sentences.lengths.tolist())]
         lines = [
-            " ".join(f"{side[0]}{one}" for one in row if one >= NUM_SPECIAL_TOKENS) for row in rows
+            " ".join(f"{side[0]}{one}" for one in row if one >= NUM_SPECIAL_TOKENS or one == UNK)
+            for row in rows
         ]
         count = Counter(word for line in lines for word in line.split())
         words = sorted(count, key=lambda word: (-count[word], word))

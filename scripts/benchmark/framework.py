@@ -9,12 +9,11 @@ from typing import Any
 
 from benchmark.commands import work_overrides, write_work
 from benchmark.timing import Rate
-from benchmark.work import Trainer, make_pairs, mean_loss
+from benchmark.work import Trainer, forced_loss, make_pairs
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.compose import compose_config
 from seq2seq_lab.config.resolve import resolve
-from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_logits
 
 PAIRS = 8192
 
@@ -108,7 +107,7 @@ def overhead(
             for logger in ("csv", "wandb")
         }
         first = next(iter(frameworks.values()))
-        bare, batches = Trainer(first.model, mean_loss(teacher_forced_logits)), first.batches()
+        bare, batches = Trainer(first.model, forced_loss), first.batches()
         bare_block(bare, batches)
         speeds: dict[str, list[float]] = {"bare loop": [], **{one: [] for one in frameworks}}
         for turn in range(arguments.rounds):

@@ -10,7 +10,7 @@ import torch
 from benchmark.commands import Command, joeynmt, open_nmt, ours, write_work
 from benchmark.processes import in_turn
 from benchmark.timing import Rate, ratio
-from benchmark.work import make_pairs
+from benchmark.work import pairs_for
 from seq2seq_lab.errors import ConfigError
 
 PAIRS = 29_000
@@ -48,7 +48,7 @@ def peers(arguments: Any, report: Report) -> dict[str, Any]:
     """Run every command line in turn: speed, start-up and memory."""
     with tempfile.TemporaryDirectory() as name:
         text = Path(name)
-        write_work(text, make_pairs(PAIRS))
+        write_work(text, pairs_for(arguments, PAIRS))
         chosen = commands(arguments, text)
         rates, others = in_turn(chosen, arguments.rounds, LINES, torch.get_num_threads())
     report("Whole command lines", rates, INPUT_FEEDING, "target tokens/s")

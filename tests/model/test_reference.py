@@ -100,7 +100,9 @@ RUNS = pytest.mark.parametrize("run", [by_forward, by_packed_steps])
 def test_planted_gradient_that_stops_at_the_state_is_caught(run, monkeypatch):
     gates = PackedWeights.first_gates
     monkeypatch.setattr(
-        PackedWeights, "first_gates", lambda self, x, d, hidden: gates(self, x, d, hidden.detach())
+        PackedWeights,
+        "first_gates",
+        lambda self, x, d, hidden, origin=None: gates(self, x, d, hidden.detach(), origin),
     )
     with pytest.raises(AssertionError):
         equals_the_reference(FED["general", "before"], run)

@@ -13,6 +13,7 @@ from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search, Step
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.inference.unknown_tokens import unknown_pieces
+from seq2seq_lab.model.seedwise.search import SeedwiseSearchModel
 from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
 
 
@@ -158,17 +159,38 @@ class Translator:
             raise ValueError(f"{len(prefixes)} prefixes for {len(texts)} texts")
         training = self.model.training
         self.model.eval()
+        (results,) = self._n_best(self.model, 1, texts, first, prefixes)
+        self.model.train(training)
+        return results
+
+    @torch.inference_mode()
+    def translate_by_each(
+        self, model: SeedwiseSearchModel, texts: list[str]
+    ) -> list[list[Translation]]:
+        """Return, for each seed of a model of several, what `translate` would return with the model of that seed."""
+        found = self._n_best(model, model.seeds, texts, 0, None)
+        return [[hypotheses[0] for hypotheses in of_seed] for of_seed in found]
+
+    def _n_best(
+        self, model: Any, seeds: int, texts: list[str], first: int, prefixes: list[str] | None
+    ) -> list[list[list[Translation]]]:
+        """Return the hypotheses of each text for each seed; `model` searches copies of a batch, one for each seed."""
         encoded = self.source_tokenizer.encode_batch(texts)
         kept = [ids[: self.max_source_tokens] for ids in encoded]
         forced: list[list[int]] = [[] for _ in texts]
         if prefixes is not None:
             forced = self.target_tokenizer.encode_batch(prefixes)
-        results = [[NOTHING] for _ in texts]
-        step = self.model.stepper()
+        results = [[[NOTHING] for _ in texts] for _ in range(seeds)]
+        step = model.stepper()
         for rows in self._batches(kept):
-            numbers = [first + i for i in rows]
-            batch = self._search([kept[i] for i in rows], numbers, [forced[i] for i in rows], step)
-            for i, found in zip(rows, batch, strict=True):
+            copies = [i for _ in range(seeds) for i in rows]
+            request = (
+                [kept[i] for i in copies],
+                [first + i for i in copies],
+                [forced[i] for i in copies],
+            )
+            batch = self._search(model, step, *request)
+            for place, (i, found) in enumerate(zip(copies, batch, strict=True)):
                 asked = _Asked(
                     source=texts[i],
                     prefix="" if prefixes is None else prefixes[i],
@@ -176,8 +198,7 @@ class Translator:
                     truncated=len(kept[i]) < len(encoded[i]),
                     unknown=unknown_pieces(self.source_tokenizer, texts[i], kept[i]),
                 )
-                results[i] = [self._translation(asked, one) for one in found]
-        self.model.train(training)
+                results[place // len(rows)][i] = [self._translation(asked, one) for one in found]
         return results
 
     def _batches(self, sentences: list[list[int]]) -> list[list[int]]:
@@ -189,13 +210,18 @@ class Translator:
         return [rows.tolist() for rows in batches]
 
     def _search(
-        self, sentences: list[list[int]], numbers: list[int], prefixes: list[list[int]], step: Step
+        self,
+        model: Any,
+        step: Step,
+        sentences: list[list[int]],
+        numbers: list[int],
+        prefixes: list[list[int]],
     ) -> list[list[Hypothesis]]:
         source, lengths = pad_source(sentences)
         device = next(self.model.parameters()).device
-        memory: Any = self.model.encode(source.to(device), lengths)
+        memory: Any = model.encode(source.to(device), lengths)
         request = Request(lengths, torch.tensor(numbers), prefixes)
-        return self.decoding(step, self.model.initial_state(memory), request)
+        return self.decoding(step, model.initial_state(memory), request)
 
     def _translation(self, asked: _Asked, found: Hypothesis) -> Translation:
         tokens, end = found.tokens.tolist(), SPELLINGS[EOS]

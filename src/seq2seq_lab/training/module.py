@@ -9,12 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_lab.batch import Batch
-from seq2seq_lab.errors import NotFiniteError
 from seq2seq_lab.float64 import in_float64
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
-from seq2seq_lab.training.loss import negative_log_likelihood
-from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_logits
+from seq2seq_lab.training import pack
+from seq2seq_lab.training.finite import FiniteCheck
+from seq2seq_lab.training.loss import TokenCrossEntropy
+from seq2seq_lab.training.pack_step import Request
+from seq2seq_lab.training.training_loss import teacher_forced_loss, training_loss
+
+TRAINING_ADVICE = (
+    "; lower training.optimizer.lr or training.trainer.gradient_clip_val; "
+    "what is in checkpoints/ is older and finite"
+)
+EVALUATION_ADVICE = ": the model's numbers have grown too large; lower training.optimizer.lr"
+UNSMOOTHED = TokenCrossEntropy()
+"""Every reported perplexity comes from it."""
 
 
 class Seq2SeqModule(pl.LightningModule):
@@ -44,24 +54,35 @@ class Seq2SeqModule(pl.LightningModule):
         self._tokens_in_step = 0
         self._loss_in_step: Tensor | float = 0.0
         self._pairs_in_step: list[int] = []
+        self._in_training = FiniteCheck("training pairs", TRAINING_ADVICE)
+        self._in_evaluation = FiniteCheck("pairs", EVALUATION_ADVICE)
         self._sums: dict[str, Tensor] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of one batch in nats per target token."""
         ratio = self.scheduled_sampling.schedule(self.global_step, self.current_epoch)
-        logits = self.scheduled_sampling(self.model, batch, ratio, self.sampling_generator)
-        loss = self.loss(logits, batch.target_output[batch.target_mask])
+        member = pack.current()
+        loss = (
+            self.batch_loss(batch, ratio)
+            if member is None
+            else member.loss(Request(self, batch, ratio))
+        )
         tokens = batch.num_target_tokens
         self._tokens_in_step += tokens
         self._pairs_in_step += batch.ids.tolist()
         if self.trainer.world_size == 1:  # else the others would wait; they all see the gradient
-            self._refuse_not_finite(loss, "loss")
+            self._in_training.add(loss, "loss", self.global_step, [*self._pairs_in_step])
         self._add("train", loss.detach(), tokens)
         if self._batches_in_step() > 1:
             self._loss_in_step = in_float64(loss.detach()) + self._loss_in_step
             return loss
         self._log_loss(loss.detach() / tokens)
         return loss / tokens
+
+    def batch_loss(self, batch: Batch, ratio: float) -> Tensor:
+        """Return the loss of the batch, summed over its target tokens, at this teacher-forcing ratio."""
+        sampling, generator = self.scheduled_sampling, self.sampling_generator
+        return training_loss(self.model, batch, self.loss, sampling, ratio, generator)
 
     def _log_loss(self, mean: Tensor) -> None:
         self.log("train/loss", mean, batch_size=1, on_step=True, on_epoch=False)
@@ -98,36 +119,25 @@ class Seq2SeqModule(pl.LightningModule):
         """Clip the gradient's norm, log it, and stop before a step that is not finite."""
         limit = gradient_clip_val or torch.inf
         norm = nn.utils.clip_grad_norm_(self.parameters(), limit)
-        self._refuse_not_finite(norm, "gradient norm")
+        self._in_training.add(norm, "gradient norm", self.global_step, [*self._pairs_in_step])
         self._pairs_in_step = []
         self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)
 
-    def _refuse_not_finite(self, value: Tensor, what: str) -> None:
-        if bool(torch.isfinite(value)):
-            return
-        pairs = self._pairs_in_step
-        more = f" and {len(pairs) - 8} more" if len(pairs) > 8 else ""
-        raise NotFiniteError(
-            f"the {what} is {float(value.detach())} at step {self.global_step} on training pairs {pairs[:8]}{more}; "
-            "lower training.optimizer.lr or training.trainer.gradient_clip_val; what is in checkpoints/ is older and "
-            "finite"
-        )
+    def refuse_not_finite(self) -> None:
+        """Raise `NotFiniteError` for a loss or gradient of the steps so far that an accelerator has not shown yet."""
+        self._in_training.read()
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss of the epoch and the learning rate."""
+        self.refuse_not_finite()
         self.log("train/loss_epoch", self._mean("train"))
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def _evaluate(self, batch: Batch, split: str) -> None:
         if not len(batch):  # a process that has no pairs left while others have
             return
-        targets = batch.target_output[batch.target_mask]
-        nll = negative_log_likelihood(teacher_forced_logits(self.model, batch), targets)
-        if not bool(torch.isfinite(nll)):
-            raise NotFiniteError(
-                f"the {split} loss is {float(nll)} at step {self.global_step} on pairs {batch.ids.tolist()[:8]}: the "
-                "model's numbers have grown too large; lower training.optimizer.lr"
-            )
+        nll = teacher_forced_loss(self.model, batch, UNSMOOTHED)
+        self._in_evaluation.add(nll, f"{split} loss", self.global_step, batch.ids.tolist())
         self._add(split, nll, batch.num_target_tokens)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
@@ -147,13 +157,14 @@ class Seq2SeqModule(pl.LightningModule):
         self._log_split("test")
 
     def _log_split(self, split: str) -> None:
+        self._in_evaluation.read()
         mean = self._mean(split)
         self.log(f"{split}/loss", mean)
         self.log(f"{split}/perplexity", torch.exp(mean))
 
     def _add(self, split: str, total: Tensor, count: int) -> None:
         total = in_float64(total)
-        new = torch.stack([total, total.new_tensor(count)])
+        new = torch.stack([total, total.new_full((), count)])
         self._sums[split] = self._sums[split].to(new) + new if split in self._sums else new
 
     def _mean(self, split: str) -> Tensor:

@@ -17,8 +17,9 @@ from benchmark.commands import (
     work_overrides,
     write_work,
 )
-from benchmark.work import make_pairs
-from seq2seq_lab.errors import ResourceError
+from benchmark.work import SOURCE_VOCAB, make_pairs, read_pairs
+from seq2seq_lab.errors import ConfigError, ResourceError
+from seq2seq_lab.special_tokens import UNK
 
 TALKER = """
 import sys, time
@@ -65,6 +66,25 @@ def test_the_work_is_the_same_text_for_all(tmp_path):
             (tmp_path / f"joey.{side}").read_text().split()
         )
     assert len(lines[0].split()) == int(make_pairs(50).target_lengths[0]) - 1
+
+
+def test_real_text_is_the_work_too_and_its_unknown_words_stay(tmp_path):
+    source, target = tmp_path / "de", tmp_path / "en"
+    source.write_text("ein hund\nein hund läuft\n", encoding="utf-8")
+    target.write_text("a dog\na dog runs\n", encoding="utf-8")
+    pairs = read_pairs(str(source), str(target), 2)
+    assert pairs.source_lengths.tolist() == [3, 4]
+    write_work(tmp_path, pairs)
+    first, second = (line.split() for line in (tmp_path / "text.source").read_text().splitlines())
+    assert second == [*first, f"s{UNK}"]
+
+
+def test_text_with_more_words_than_the_model_knows_is_refused(tmp_path):
+    lines = "\n".join(f"w{i} w{i}" for i in range(SOURCE_VOCAB)) + "\n"
+    for side in ("de", "en"):
+        (tmp_path / side).write_text(lines, encoding="utf-8")
+    with pytest.raises(ConfigError, match="give fewer lines"):
+        read_pairs(str(tmp_path / "de"), str(tmp_path / "en"), 2)
 
 
 def test_peers_get_the_same_sizes_as_we_do(tmp_path):

@@ -9,7 +9,9 @@ import torch
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.files import write_json
-from seq2seq_lab.training.exposure_bias import Curve, draw_curves, measure
+from seq2seq_lab.training.exposure_bias import Curve, draw_curves, measure, measure_each
+from seq2seq_lab.training.pack import evaluated
+from seq2seq_lab.training.pack_step import Evaluation
 
 
 class ExposureBias(pl.Callback):
@@ -67,7 +69,17 @@ class ExposureBias(pl.Callback):
         batches = self._batches(trainer.datamodule, split, module.device)
         if not batches:
             return
-        curves = measure(module.model, batches, self.ratios)
+        curves = evaluated(
+            Evaluation(
+                module,
+                f"exposure bias of {split}",
+                trainer.datamodule.encoded[split],
+                alone=lambda: measure(module.model, batches, self.ratios),
+                at_once=lambda seedwise: measure_each(
+                    seedwise.evaluated(), len(seedwise.models), batches, self.ratios
+                ),
+            )
+        )
         named = {f"{split}/loss_at_ratio_{c.ratio:g}": c.mean for c in curves}
         named[f"{split}/exposure_bias"] = curves[-1].mean - curves[0].mean
         self.numbers |= named
