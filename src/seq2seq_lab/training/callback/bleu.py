@@ -96,7 +96,7 @@ class Bleu(pl.Callback):
             )
 
 
-def _translated(module: Any, split: str, pairs: list[Pair]) -> list[Translation]:
+def _translated(module: Any, split: str, pairs: Sequence[Pair]) -> list[Translation]:
     translator, texts = module.translator, [pair.source for pair in pairs]
     return evaluated(
         Evaluation(
