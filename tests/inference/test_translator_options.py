@@ -41,9 +41,9 @@ def test_batches_by_tokens_give_the_same():
     sizes = []
     search = module.Translator._search
 
-    def seen(self, sentences, *rest):
+    def seen(self, model, step, sentences, *rest):
         sizes.append(len(sentences) * max(len(s) + 1 for s in sentences))
-        return search(self, sentences, *rest)
+        return search(self, model, step, sentences, *rest)
 
     with mock.patch.object(module.Translator, "_search", seen):
         found = replace(base, batching=ByTokens(60)).translate(lines())
