@@ -4,6 +4,8 @@ No divisor decreases with the length (in tokens, the end token included); from t
 hypothesis can win.
 """
 
+from dataclasses import dataclass
+
 
 def gnmt_divisor(length: int, alpha: float) -> float:
     """Return ((5 + length) / 6) ** alpha (Wu et al. 2016)."""
@@ -15,12 +17,12 @@ def power_divisor(length: int, alpha: float) -> float:
     return float(length**alpha)
 
 
-def _check_alpha(alpha: float) -> float:
+def _check_alpha(alpha: float) -> None:
     if alpha < 0:
         raise ValueError(f"alpha={alpha}: must be >= 0; 0 compares plain log-probabilities")
-    return alpha
 
 
+@dataclass(frozen=True)
 class NoPenalty:
     """Plain log-probabilities, which favour short outputs, the more the wider the beam is."""
 
@@ -29,28 +31,35 @@ class NoPenalty:
         return 1.0
 
 
+@dataclass(frozen=True)
 class GnmtPenalty:
     """((5 + length) / 6) ** alpha (Wu et al. 2016)."""
 
-    def __init__(self, alpha: float = 0.6):
-        self.alpha = _check_alpha(alpha)
+    alpha: float = 0.6
+
+    def __post_init__(self) -> None:
+        _check_alpha(self.alpha)
 
     def divisor(self, length: int) -> float:
         """Return the divisor for a hypothesis of `length` tokens."""
         return gnmt_divisor(length, self.alpha)
 
 
+@dataclass(frozen=True)
 class PowerPenalty:
     """Length ** alpha."""
 
-    def __init__(self, alpha: float = 1.0):
-        self.alpha = _check_alpha(alpha)
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_alpha(self.alpha)
 
     def divisor(self, length: int) -> float:
         """Return the divisor for a hypothesis of `length` tokens."""
         return power_divisor(length, self.alpha)
 
 
+@dataclass(frozen=True)
 class AveragePenalty:
     """The mean log-probability per token."""
 

@@ -8,6 +8,7 @@ import torch
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.metrics.bleu import bleu_tokenizer
 from seq2seq_lab.metrics.interval import bootstrap_interval
+from seq2seq_lab.training.callback import bleu
 from seq2seq_lab.training.callback.bleu import Bleu
 from support.small_runs import rows, small, trainer
 
@@ -117,6 +118,7 @@ class Peeking:
 
     def __init__(self, parts):
         self.inner = parts.module.translator
+        self.decoding = self.inner.decoding
         pairs = parts.data.pairs
         self.answers = {p.source: p.target for split in ("val", "test") for p in pairs[split]}
 
@@ -128,3 +130,21 @@ class Peeking:
 def test_planted_peeking_at_the_target_is_caught(tmp_path):
     with pytest.raises(AssertionError):
         hypotheses_do_not_depend_on_targets(tmp_path, planted=Peeking)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (("decoding=beam",), ("decoding=beam",), True),
+        (("decoding=beam",), ("decoding=beam", "decoding/length_penalty=gnmt"), False),
+        (("decoding=sample", "decoding.seed=1"), ("decoding=sample", "decoding.seed=2"), False),
+    ],
+)
+def test_runs_of_a_pack_are_searched_together_only_if_they_search_alike(
+    one, other, alike, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(bleu, "evaluated", lambda request: asked.append(request.name) or [])
+    for overrides in (one, other):
+        bleu._translated(small(*overrides).module, "val", [])
+    assert (asked[0] == asked[1]) is alike

@@ -97,11 +97,12 @@ class Bleu(pl.Callback):
 
 
 def _translated(module: Any, split: str, pairs: Sequence[Pair]) -> list[Translation]:
+    """Return the translations; runs of a pack are searched together if they search alike (a sample has a seed)."""
     translator, texts = module.translator, [pair.source for pair in pairs]
     return evaluated(
         Evaluation(
             module,
-            f"translations of {split}",
+            f"translations of {split} by {translator.decoding}",
             pairs,
             alone=lambda: translator.translate(texts),
             at_once=lambda seedwise: translator.translate_by_each(seedwise.search_model(), texts),
