@@ -98,7 +98,7 @@ def overhead(
 
     A block is short, so the seconds in which W&B's own process starts weigh more in it than in a real run.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         steps, folder = max(arguments.steps, 20), Path(name)
         frameworks = {
             f"framework, logger={logger}": Framework(
@@ -123,7 +123,7 @@ def overhead(
 
 def checkpoints(arguments: Any, report: Callable[..., Any]) -> dict[str, Any]:  # noqa: ARG001
     """Measure one save of the work's model with its optimizer, and its share of training at the default interval."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         framework = Framework(Path(name) / "run", max(arguments.steps, 20), ["training/logger=csv"])
         interval = 60 * framework.config["training"]["callback"]["checkpoint"]["every_n_minutes"]
         found = [framework.block(turn)[1] for turn in range(arguments.rounds)]

@@ -87,7 +87,10 @@ def pair_of_blocks(
     words: list[str], variables: Mapping[str, str], *, quiet_first: bool
 ) -> tuple[float, float]:
     """Start the program once; return its speed alone and beside a busy process, in this order."""
-    with tempfile.TemporaryDirectory() as name, running(words, Path(name), variables) as process:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
+        running(words, Path(name), variables) as process,
+    ):
         folder, found = Path(name), {}
         block(process, folder, warm_up=True)
         for quiet in (quiet_first, not quiet_first):

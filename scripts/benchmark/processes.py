@@ -32,7 +32,8 @@ class Outcome:
 
 def run(command: Command, lines: int, every: int, threads: int) -> Outcome:
     """Start the program in an empty folder, wait for so many log lines, end it."""
-    with tempfile.TemporaryDirectory() as name:
+    # what a program left running, as W&B does, may still write there
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for file, text in command.files.items():
             write_text(folder / file, text.replace("{every}", str(every)))

@@ -43,7 +43,10 @@ def cost(words: list[str], place: Path) -> tuple[float, float]:
     """
     variables = {"PYTHONPATH": str(place / "src"), "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"}
     begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryDirectory() as name, (Path(name) / "log").open("wb") as log:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
+        (Path(name) / "log").open("wb") as log,
+    ):
         process = subprocess.Popen(
             [sys.executable, "-m", "seq2seq_lab", *words],
             cwd=name,

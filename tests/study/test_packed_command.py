@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,14 @@ from seq2seq_lab.study.matrix import Study
 from seq2seq_lab.training import pack_step, session
 from support.one_by_one import OneByOne
 from support.small_runs import train
-from support.small_studies import events, nothing_done_was_run_again, results
+from support.small_studies import (
+    ROOT,
+    events,
+    kill,
+    nothing_done_was_run_again,
+    results,
+    start,
+)
 
 RUN = (
     "debug=tiny", "data=copy", "data.max_length=5", "data.corpus.num_train=16", "data.corpus.num_val=8",
@@ -142,6 +150,42 @@ def test_a_signal_stops_a_packed_sweep_and_each_run_says_how_to_go_on(here, monk
     assert len(re.findall(r"\nstopped by SIGTERM after step \d; saved; resume with: ", err)) == 2
     assert err.count("resume=auto run_dir=outputs/lstm_attn_copy/") == 2
     assert "with 2 runs under way; resume each as it says" in err
+
+
+@pytest.mark.slow
+def test_a_killed_command_is_finished_by_the_same_command(tmp_path, monkeypatch):
+    """kill -9 of a real process with three runs, sampled inputs and two threads; numbers are those of `serial`."""
+    sweep = (
+        *("-m", *RUN, "seed=1,2,3", "study=small", "training.trainer.max_epochs=12"),
+        *("training/scheduled_sampling/schedule=linear", "training/callback=[bleu,checkpoint]"),
+        "training.scheduled_sampling.schedule.duration=40",
+    )
+    folders = {name: tmp_path / name for name in ("killed", "whole")}
+    for folder in folders.values():
+        folder.mkdir()
+    words = {"script": str(ROOT / "train.py"), "OMP_NUM_THREADS": "2", "WANDB_MODE": "offline"}
+    command = start(folders["killed"], *sweep, PACKED, **words)
+    try:
+        end = time.monotonic() + 120
+        while len(list(folders["killed"].glob("**/*.ckpt"))) < 6:
+            assert command.poll() is None, command.communicate()[1].decode()[-2000:]
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        kill(command.pid)
+        command.communicate()
+    book = folders["killed"] / "outputs" / "studies" / "small" / "ledger.jsonl"
+    assert not [event for event in ledger.read(book) if event.event == "done"]
+    for name, more in (("killed", (PACKED, "resume=auto")), ("whole", ())):
+        again = start(folders[name], *sweep, *more, **words)
+        said = again.communicate(timeout=200)[1].decode()
+        assert again.returncode == 0, said[-2000:]
+    killed, whole = (Study.load(one / "outputs" / "studies" / "small") for one in folders.values())
+    nothing_done_was_run_again(killed)
+    assert len(events(killed, "started")) == 6
+    assert "resumed" in manifest(killed.folder(killed.runs[0]))
+    for run, numbers in results(whole).items():
+        assert results(killed)[run] == pytest.approx(numbers, rel=1e-3)
 
 
 def test_what_no_pack_can_have_goes_alone_and_is_said_once(here, capsys):

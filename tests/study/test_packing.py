@@ -87,6 +87,13 @@ def test_what_no_pack_can_have_goes_alone(config, key, value):
     assert packs(seeds(wrong, 1, 2), 8) == [[0], [1]]
 
 
+def test_a_bar_of_rich_goes_alone(config):
+    bar = "pytorch_lightning.callbacks.RichProgressBar"
+    wrong = changed(config, training__callback__progress={"_target_": bar})
+    assert reason_alone(wrong) == f"training.callback.progress._target_={bar}"
+    assert packs(seeds(wrong, 1, 2), 8) == [[0], [1]]
+
+
 def test_the_defaults_are_no_reason(config):
     assert reason_alone(config) is None
     assert reason_alone({}) is None

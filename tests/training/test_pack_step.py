@@ -8,6 +8,7 @@ import torch
 from seq2seq_lab.training import pack_step
 from seq2seq_lab.training.loss import TokenCrossEntropy
 from seq2seq_lab.training.pack_step import Answer, Request, Steps, can_be_shared, given_loss
+from seq2seq_lab.training.scheduled_sampling.sampled_token import Argmax
 from seq2seq_lab.training.scheduled_sampling.sequential import Sequential
 from support.one_by_one import OneByOne
 from support.small_runs import small
@@ -66,10 +67,14 @@ def test_models_of_another_shape_are_left_to_their_runs():
 def test_what_may_be_computed_together():
     (run,) = runs(count=1)
     assert can_be_shared(run.request)
-    assert not can_be_shared(Request(run.request.module, run.request.batch, 0.9))
+    sampled = Request(run.request.module, run.request.batch, 0.9)
+    assert can_be_shared(sampled)
 
     class Own(Sequential):
         """May do anything."""
+
+    class OwnToken(Argmax):
+        """So may this, where it is used."""
 
     class Weighted(TokenCrossEntropy):
         def __init__(self):
@@ -80,6 +85,9 @@ def test_what_may_be_computed_together():
     run.request.module.loss = Weighted()
     assert not can_be_shared(run.request)
     run.request.module.loss = before
+    run.request.module.scheduled_sampling = Sequential(sampled_token=OwnToken())
+    assert can_be_shared(run.request)
+    assert not can_be_shared(sampled)
     run.request.module.scheduled_sampling = Own()
     assert not can_be_shared(run.request)
 
@@ -88,9 +96,11 @@ class Broken(OneByOne):
     """Draws, and fails as often as it should."""
 
     failures: int = 0
+    sampler: torch.Generator | None = None
 
     def logits(self, batches, generators):
         torch.rand(3, generator=generators[0])
+        torch.rand(3, generator=type(self).sampler)
         if type(self).failures:
             type(self).failures -= 1
             raise RuntimeError("planted")
@@ -102,11 +112,13 @@ def test_an_error_leaves_the_requests_to_the_runs_with_their_random_numbers(monk
     monkeypatch.setattr(Broken, "failures", 1)
     said = []
     steps, found = Steps(said.append), runs()
-    before = [run.generators[0].get_state() for run in found]
+    monkeypatch.setattr(Broken, "sampler", found[0].request.module.sampling_generator)
+    drawing = [*(run.generators[0] for run in found), Broken.sampler]
+    before = [own.get_state() for own in drawing]
     steps(found)
     assert [run.answer for run in found] == [None, None]
-    for run, state in zip(found, before, strict=True):
-        assert torch.equal(run.generators[0].get_state(), state)
+    for own, state in zip(drawing, before, strict=True):
+        assert torch.equal(own.get_state(), state)
     assert said == []
     steps(found)  # once is no reason to stop trying
     assert all(run.answer is not None for run in found)

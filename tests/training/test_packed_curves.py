@@ -72,6 +72,17 @@ def test_losses_follow_the_single_run(tmp_path, stacks, batches):
     assert stacks == [2]
 
 
+@pytest.mark.parametrize("kind", ["sequential", pytest.param("parallel", marks=pytest.mark.slow)])
+def test_losses_of_scheduled_sampling_follow_the_single_run(tmp_path, stacks, kind):
+    """The ratio falls from 1 below it, so both ways of a step are taken; drawn tokens are those of the run alone."""
+    group, key = "training/scheduled_sampling", "training.scheduled_sampling.schedule"
+    choices = (f"{group}={kind}", f"{group}/schedule=linear", f"{group}/sampled_token=sample")
+    falling = (f"{key}.duration=16", f"{key}.warmup=2")
+    steps = {"max_steps": 20, "max_epochs": 2, "accumulate_grad_batches": 1}
+    the_same_curves(tmp_path, *LONG, *choices, *falling, **steps)
+    assert stacks == [2]
+
+
 def test_accumulated_batches_follow_the_single_run(tmp_path, stacks):
     the_same_curves(tmp_path, *LONG, "data.batching.batch_size=2", max_steps=20, max_epochs=5)
     assert stacks == [2]
@@ -86,7 +97,7 @@ def test_planted_gradients_of_another_run_are_caught(tmp_path, monkeypatch):
 
 def test_planted_gradients_that_are_kept_between_batches_are_caught(tmp_path, monkeypatch):
     """A gradient given back may be held by its run until the optimizer's step: nobody else may write to it."""
-    begin = Seedwise._begin
+    begin = Seedwise.begin
 
     def keep(self, *arguments):
         before = [p.grad for p in self._stacked]
@@ -95,7 +106,7 @@ def test_planted_gradients_that_are_kept_between_batches_are_caught(tmp_path, mo
             parameter.grad = None if gradient is None else gradient.zero_()
         return made
 
-    monkeypatch.setattr(Seedwise, "_begin", keep)
+    monkeypatch.setattr(Seedwise, "begin", keep)
     with pytest.raises(AssertionError):
         the_same_curves(tmp_path, *LONG, "data.batching.batch_size=2", max_steps=20, max_epochs=5)
 

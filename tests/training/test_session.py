@@ -9,6 +9,7 @@ from pytorch_lightning.loggers import Logger
 from seq2seq_lab.errors import ConfigError, NotFiniteError, ResourceError, StoppedError
 from seq2seq_lab.training import session
 from seq2seq_lab.training.callback.bleu import Bleu
+from seq2seq_lab.training.callback.progress import Progress
 from support.small_runs import small, trainer, weights_hash
 
 
@@ -38,6 +39,8 @@ class Recorder(Logger):
 def test_callbacks_set_to_null_are_left_out(tmp_path):
     bleu = Bleu()
     assert session.callbacks([None, bleu, None], tmp_path) == [bleu]
+    assert not session.has_bar([None, bleu])
+    assert session.has_bar([bleu, Progress()])
 
 
 def test_checkpoints_go_to_the_run_folder(tmp_path):

@@ -57,6 +57,7 @@ def main(cfg: DictConfig) -> float | None:
             trainer = build(
                 run["training"]["trainer"],
                 callbacks=session.callbacks(chosen, run_dir),
+                enable_progress_bar=session.has_bar(chosen),
                 logger=loggers,
                 plugins=[io],
                 default_root_dir=str(run_dir),

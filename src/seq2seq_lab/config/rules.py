@@ -214,7 +214,7 @@ RULES = Rules(
         f"{_TRAINER}.barebones": ((False,), "leave it out"),
         f"{_TRAINER}.overfit_batches": ((0, 0.0), "use debug=overfit"),
         f"{_TRAINER}.enable_checkpointing": ((None, True), "use training.callback.checkpoint=null"),
-        f"{_TRAINER}.enable_progress_bar": ((None, True), "use training.callback.progress=null"),
+        f"{_TRAINER}.enable_progress_bar": ((None,), "use training.callback.progress"),
         f"{_TRAINER}.use_distributed_sampler": (
             (False,),
             "the batches are shared out already; leave it false",

@@ -58,7 +58,13 @@ def reason_alone(config: dict[str, Any]) -> str | None:
         "detect_anomaly": str(trainer.get("detect_anomaly")) in _OFF,
     }
     wrong = next((key for key, is_allowed in allowed.items() if not is_allowed), None)
-    return None if wrong is None else f"training.trainer.{wrong}={trainer.get(wrong)}"
+    if wrong is not None:
+        return f"training.trainer.{wrong}={trainer.get(wrong)}"
+    # of Rich's bars a process can show one
+    callbacks = (child(config, "training.callback") or {}).items()
+    targets = {name: str(child(part, "_target_")) for name, part in callbacks}
+    bar = next((name for name, target in targets.items() if "RichProgressBar" in target), None)
+    return None if bar is None else f"training.callback.{bar}._target_={targets[bar]}"
 
 
 def has_own_batches(configs: Sequence[dict[str, Any]]) -> bool:

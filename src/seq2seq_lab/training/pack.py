@@ -200,6 +200,7 @@ class Pack:
             with stopping.listening(self._receive, None):
                 self._take_rounds()
         finally:
+            self._steps.close()
             own.restore()
             torch.set_num_threads(threads)
 

@@ -19,8 +19,7 @@ from seq2seq_lab.batch import Batch
 from seq2seq_lab.errors import one_line
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.seedwise.model import Seedwise
-from seq2seq_lab.training.scheduled_sampling.parallel import Parallel
-from seq2seq_lab.training.scheduled_sampling.sequential import Sequential
+from seq2seq_lab.training.scheduled_sampling.seedwise import has_seedwise_form, sampled_logits
 
 
 @dataclass
@@ -108,7 +107,7 @@ class _Stack:
         device = modules[0].device.type
         drawing = [next(g for g in m.generators if g.device.type == device) for m in waiting]
         with torch.enable_grad():
-            logits = self._models.logits(batches, drawing)
+            logits = self._logits(requests, batches, drawing)
             losses = [
                 module.loss(one, batch.targets)
                 for module, one, batch in zip(modules, logits, batches, strict=True)
@@ -116,6 +115,18 @@ class _Stack:
             torch.stack(losses).sum().backward()
         gradients = self._models.gradients()
         return [Answer(one.detach(), list(own)) for one, own in zip(losses, gradients, strict=True)]
+
+    def _logits(
+        self, requests: Sequence[Request], batches: list[Batch], drawing: list[torch.Generator]
+    ) -> list[Tensor]:
+        if requests[0].ratio >= 1.0:
+            return self._models.logits(batches, drawing)
+        each = [
+            (one.module.scheduled_sampling, one.ratio, one.module.sampling_generator)
+            for one in requests
+        ]
+        samplings, ratios, samplers = zip(*each, strict=True)
+        return sampled_logits(self._models, batches, samplings, ratios, samplers, drawing)
 
 
 class Steps:
@@ -132,6 +143,10 @@ class Steps:
         self._failures, self._is_possible = 0, True
         self._kinds: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
 
+    def close(self) -> None:
+        """End the threads."""
+        self._workers.shutdown()
+
     def __call__(self, waiting: Sequence[Waiting]) -> None:
         """Compute what fits together; the rest keeps no answer, and an error leaves all of them without."""
         groups: dict[Any, list[Waiting]] = {}
@@ -145,15 +160,15 @@ class Steps:
 
     def _answer(self, members: Sequence[Waiting]) -> None:
         """Answer requests of one kind; an error leaves them without an answer."""
-        before = [[own.get_state() for own in member.generators] for member in members]
+        drawing = [own for member in members for own in _generators(member)]
+        before = [own.get_state() for own in drawing]
         try:
             answers = self._computed(members)
         except Exception as error:
             self._stacks = [_Stack() for _ in range(self._threads)]
             self._failed(error)
-            for member, states in zip(members, before, strict=True):
-                for own, state in zip(member.generators, states, strict=True):
-                    own.set_state(state)
+            for own, state in zip(drawing, before, strict=True):
+                own.set_state(state)
             return
         self._failures = 0
         for member, answer in zip(members, answers, strict=True):
@@ -178,7 +193,7 @@ class Steps:
             )
         if isinstance(request, Evaluation):
             return self._kinds[module], request.name, id(request.inputs)
-        return self._kinds[module], module.training
+        return self._kinds[module], module.training, request.ratio >= 1.0
 
     def _failed(self, error: Exception) -> None:
         """Say why a step was not computed together, and stop trying after a second time in a row."""
@@ -199,9 +214,15 @@ def stacked(models: Sequence[EncoderDecoder]) -> Seedwise:
 
 
 def can_be_shared(request: Request | Evaluation) -> bool:
-    """Tell whether it is an evaluation or a loss of teacher forcing, by parts that are known and have no parameters."""
+    """Tell whether it is an evaluation or a loss whose parts are known and have no parameters."""
     if isinstance(request, Evaluation):
         return True
     sampling, loss = request.module.scheduled_sampling, request.module.loss
     has_parameters = next(loss.parameters(), None) is not None
-    return type(sampling) in (Sequential, Parallel) and request.ratio >= 1.0 and not has_parameters
+    return has_seedwise_form(sampling, request.ratio) and not has_parameters
+
+
+def _generators(member: Waiting) -> list[torch.Generator]:
+    """Return all that a request may draw from."""
+    own = [member.request.module.sampling_generator] if isinstance(member.request, Request) else []
+    return [*member.generators, *own]

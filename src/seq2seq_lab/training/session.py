@@ -12,7 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint, ProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -147,6 +147,11 @@ def callbacks(built: list[pl.Callback | None], run_dir: Path) -> list[pl.Callbac
         if isinstance(callback, ModelCheckpoint):
             callback.dirpath = str(run_dir / "checkpoints")
     return chosen
+
+
+def has_bar(built: list[pl.Callback | None]) -> bool:
+    """Tell whether a bar is among the callbacks; else Lightning would show its own."""
+    return any(isinstance(callback, ProgressBar) for callback in built)
 
 
 @contextlib.contextmanager

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.model.attention import GeneralAttention
@@ -17,109 +15,36 @@ from seq2seq_lab.model.normalizer import Softmax
 from seq2seq_lab.model.seedwise import products
 from seq2seq_lab.model.seedwise.draws import Draws
 from seq2seq_lab.model.seedwise.model import Seedwise
-from seq2seq_lab.training.loss import negative_log_likelihood
-from seq2seq_lab.training.scheduled_sampling.sampled_token import (
-    Argmax,
-    Mixture,
-    Sample,
-    StraightThroughGumbel,
-)
-from seq2seq_lab.training.scheduled_sampling.sequential import (
-    sequential_logits,
-    teacher_forced_logits,
-)
+from seq2seq_lab.training.scheduled_sampling.sequential import teacher_forced_logits
 from support import tiny_transformers
-from support.tiny_models import Choice, covering_choices, make_batch, make_model
-
-SAME = [make_batch()] * 3
-OWN = [
-    make_batch((4, 1, 2), (2, 6, 4), 1),
-    make_batch((2, 3), (1, 7), 2),
-    make_batch((1, 2, 5, 3), (3, 1, 2, 2), 3),
-]
-DEFAULT = Choice(
-    "lstm",
-    "general",
-    "linear",
-    "initial_state",
-    "after",
-    "state_context",
-    False,
-    "forward",
-    (1, 1),
-    (6, 6),
+from support.seedwise import (
+    DEFAULT,
+    OWN,
+    SAME,
+    compare_with_each_alone,
+    loss_of,
+    models_of,
+    some_of,
 )
-
-
-def alone(
-    model: EncoderDecoder, batch: Batch, seed: int, token: Any
-) -> tuple[Tensor, dict[str, Tensor | None]]:
-    """Return a model's own logits and gradients, by the loop over the steps where there is a sampled token."""
-    torch.manual_seed(seed)
-    logits = (
-        sequential_logits(model, batch, mask_of(batch, seed), token, sampler(seed))
-        if token
-        else teacher_forced_logits(model, batch)
-    )
-    model.zero_grad()
-    loss_of(logits, batch).backward()
-    return logits.detach(), {name: p.grad for name, p in model.named_parameters()}
-
-
-def mask_of(batch: Batch, seed: int) -> Tensor:
-    return torch.rand(batch.target_input.shape, generator=sampler(seed)) < 0.5
-
-
-def sampler(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(100 + seed)
-
-
-def loss_of(logits: Tensor, batch: Batch) -> Tensor:
-    return negative_log_likelihood(logits, batch.target_output[batch.target_mask])
+from support.tiny_models import covering_choices, make_batch, make_model
 
 
 def equals_each_alone(
-    models: Sequence[EncoderDecoder], batches: Sequence[Batch], token: Any = None, **within: float
+    models: Sequence[EncoderDecoder], batches: Sequence[Batch], **within: float
 ) -> None:
-    """Compare logits and gradients; the draws of seed s begin at the state of `torch.manual_seed(s)`."""
-    seedwise, seeds = Seedwise(models), range(len(models))
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    if token:
-        masks = [mask_of(batch, seed) for seed, batch in enumerate(batches)]
-        samplers = [sampler(seed) for seed in seeds]
-        logits = seedwise.sequential_logits(batches, masks, token, samplers, generators)
-    else:
-        logits = seedwise.logits(batches, generators)
-    torch.stack([loss_of(*pair) for pair in zip(logits, batches, strict=True)]).sum().backward()
-    within = within or {"rtol": 1e-10, "atol": 1e-10}
-    for seed, found in zip(seeds, seedwise.gradients(), strict=True):
-        expected, gradients = alone(models[seed], batches[seed], seed, token)
-        torch.testing.assert_close(logits[seed].detach(), expected, **within)
-        for (name, gradient), own in zip(gradients.items(), found, strict=True):
-            assert (gradient is None) == (own is None), name
-            if own is not None:
-                torch.testing.assert_close(
-                    own, gradient, **within, msg=lambda m, n=name: f"{n} {m}"
-                )
-
-
-def models_of(choice: Choice, dropout: float) -> list[EncoderDecoder]:
-    return [make_model(choice, seed, dropout).train() for seed in (1, 2, 3)]
+    compare_with_each_alone(
+        models,
+        batches,
+        lambda all_of_them, generators: all_of_them.logits(batches, generators),
+        lambda seed: teacher_forced_logits(models[seed], batches[seed]),
+        **within,
+    )
 
 
 @pytest.mark.parametrize("batches", [SAME, OWN], ids=["same", "own"])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_the_default_model(batches, dropout):
     equals_each_alone(models_of(DEFAULT, dropout), batches)
-
-
-def some_of(choices: Sequence[Any], every: int) -> pytest.MarkDecorator:
-    """Parametrize by the choices, all but one in so many in `make slow`."""
-    chosen = [
-        pytest.param(one, marks=pytest.mark.slow if number % every else [])
-        for number, one in enumerate(choices)
-    ]
-    return pytest.mark.parametrize("choice", chosen, ids=str)
 
 
 @some_of(covering_choices(1), 4)
@@ -137,19 +62,6 @@ def test_tied_embeddings():
     for model in models:
         model._tie(model.decoder, "output", "model.tie_output", model.decoder.output)
     equals_each_alone(models, OWN)
-
-
-@some_of([*covering_choices(1)[::6], *tiny_transformers.transformer_choices()[::9]], 5)
-@pytest.mark.parametrize("token", [Argmax(), Sample()], ids=["argmax", "sample"])
-def test_scheduled_sampling_step_by_step(choice, token):
-    is_recurrent = isinstance(choice, Choice)
-    make = make_model if is_recurrent else tiny_transformers.make
-    equals_each_alone([make(choice, seed, 0.3) for seed in (1, 2, 3)], OWN, token)
-
-
-@pytest.mark.parametrize("token", [Mixture(), StraightThroughGumbel()], ids=["mixture", "gumbel"])
-def test_scheduled_sampling_with_mixtures(token):
-    equals_each_alone(models_of(DEFAULT, 0.3), OWN, token)
 
 
 FULL_ROWS = make_batch((7,) * 24, (7,) * 24, 1)

@@ -65,6 +65,12 @@ class Matrix:
         # under autocast the gradient is of half precision and W is not; autograd casts what is returned
         return gradient @ self.weight.to(gradient.dtype)
 
+    def rows(self, part: Tensor) -> Tensor:
+        """Return the rows of inputs or gradients as the gradient of W takes them."""
+        return part
+
+    plain = staticmethod(plain)
+
 
 class _Weights(torch.autograd.Function):
     """W and b in the graph. The backward of each step adds to `steps`; this one runs after all of them."""
@@ -76,11 +82,11 @@ class _Weights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, _: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        inputs, gradients = (torch.cat(parts) for parts in zip(*ctx.steps, strict=True))
+        inputs, gradients = (torch.cat(parts, dim=-2) for parts in zip(*ctx.steps, strict=True))
         ctx.steps.clear()  # a second backward through the same graph fills it again
         return (
-            gradients.t() @ inputs.to(gradients.dtype),
-            gradients.sum(0) if ctx.has_bias else None,
+            gradients.mT @ inputs.to(gradients.dtype),
+            gradients.sum(-2) if ctx.has_bias else None,
             None,
         )
 
@@ -105,24 +111,24 @@ class _Step(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (inputs,) = ctx.saved_tensors
-        ctx.steps.append((inputs, gradient))
+        ctx.steps.append((ctx.matrix.rows(inputs), ctx.matrix.rows(gradient)))
         to_base = gradient if ctx.has_base else None
         to_inputs = ctx.matrix.to_inputs(gradient)
         return to_inputs, to_base, gradient.new_zeros(()), None, None, None
 
 
-def deferred(weight: Tensor, bias: Tensor | None) -> Product:
+def deferred(weight: Tensor, bias: Tensor | None, kind: type[Matrix] = Matrix) -> Product:
     """Return the product for a loop, equal to `plain` in values and gradients. Inputs are (rows, width).
 
-    A product made without gradients refuses to be used where gradients are wanted.
+    `kind` says how W is multiplied. A product made without gradients refuses to be used where gradients are wanted.
     """
     if not torch.is_grad_enabled():
-        return _without_gradients(Matrix(weight), bias)
+        return _without_gradients(kind(weight), bias)
     if not weight.requires_grad:
-        return plain(weight, bias)
+        return kind.plain(weight, bias)
     steps: list[tuple[Tensor, Tensor]] = []
     weights = _Weights.apply(weight, bias, steps)
-    matrix, fixed_bias = Matrix(weight.detach()), None if bias is None else bias.detach()
+    matrix, fixed_bias = kind(weight.detach()), None if bias is None else bias.detach()
 
     def product(inputs: Tensor, base: Tensor | None = None) -> Tensor:
         return _Step.apply(inputs, base, weights, matrix, fixed_bias, steps)

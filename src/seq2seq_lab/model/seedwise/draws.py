@@ -4,7 +4,8 @@ The rows of all seeds lie side by side, padded to the largest batch; a mask is d
 seed's own batch has.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -30,6 +31,13 @@ class Draws:
         self.shapes, self.step = shapes, 0
         self.generators: list[torch.Generator | None] = list(generators or [])
         self.generators += [None] * (self.seeds - len(self.generators))
+
+    @contextlib.contextmanager
+    def of(self, shapes: Sequence[tuple[int, int]]) -> Iterator[None]:
+        """Draw for other shapes, from the first step on, and then for those of before."""
+        before, self.shapes, self.step = (self.shapes, self.step), shapes, 0
+        yield
+        self.shapes, self.step = before
 
     def dropout(
         self, inputs: Float[Tensor, "*shape"], probability: float, *, training: bool

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from seq2seq_lab.batch import Batch, mask_from_lengths
+from seq2seq_lab.batch import Batch, mask_from_lengths, pick
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.kernel.linear import linear
 from seq2seq_lab.model.seedwise.draws import Draws
@@ -55,72 +55,20 @@ class Seedwise:
         The models' parameters and mode are read anew. Seed s draws its dropout from `generators[s]`, as its model
         would from torch's default generator; without generators all draw from that one.
         """
-        folded = self._begin(batches, generators)
+        folded = self.begin(batches, generators)
         decoder = self.model.decoder
         embedded = decoder.embed(folded.target_input)
         memory = self.model.encode(folded.source, folded.source_lengths)
-        readouts = decoder.readouts(embedded, memory).unflatten(0, (len(batches), -1))
-        layers = zip(decoder.output.weight.unbind(), decoder.output.bias.unbind(), strict=True)
-        real = self._real(batches, readouts)
-        return [linear(vectors, *layer) for vectors, layer in zip(real, layers, strict=True)]
+        vectors = pick(decoder.readouts(embedded, memory), folded.places)
+        return self.output(vectors, [batch.num_target_tokens for batch in batches])
 
-    def sequential_logits(
-        self,
-        batches: Sequence[Batch],
-        use_reference: Sequence[Bool[Tensor, "_ _"]],
-        sampled_token: Any,
-        samplers: Sequence[torch.Generator],
-        generators: Sequence[torch.Generator] | None = None,
-    ) -> list[Float[Tensor, "tokens vocab"]]:
-        """Return `training.scheduled_sampling.sequential.sequential_logits` of each seed.
-
-        Seed s samples its tokens by `samplers[s]`. The other arguments are those of `logits`.
-        """
-        folded = self._begin(batches, generators)
-        decoder = self.model.decoder
-        memory = self.model.encode(folded.source, folded.source_lengths)
-        state = self.model.initial_state(memory)
-        references, loop = decoder.embed(folded.target_input), decoder.packed()
-        keeps = padded_together(use_reference, fill=True)
-        steps: list[Tensor] = []
-        for position, embedded in enumerate(references.unbind(1)):
-            if position:
-                self.target.step = position
-                sample = self._sample(steps[-1], batches, position, sampled_token, samplers)
-                sampled = sampled_token.embed(decoder, sample)
-                embedded = torch.where(keeps[:, position, None], embedded, sampled)
-            logits, state = loop.step_embedded(embedded, state)
-            steps.append(logits)
-        return self._real(batches, torch.stack(steps, dim=1).unflatten(0, (len(batches), -1)))
-
-    def _sample(
-        self,
-        logits: Tensor,
-        batches: Sequence[Batch],
-        position: int,
-        sampled_token: Any,
-        samplers: Sequence[torch.Generator],
-    ) -> Tensor:
-        """Return what `sampled_token` makes of each seed's logits; a seed whose batch has ended draws nothing."""
-        each = logits.unflatten(0, (len(batches), -1))
-        made = {
-            seed: sampled_token.sample(each[seed, : len(batch)], samplers[seed])
-            for seed, batch in enumerate(batches)
-            if position < batch.target_input.shape[1]
-        }
-        some = next(iter(made.values()))
-        rest = [some.new_zeros(each.shape[1], *some.shape[1:]) for _ in batches]
-        for seed, sample in made.items():
-            rest[seed] = torch.cat([sample, rest[seed][len(sample) :]])
-        return torch.cat(rest)
-
-    @staticmethod
-    def _real(batches: Sequence[Batch], padded: Tensor) -> list[Tensor]:
-        """Return each seed's vectors of the real target positions."""
-        return [
-            one[: len(batch), : batch.target_mask.shape[1]][batch.target_mask]
-            for batch, one in zip(batches, padded.unbind(), strict=True)
-        ]
+    def output(
+        self, vectors: Float[Tensor, "rows readout"], counts: Sequence[int]
+    ) -> list[Float[Tensor, "_ vocab"]]:
+        """Return the logits of the vectors, of which the first `counts[0]` are the first seed's, and so on."""
+        layer = self.model.decoder.output
+        layers = zip(vectors.split(list(counts)), layer.weight, layer.bias, strict=True)
+        return [linear(own, weight, bias) for own, weight, bias in layers]
 
     def gradients(self) -> list[list[Tensor | None]]:
         """Return the gradients of the last `logits` for each model, in the order of its `parameters()`.
@@ -155,10 +103,10 @@ class Seedwise:
             stacked.grad = None
             torch.stack([p.detach() for p in each], out=stacked.detach())
 
-    def _begin(
+    def begin(
         self, batches: Sequence[Batch], generators: Sequence[torch.Generator] | None
     ) -> Batch:
-        """Read the parameters and return the batches side by side."""
+        """Read the parameters and return the batches side by side; the draws begin with them."""
         self._read()
         self.source.start([(len(b), b.source.shape[1]) for b in batches], generators)
         self.target.start([(len(b), b.target_input.shape[1]) for b in batches], generators)
@@ -181,7 +129,7 @@ def side_by_side(batches: Sequence[Batch]) -> Batch:
         return padded_together([getattr(batch, name) for batch in batches], fill)
 
     source, lengths = joined("source", PAD), joined("source_lengths", 1)
-    return Batch(
+    made = Batch(
         source=source,
         source_lengths=lengths,
         source_mask=mask_from_lengths(lengths.to(source.device), source.shape[1]),
@@ -190,3 +138,6 @@ def side_by_side(batches: Sequence[Batch]) -> Batch:
         target_mask=joined("target_mask", 0),
         ids=joined("ids", -1),
     )
+    # from the CPU: the new batch would have to ask an accelerator
+    made.__dict__["is_target"] = joined("is_target", 0)
+    return made

@@ -4,8 +4,10 @@ Each pass predicts every position, puts sampled tokens in by the same draws, and
 there are steps, the inputs are those of sequential scheduled sampling.
 """
 
+from typing import Any
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from seq2seq_lab.batch import Batch, places_of
@@ -19,6 +21,37 @@ from seq2seq_lab.training.scheduled_sampling.sequential import (
     Unit,
     teacher_forced_logits,
 )
+
+
+def parallel_logits(
+    model: Any,
+    batch: Batch,
+    use_reference: Bool[Tensor, "batch target"],
+    sampled_token: SampledToken,
+    generator: torch.Generator | None,
+    passes: int,
+) -> Float[Tensor, "tokens vocab"]:
+    """Return the logits of the real positions from the last of so many passes over all steps.
+
+    `model` is an `EncoderDecoder` or what has its `encode` and `decoder`. `use_reference` lies on the CPU.
+    """
+    replaced = ~use_reference & batch.is_target
+    replaced[:, 0] = False
+    sampled_at, predicted_at = (
+        places_of(mask).to(batch.source.device, non_blocking=True)
+        # an input is predicted one step earlier
+        for mask in (replaced, replaced.roll(-1, dims=1))
+    )
+    memory = model.encode(batch.source, batch.source_lengths)
+    references = embedded = model.decoder.embed(batch.target_input)
+    for _ in range(passes - 1):
+        with torch.no_grad():
+            logits = model.decoder(embedded, memory, predicted_at)
+            sample = sampled_token.sample(logits, generator)
+        sampled = sampled_token.embed(model.decoder, sample)
+        mixed = references.flatten(0, 1).index_copy(0, sampled_at, sampled.to(references))
+        embedded = mixed.view_as(references)
+    return model.decoder(embedded, memory, batch.places)
 
 
 class Parallel:
@@ -45,20 +78,7 @@ class Parallel:
         if ratio >= 1.0:
             return teacher_forced_logits(model, batch)
         rows, steps = batch.target_input.shape
-        replaced = ~self.unit(rows, steps, ratio, generator) & batch.is_target
-        replaced[:, 0] = False
-        sampled_at, predicted_at = (
-            places_of(mask).to(batch.source.device, non_blocking=True)
-            # an input is predicted one step earlier
-            for mask in (replaced, replaced.roll(-1, dims=1))
+        use_reference = self.unit(rows, steps, ratio, generator)
+        return parallel_logits(
+            model, batch, use_reference, self.sampled_token, generator, self.passes
         )
-        memory = model.encode(batch.source, batch.source_lengths)
-        references = embedded = model.decoder.embed(batch.target_input)
-        for _ in range(self.passes - 1):
-            with torch.no_grad():
-                logits = model.decoder(embedded, memory, predicted_at)
-                sample = self.sampled_token.sample(logits, generator)
-            sampled = self.sampled_token.embed(model.decoder, sample)
-            mixed = references.flatten(0, 1).index_copy(0, sampled_at, sampled.to(references))
-            embedded = mixed.view_as(references)
-        return model.decoder(embedded, memory, batch.places)
