@@ -30,12 +30,15 @@ def malloc_counts() -> dict[str, float]:
 
 
 def memory_now() -> dict[str, float]:
-    """Return the resident memory of this process, its part that is files, its peak so far, and malloc's counts: MB."""
+    """Return the resident memory of this process, its part that is files, its peak so far, and malloc's counts: MB.
+
+    `modules` is the number of Python modules, most of what is resident before a model is built.
+    """
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     sizes = dict(line.split(":", 1) for line in status.splitlines())
     names = {"resident": "VmRSS", "files": "RssFile", "peak": "VmHWM"}
     found = {name: int(sizes[key].split()[0]) / 1024 for name, key in names.items()}
-    return found | malloc_counts()
+    return found | malloc_counts() | {"modules": float(len(sys.modules))}
 
 
 def main() -> int:
@@ -50,7 +53,14 @@ def main() -> int:
     import torch  # noqa: F401
 
     note("torch")
-    from seq2seq_lab.training import session
+    from seq2seq_lab.config.collection import first_imports
+    from seq2seq_lab.training.late_modules import late_modules
+
+    with (
+        first_imports(),
+        late_modules(),
+    ):  # as `commands/train.py` does: the compiler alone is 130 MB
+        from seq2seq_lab.training import session
 
     note("all imports")
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from seq2seq_lab.metrics.bleu import bleu_tokenizer
+from seq2seq_lab.metrics.scores import too_short_for_bleu
 from seq2seq_lab.metrics.table import METRICS
 
 ENGLISH = [
@@ -208,3 +209,17 @@ def test_importing_the_module_does_not_import_sacrebleu():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert printed.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("references", "language", "expected"),
+    [
+        (["one two three", "one"], "en", True),
+        (["one", "one two three", "one two three four"], "en", False),  # the last one decides
+        (["九", "九万八千"], "zh", False),
+        (["九", "九万八"], "zh", True),
+        (["a b, c"], "en", False),  # the comma is a token
+    ],
+)
+def test_one_reference_of_four_tokens_is_enough_for_bleu(references, language, expected):
+    assert too_short_for_bleu(references, language) is expected

@@ -94,18 +94,11 @@ class _FromStates(nn.Module):
 def gradients_are_right(model: EncoderDecoder, memory: Memory, target_input: Tensor) -> None:
     """Compare the gradients of the decoder's parameters and of the encoder's states with finite differences."""
     module = _FromStates(model.decoder, memory, target_input)
-    parameters = list(module.parameters())
-    numbers = {id(parameter): number for number, parameter in enumerate(parameters)}
-    # every name of a shared parameter, so that torch need not look for them at each of the thousand calls
-    named = module.named_parameters(remove_duplicate=False)
-    number_of = {name: numbers[id(parameter)] for name, parameter in named}
 
-    def function(states: Tensor, *values: Tensor) -> Tensor:
-        chosen = {name: values[number] for name, number in number_of.items()}
-        return torch.func.functional_call(module, chosen, (states,), tie_weights=False)
+    def function(states: Tensor, *_parameters: Tensor) -> Tensor:
+        return module(states)  # `gradcheck` changes the decoder's own parameters in place, and back
 
-    inputs = [memory.states, *parameters]
-    leaves = [x.detach().clone().requires_grad_() for x in inputs]
+    leaves = [memory.states.detach().clone().requires_grad_(), *module.parameters()]
     try:
         torch.autograd.gradcheck(function, leaves, fast_mode=True)
     except RuntimeError as error:  # torch.autograd.gradcheck.GradcheckError

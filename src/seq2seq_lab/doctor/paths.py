@@ -29,8 +29,9 @@ def loss_and_gradients(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, Ten
     return logits.detach(), loss.detach(), gradients(model, loss)
 
 
+@torch.no_grad()
 def by_steps(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return logits and attention weights of all target positions, computed one step at a time."""
+    """Return logits and attention weights of all target positions, computed one step at a time as a search does."""
     torch.manual_seed(5)
     state = model.initial_state(model.encode(batch.source, batch.source_lengths))
     logits, attention = [], []

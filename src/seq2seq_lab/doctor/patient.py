@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import nn
@@ -35,9 +36,15 @@ class Patient:
     make_trainer: Callable[..., Any]
     seeds: tuple[int, ...]
 
+    @cached_property
+    def _model(self) -> EncoderDecoder:
+        return build(self.node)
+
     def model(self, seed: int) -> EncoderDecoder:
-        """Return the model with random weights in evaluation mode."""
-        return randomize(build(self.node), seed).eval()
+        """Return the model with random weights in evaluation mode: one object, which each call gives other weights."""
+        model = randomize(self._model, seed).eval()
+        model.zero_grad()
+        return model
 
     def training_model(self, seed: int, *, dropout: bool) -> EncoderDecoder:
         """Return the model with random weights in training mode, with its dropout or without."""

@@ -6,7 +6,7 @@ import torch
 from benchmark import memory
 from benchmark.memory_stages import malloc_counts, memory_now
 from benchmark.work import make_pairs
-from seq2seq_lab.errors import ResourceError
+from seq2seq_lab.errors import DataError, ResourceError
 
 TINY = ["model.dim=8", "model.embedding_dim=8", "training/logger=csv"]
 
@@ -39,6 +39,17 @@ def test_given_text_takes_the_place_of_made_up_text(tmp_path):
         assert (folder / f"few.{side}").read_text(encoding="utf-8") == f"{side} line\n" * 100
 
 
+def test_a_missing_text_file_is_one_line(tmp_path):
+    with pytest.raises(DataError, match="nowhere: no such file"):
+        memory.write_texts(tmp_path, [str(tmp_path / "nowhere"), str(tmp_path / "nowhere else")])
+
+
+def test_a_run_that_does_not_end_is_stopped(tmp_path):
+    memory.write_work(tmp_path, make_pairs(20))
+    with pytest.raises(ResourceError, match="has not ended after 1 s"):
+        memory.stages(tmp_path, TINY, threads=1, limit=1.0)
+
+
 def test_a_run_that_fails_is_an_error_with_its_last_line(tmp_path):
     memory.write_work(tmp_path, make_pairs(20))
     with pytest.raises(ResourceError, match=r"train\.py ended with 2: .*dim=0: must be >= 1"):
@@ -55,3 +66,4 @@ def test_every_stage_of_a_run_has_a_line(tmp_path):
         "after validation, test and decoding",
     ]  # fmt: skip
     assert [row["peak"] for row in rows] == sorted(row["peak"] for row in rows)
+    assert rows[-1]["modules"] < 2_500  # 3,700 with torch's compiler, which train.py never runs
