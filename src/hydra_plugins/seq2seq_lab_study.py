@@ -22,6 +22,7 @@ from seq2seq_lab.config.compose import job_of
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import ConfigError, SweepError, one_line
 from seq2seq_lab.report.refresh import refresh_report
+from seq2seq_lab.report.wandb_place import logger_of
 from seq2seq_lab.study import ledger, workers
 from seq2seq_lab.study.device_slot import end_with_parent, gpus, take_gpu, take_slot
 from seq2seq_lab.study.matrix import PlannedRun, Study, study_place
@@ -134,10 +135,12 @@ class StudySweeper(BasicSweeper):
 
 def _log(study: Study) -> None:
     """Log the report to Weights & Biases if the runs were logged there; a failure does not fail the study."""
-    from seq2seq_lab.report.wandb_publish import publish
-    from seq2seq_lab.report.wandb_report import log_study  # Lightning: seconds to import
-
     try:
+        if not logger_of(study.place):
+            return
+        from seq2seq_lab.report.wandb_publish import publish
+        from seq2seq_lab.report.wandb_report import log_study  # Lightning: seconds to import
+
         made = log_study(study.place)
         if any(not name.startswith("offline-") for name in made):
             publish(study.place)

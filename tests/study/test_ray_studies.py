@@ -1,7 +1,5 @@
 """Studies over a Ray cluster of two nodes, which are processes of this machine, killed in several ways."""
 
-import os
-import signal
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +12,7 @@ pytest.importorskip("ray", reason="needs pip install 'seq2seq-lab[ray]'")
 pytest.importorskip("hydra_plugins.hydra_ray_launcher")
 from support.ray_cluster import RayCluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -50,14 +48,15 @@ def test_a_study_survives_whatever_happens_to_its_tasks(ray_study, cluster, tmp_
     study = ray_study(FAKE)
     study.start()
     study.wait_for("started", 3)
-    os.kill(cluster.workers()[0], signal.SIGKILL)
+    killed = study.kill_a_run()
     study.wait_for("started", 7)
-    study.commands[0].kill()
+    study.kill_command()
     again = study.start()
     study.wait_for("done", 12)
     cluster.kill(1)
     study.finish(again)
     study.is_like(serial_numbers(tmp_path / "serial", FAKE))
+    assert killed in study.events("interrupted")
 
 
 def test_runs_save_when_the_command_is_asked_to_stop(ray_study):
@@ -66,7 +65,7 @@ def test_runs_save_when_the_command_is_asked_to_stop(ray_study):
     study.wait_for("started", 1)
     time.sleep(0.2)
     command.terminate()
-    err = command.communicate(timeout=150)[1].decode()
+    err = study.said(command)
     assert command.returncode == 143, err[-2000:]
     assert study.events("interrupted")
     study.finish()
@@ -75,11 +74,11 @@ def test_runs_save_when_the_command_is_asked_to_stop(ray_study):
 
 def test_real_runs_give_the_numbers_of_a_serial_study(ray_study, cluster, tmp_path):
     study = ray_study(REAL)
-    command = study.start()
+    study.start()
     study.wait_for("started", 3)
-    os.kill(cluster.workers()[0], signal.SIGKILL)
+    killed = study.kill_a_run()
     study.wait_for("done", 4)
-    command.kill()
-    command.communicate()
+    study.kill_command()
     study.finish()
     study.is_like(serial_numbers(tmp_path / "serial", REAL))
+    assert killed in study.events("interrupted")

@@ -9,13 +9,12 @@ import pytest
 
 from support import slurm_stand_in
 from support.cluster_studies import FAKE, REAL, ClusterStudy, environment, serial_numbers
-from support.small_studies import children
 
 pytest.importorskip("submitit", reason="needs pip install 'seq2seq-lab[slurm]'")
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.gpus_per_node=null")
 FEW = ("-m", "study=small", "model.dim=16,32", "seed=1,2")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -33,30 +32,22 @@ class SlurmStudy(ClusterStudy):
 
     def call(self, name, *arguments):
         line = [self.queue.parent / "bin" / name, *arguments]
-        return subprocess.run(line, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout
 
     def task_of(self, run):
         """Return JOB_TASK of a run."""
-        book = self.folder / "outputs" / "studies" / "small" / "launcher" / "jobs.json"
-        known = json.loads(book.read_text())
+        known = json.loads((self.place / "launcher" / "jobs.json").read_text())
         return next(job for place, job in known.items() if place.strip("'\"").endswith(run))
 
     def sent(self):
         """Return how many tasks were ever sent."""
         return len(list(self.queue.glob("*/*.state")))
 
-    def process_of(self, run):
-        job, _, task = self.task_of(run).partition("_")
-        return int((self.queue / job / f"{task}.pid").read_text())
-
-    def running(self):
-        """Return a run that was started and has not ended."""
-        ended = {run for kind in ("done", "interrupted") for run in self.events(kind)}
-        return [run for run in self.events("started") if run not in ended][-1]
-
     def close(self):
-        super().close()
-        slurm_stand_in.stop(self.queue.parent)
+        try:
+            super().close()
+        finally:
+            slurm_stand_in.stop(self.queue.parent)
 
 
 @pytest.fixture
@@ -77,16 +68,15 @@ def test_a_study_survives_whatever_happens_to_its_jobs(slurm, serial):
     study = slurm(SMALL_STUDY_SECONDS="1")
     study.start()
     study.wait_for("started", 3)
-    killed = study.running()
-    os.kill(study.process_of(killed), signal.SIGKILL)
+    killed = study.kill_a_run()
     study.wait_for("started", 6)
-    late = study.running()
+    late = study.under_way()[-1]
     study.call("scancel", study.task_of(late), "--signal", "USR2")
     study.wait_for("started", 9)
-    cancelled = study.running()
+    cancelled = study.under_way()[-1]
     study.call("scancel", study.task_of(cancelled))
     study.wait_for("started", 11)
-    study.commands[0].kill()  # the jobs that wait or run go on
+    study.kill_command()  # the jobs that wait or run go on
     said = study.finish()
     study.is_like(serial)
     assert {killed, late, cancelled} <= set(study.events("interrupted"))
@@ -98,8 +88,8 @@ def test_a_job_that_is_killed_is_sent_again_by_the_same_command(slurm):
     study = slurm(FEW, SMALL_STUDY_SECONDS="1")
     command = study.start()
     study.wait_for("started", 2)
-    os.kill(study.process_of(study.running()), signal.SIGKILL)
-    assert "was killed: job 1" in study.finish(command)
+    killed = study.kill_a_run()
+    assert f"{killed} was killed: job 1" in study.finish(command)
     assert len(study.events("done")) == 4
     assert study.sent() == 5
 
@@ -108,9 +98,9 @@ def test_a_job_that_is_cancelled_is_not_sent_again_by_the_same_command(slurm):
     study = slurm(FEW, SMALL_STUDY_SECONDS="1")
     command = study.start()
     study.wait_for("started", 2)
-    run = study.running()
+    run = study.under_way()[-1]
     study.call("scancel", study.task_of(run))
-    err = command.communicate(timeout=280)[1].decode()
+    err = study.said(command)
     assert command.returncode == 8
     assert f"3 of 4 runs done; {run} interrupted: stopped by SIGTERM" in err
     assert "Traceback" not in err
@@ -119,13 +109,13 @@ def test_a_job_that_is_cancelled_is_not_sent_again_by_the_same_command(slurm):
 
 def test_real_runs_give_the_numbers_of_a_serial_study(slurm, tmp_path_factory):
     study = slurm(REAL)
-    command = study.start()
+    study.start()
     study.wait_for("started", 3)
-    os.kill(study.process_of(study.running()), signal.SIGKILL)
+    killed = study.kill_a_run()
     study.wait_for("done", 4)
-    command.kill()
-    command.communicate()
+    study.kill_command()
     study.finish()
+    assert killed in study.events("interrupted")
     study.is_like(serial_numbers(tmp_path_factory.mktemp("real"), REAL))
 
 
@@ -133,14 +123,14 @@ def test_processes_end_with_their_command(tmp_path, serial):
     """`hydra/launcher=processes`, a process killed, then the command: no orphan goes on beside the next one."""
     study = ClusterStudy(tmp_path, FAKE, ("hydra/launcher=processes",), SMALL_STUDY_SECONDS="1")
     try:
-        command = study.start()
+        study.start()
         study.wait_for("started", 4)
-        os.kill(children(command)[0], signal.SIGKILL)
+        killed = study.kill_a_run()
         study.wait_for("started", 8)
-        command.kill()
-        command.communicate()
+        study.kill_command()
         study.finish()
         study.is_like(serial)
+        assert killed in study.events("interrupted")
     finally:
         study.close()
 
@@ -151,7 +141,7 @@ def test_processes_save_when_the_terminal_asks_to_stop(tmp_path):
         command = study.start()
         study.wait_for("started", 2)
         os.killpg(command.pid, signal.SIGINT)  # Ctrl-C
-        err = command.communicate(timeout=100)[1].decode()
+        err = study.said(command)
         assert command.returncode == 130, err[-2000:]
         assert "Traceback" not in err
         assert len(study.events("interrupted")) == 2

@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 from seq2seq_lab.study import ledger
+from seq2seq_lab.study.matrix import lock_of
 from support import small_studies
+from support.sessions import holder, kill_session
 from support.small_studies import ROOT, nothing_done_was_run_again, results, study
 
 FAKE = ("-m", "study=small", "model.dim=16,32", "seed=range(1,13)")
@@ -28,9 +31,13 @@ class ClusterStudy:
         self, folder: Path, sweep: tuple[str, ...], engine: tuple[str, ...], **variables: str
     ) -> None:
         folder.mkdir(exist_ok=True)
-        self.folder, self.arguments, self.variables = folder, (*sweep, *engine), variables
+        own = folder / "tmp"  # with the slots of the cores, which all studies of a user share
+        own.mkdir(exist_ok=True)
+        self.folder, self.arguments = folder, (*sweep, *engine)
+        self.variables = {"TMPDIR": str(own), **variables}
         self.script = str(ROOT / "train.py") if sweep is REAL else ""
-        self.book = folder / "outputs" / "studies" / "small" / "ledger.jsonl"
+        self.place = folder / "outputs" / "studies" / "small"
+        self.book = self.place / "ledger.jsonl"
         self.commands: list[subprocess.Popen] = []
 
     def start(self) -> subprocess.Popen:
@@ -48,27 +55,57 @@ class ClusterStudy:
         end = time.monotonic() + SECONDS
         while len(self.events(kind)) < count:
             process = self.commands[-1]
-            if process.poll() is not None:
-                raise AssertionError(process.communicate()[1].decode()[-2000:])
+            assert process.poll() is None, self.said(process)[-2000:]
             assert time.monotonic() < end, f"{self.events(kind)}"
             time.sleep(0.05)
+
+    def under_way(self) -> list[str]:
+        """Return the runs that were started and have not ended, the newest last."""
+        events = [event for event in ledger.read(self.book) if event.event != "skipped"]
+        newest = {event.run: place for place, event in enumerate(events)}
+        return [e.run for n, e in enumerate(events) if e.event == "started" and newest[e.run] == n]
+
+    def kill_a_run(self) -> str:
+        """Kill the process that carries out a run now and return the run."""
+        end = time.monotonic() + SECONDS
+        while True:
+            for run in reversed(self.under_way()):
+                number = holder(lock_of(self.place / "runs" / run))
+                if number is not None:
+                    os.kill(number, signal.SIGKILL)
+                    return run
+            assert time.monotonic() < end, "no run is under way"
+            time.sleep(0.05)
+
+    def kill_command(self) -> None:
+        """Kill the newest command alone: not its workers."""
+        self.commands[-1].kill()
+        self.commands[-1].wait(SECONDS)
+
+    def said(self, process: subprocess.Popen) -> str:
+        """Return what an ended or ending command and its workers say; what goes on too long is killed."""
+        try:
+            return process.communicate(timeout=SECONDS)[1].decode()
+        except subprocess.TimeoutExpired:
+            kill_session(process.pid)
+            raise
 
     def finish(self, process: subprocess.Popen | None = None) -> str:
         """Wait for the command (or start it again), demand that all runs are done, and return what it said."""
         process = process or self.start()
-        said = process.communicate(timeout=SECONDS)[1].decode()
+        said = self.said(process)
         assert process.returncode == 0, said[-2000:]
         return said
 
     def close(self) -> None:
+        """Kill what is left of the commands and their workers."""
         for process in self.commands:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
+            kill_session(process.pid)
+            process.communicate(timeout=10)
 
     def is_like(self, serial: dict) -> None:
         """Demand 24 runs, each done once in its folder, the numbers of a serial study and a true ledger."""
-        found = study(self.folder / "outputs" / "studies" / "small")
+        found = study(self.place)
         assert len(found.runs) == 24
         assert results(found) == serial
         nothing_done_was_run_again(found)

@@ -1,12 +1,13 @@
 """A Ray cluster of two nodes on this machine, one core each: `ray start` in sessions of their own."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from support.sessions import kill_session
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -18,7 +19,7 @@ QUIET = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "2",
 }
-"""Nothing is sent, no token is written to the user's folder, and a lost node is noticed in seconds."""
+"""Nothing is sent, no token is asked for, and a lost node is noticed in seconds."""
 
 
 def free_port() -> int:
@@ -37,6 +38,14 @@ class RayCluster:
         self.environment = {**QUIET, "HOME": str(folder), "TMPDIR": str(folder)}
         self.nodes: list[subprocess.Popen] = []
         self.source = os.pathsep.join(source)
+        try:
+            self.begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def begin(self) -> None:
+        """Start both nodes."""
         self.add(
             "--head",
             f"--port={self.port}",
@@ -69,38 +78,11 @@ class RayCluster:
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
 
-    def processes(self, node: int) -> dict[int, str]:
-        """Return the processes of a node's session: id and command line."""
-        return dict(processes_of_session(self.nodes[node].pid))
-
     def kill(self, node: int) -> None:
         """Kill a node with all that it started, as when its machine loses power."""
-        for number in (self.nodes[node].pid, *self.processes(node)):
-            try:
-                os.kill(number, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        kill_session(self.nodes[node].pid)
         self.nodes[node].wait(10)
-
-    def workers(self) -> list[int]:
-        """Return the ids of the processes that carry out a run now."""
-        every = {**self.processes(0), **self.processes(1)}
-        return [number for number, text in every.items() if "_run_job" in text]
 
     def close(self) -> None:
         for node in range(len(self.nodes)):
             self.kill(node)
-
-
-def processes_of_session(session: int) -> list[tuple[int, str]]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                parts = (entry / "stat").read_text().rpartition(")")[2].split()
-                text = (entry / "cmdline").read_text().replace("\0", " ")
-            except OSError:
-                continue
-            if int(parts[3]) == session:
-                found.append((int(entry.name), text))
-    return found

@@ -17,7 +17,7 @@ from pathlib import Path
 COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sacct")
 KILL_WAIT = 15.0
 """Seconds from scancel's SIGTERM to SIGKILL; SLURM's own default is 30."""
-LONGEST = 280.0
+LONGEST = 600.0
 """Seconds after which a queue ends by itself, whatever the test did."""
 
 
@@ -33,22 +33,19 @@ def install(folder: Path) -> Path:
     return folder / "bin"
 
 
-def pids(queue: Path) -> list[int]:
-    return [int(file.read_text()) for file in queue.glob("*/*.pid") if file.read_text()]
+def stop(folder: Path, seconds: float = 10.0) -> None:
+    """Let the schedulers kill their tasks and end; what is left then is killed here."""
+    from support.sessions import kill_session, living  # not there for the commands
 
-
-def stop(folder: Path) -> None:
-    """Kill the schedulers, then the tasks with all that they started."""
-    for number in (*pids_of_schedulers(folder / "queue"), *pids(folder / "queue")):
-        for kill in (os.killpg, os.kill):
-            try:
-                kill(number, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
-
-
-def pids_of_schedulers(queue: Path) -> list[int]:
-    return [int(file.read_text()) for file in queue.glob("*/scheduler")]
+    (folder / "closed").touch()
+    end = time.monotonic() + seconds
+    while True:
+        left = {session for _, session, text in living() if f"{folder / 'queue'}" in text}
+        if not left or time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    for number in left - {os.getsid(0)}:
+        kill_session(number)
 
 
 def state_of(job: Path, task: str) -> str:
@@ -78,10 +75,7 @@ def sbatch(queue: Path, arguments: list[str]) -> int:
         set_state(job, task, "PENDING")
     line = [sys.executable, "-S", "-E", __file__, str(queue), "schedule", str(number)]
     nothing = subprocess.DEVNULL  # the caller reads this process's output to its end
-    process = subprocess.Popen(
-        line, start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing
-    )
-    (job / "scheduler").write_text(str(process.pid))
+    subprocess.Popen(line, start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing)
     print(f"Submitted batch job {number}")
     return 0
 
@@ -108,7 +102,7 @@ def schedule(queue: Path, arguments: list[str]) -> int:
     running: dict[str, subprocess.Popen] = {}
     restarts = dict.fromkeys(tasks, 0)
     end = time.monotonic() + LONGEST
-    while time.monotonic() < end:
+    while time.monotonic() < end and not (queue.parent / "closed").exists():
         waiting = [t for t in tasks if t not in running and state_of(job, t) == "PENDING"]
         for task in waiting[: 2 - len(running)]:
             running[task] = start(job, task, restarts[task])
