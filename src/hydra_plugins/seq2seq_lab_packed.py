@@ -1,10 +1,11 @@
-"""A Hydra launcher that trains the seeds of one config together, in this process: `hydra/launcher=packed`.
+"""A Hydra launcher that trains the seeds of one config together, in one process or a few: `hydra/launcher=packed`.
 
 Hydra takes launchers from this namespace only.
 """
 
 import functools
 import io
+import itertools
 import random
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, run_job, setup_globals
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -21,9 +23,10 @@ from seq2seq_lab.config.collection import no_collection
 from seq2seq_lab.config.compose import job_of
 from seq2seq_lab.config.resolve import resolve
 from seq2seq_lab.errors import ConfigError, StoppedError, UserError, one_line
+from seq2seq_lab.study import workers
+from seq2seq_lab.study.device_slot import end_with_parent, gpus, take_gpu
 from seq2seq_lab.study.packing import has_own_batches, packs, reason_alone
-from seq2seq_lab.study.workers import advice
-from seq2seq_lab.threads import threads_for
+from seq2seq_lab.threads import threads_for, usable_cores
 
 _OWN_BATCHES = (
     "packed: every run has batches of its own, and in a step shorter ones are padded to the longest; data.seed=1 "
@@ -32,13 +35,23 @@ _OWN_BATCHES = (
 
 
 class PackedLauncher(BasicLauncher):
-    """Runs packs of at most `size` jobs that differ in the seed alone, one pack after another; other jobs alone."""
+    """Runs packs of at most `size` jobs that differ in the seed alone, other jobs alone.
 
-    def __init__(self, size: int = 8) -> None:
+    Packs go one after another in this process, or `n_jobs` side by side in processes of their own; -1 is one for each
+    GPU or, where there is none, each core.
+    """
+
+    def __init__(self, size: int = 8, n_jobs: int = 1) -> None:
         super().__init__()
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ConfigError(f"hydra.launcher.size={size}: must be a whole number >= 1")
-        self.size, self._said = size, set[str]()
+        if (
+            isinstance(n_jobs, bool)
+            or not isinstance(n_jobs, int)
+            or not (n_jobs >= 1 or n_jobs == -1)
+        ):
+            raise ConfigError(f"hydra.launcher.n_jobs={n_jobs}: must be a whole number >= 1, or -1")
+        self.size, self.n_jobs, self._said = size, n_jobs, set[str]()
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -52,15 +65,38 @@ class PackedLauncher(BasicLauncher):
         configs = [_resolved(job) for job in jobs]
         for reason in filter(None, map(reason_alone, configs)):
             self._say(f"packed: {reason}: such a run is no part of a pack, so it goes alone")
-        found: dict[int, JobReturn] = {}
-        for pack in packs(configs, self.size):
-            if len(pack) > 1:
-                if has_own_batches([configs[number] for number in pack]):
-                    self._say(_OWN_BATCHES)
-                found |= zip(pack, self._together([jobs[number] for number in pack]), strict=True)
-            else:
-                found[pack[0]] = self._run(jobs[pack[0]])
+        processes = self.n_jobs if self.n_jobs > 0 else len(gpus()) or usable_cores()
+        parts = packs(configs, min(self.size, -(-len(jobs) // processes)))
+        for pack in parts:
+            if has_own_batches([configs[number] for number in pack]):
+                self._say(_OWN_BATCHES)
+        each = [[jobs[number] for number in pack] for pack in parts]
+        done = map(self.pack, each) if processes == 1 else self._side_by_side(each, processes)
+        found = dict(zip(itertools.chain(*parts), itertools.chain(*done), strict=True))
         return [found[number] for number in range(len(jobs))]
+
+    def pack(self, jobs: Sequence[DictConfig]) -> list[JobReturn]:
+        """Carry out one pack in this process; returns what each job returned."""
+        return self._together(jobs) if len(jobs) > 1 else [self._run(job) for job in jobs]
+
+    def _side_by_side(
+        self, each: Sequence[Sequence[DictConfig]], processes: int
+    ) -> Sequence[list[JobReturn]]:
+        try:
+            from joblib import Parallel, delayed
+        except ImportError as error:
+            text = "needs pip install 'seq2seq-lab[sweep]'; 1 takes this process"
+            raise ConfigError(f"hydra.launcher.n_jobs={self.n_jobs}: {text}") from error
+        elsewhere = functools.partial(
+            _elsewhere, self.hydra_context, self.task_function, self.config, Singleton.get_state()
+        )
+        outcomes = Parallel(
+            min(processes, len(each)), backend="loky", batch_size=1, pre_dispatch="n_jobs"
+        )(delayed(elsewhere)(jobs, processes) for jobs in each)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        return outcomes
 
     def _composed(self, overrides: Sequence[str], number: int) -> DictConfig:
         assert self.hydra_context is not None
@@ -108,7 +144,7 @@ class PackedLauncher(BasicLauncher):
             text = (
                 f"stopped by {signal.Signals(pack.signal).name} with {len(errors)} runs under way"
             )
-            raise StoppedError(f"{text}; {advice(in_study=is_study)}", pack.signal)
+            raise StoppedError(f"{text}; {workers.advice(in_study=is_study)}", pack.signal)
         if errors:
             raise errors[0]
         return [member.value for member in pack.members]
@@ -124,6 +160,24 @@ class PackedLauncher(BasicLauncher):
         if text not in self._said:
             print(one_line(text), file=sys.stderr)  # noqa: T201
             self._said.add(text)
+
+
+def _elsewhere(
+    context: Any, task: Any, config: DictConfig, state: Any, jobs: list[DictConfig], processes: int
+) -> list[JobReturn] | Exception:
+    """In a worker process: carry out one pack. An error is returned, for the other packs go on."""
+    setup_globals()
+    Singleton.set_state(state)
+    end_with_parent(is_over=workers.command_is_gone)
+    if OmegaConf.select(jobs[0], "training.trainer.accelerator") != "cpu":
+        take_gpu(processes)
+    launcher = PackedLauncher()
+    launcher.setup(hydra_context=context, task_function=task, config=config)
+    with workers.at_work(tells=False, runs=len(jobs)):
+        try:
+            return launcher.pack(jobs)
+        except Exception as error:
+            return error
 
 
 class _Named(io.TextIOBase):

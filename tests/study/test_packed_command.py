@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,7 @@ from seq2seq_lab.study.matrix import Study
 from seq2seq_lab.training import pack_step, session
 from support.one_by_one import OneByOne
 from support.small_runs import train
-from support.small_studies import (
-    ROOT,
-    events,
-    kill,
-    nothing_done_was_run_again,
-    results,
-    start,
-)
+from support.small_studies import events, nothing_done_was_run_again, results
 
 RUN = (
     "debug=tiny", "data=copy", "data.max_length=5", "data.corpus.num_train=16", "data.corpus.num_val=8",
@@ -152,42 +144,6 @@ def test_a_signal_stops_a_packed_sweep_and_each_run_says_how_to_go_on(here, monk
     assert "with 2 runs under way; resume each as it says" in err
 
 
-@pytest.mark.slow
-def test_a_killed_command_is_finished_by_the_same_command(tmp_path, monkeypatch):
-    """kill -9 of a real process with three runs, sampled inputs and two threads; numbers are those of `serial`."""
-    sweep = (
-        *("-m", *RUN, "seed=1,2,3", "study=small", "training.trainer.max_epochs=12"),
-        *("training/scheduled_sampling/schedule=linear", "training/callback=[bleu,checkpoint]"),
-        "training.scheduled_sampling.schedule.duration=40",
-    )
-    folders = {name: tmp_path / name for name in ("killed", "whole")}
-    for folder in folders.values():
-        folder.mkdir()
-    words = {"script": str(ROOT / "train.py"), "OMP_NUM_THREADS": "2", "WANDB_MODE": "offline"}
-    command = start(folders["killed"], *sweep, PACKED, **words)
-    try:
-        end = time.monotonic() + 120
-        while len(list(folders["killed"].glob("**/*.ckpt"))) < 6:
-            assert command.poll() is None, command.communicate()[1].decode()[-2000:]
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    finally:
-        kill(command.pid)
-        command.communicate()
-    book = folders["killed"] / "outputs" / "studies" / "small" / "ledger.jsonl"
-    assert not [event for event in ledger.read(book) if event.event == "done"]
-    for name, more in (("killed", (PACKED, "resume=auto")), ("whole", ())):
-        again = start(folders[name], *sweep, *more, **words)
-        said = again.communicate(timeout=200)[1].decode()
-        assert again.returncode == 0, said[-2000:]
-    killed, whole = (Study.load(one / "outputs" / "studies" / "small") for one in folders.values())
-    nothing_done_was_run_again(killed)
-    assert len(events(killed, "started")) == 6
-    assert "resumed" in manifest(killed.folder(killed.runs[0]))
-    for run, numbers in results(whole).items():
-        assert results(killed)[run] == pytest.approx(numbers, rel=1e-3)
-
-
 def test_what_no_pack_can_have_goes_alone_and_is_said_once(here, capsys):
     assert (
         train(
@@ -210,6 +166,12 @@ def test_a_wrong_size_is_refused(here, capsys, size):
         f"hydra.launcher.size={size.title() if size == 'true' else size}: must be"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("number", ["0", "-2", "1.5", "true"])
+def test_a_wrong_number_of_processes_is_refused(here, capsys, number):
+    assert train(*SEEDS, PACKED, f"hydra.launcher.n_jobs={number}") == 2
+    assert f"hydra.launcher.n_jobs={number.capitalize()}: must be" in capsys.readouterr().err
 
 
 def test_the_streams_are_as_before(here):

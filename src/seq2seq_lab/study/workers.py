@@ -49,11 +49,14 @@ def supervised(*, in_study: bool) -> Iterator[None]:
 
 def _stop(folder: Path, number: int, go_on: str) -> None:
     jobs = list(folder.glob("*-*"))
+    alive = {process for process in set(map(_process, jobs)) if _signalled(process, signal.SIGTERM)}
     for job in jobs:
-        if not _signalled(job, signal.SIGTERM):
+        if _process(job) not in alive:
             job.unlink(missing_ok=True)
     until = time.monotonic() + PATIENCE
-    while any(job.exists() and _signalled(job, 0) for job in jobs) and time.monotonic() < until:
+    while any(job.exists() and _signalled(_process(job), 0) for job in jobs) and (
+        time.monotonic() < until
+    ):
         time.sleep(0.05)
     text = f"stopped by {signal.Signals(number).name}"
     if jobs:
@@ -61,29 +64,35 @@ def _stop(folder: Path, number: int, go_on: str) -> None:
     raise StoppedError(text, number)
 
 
-def _signalled(job: Path, number: int) -> bool:
-    """Send the signal to the process of a job; return whether it lives."""
+def _process(job: Path) -> int:
+    return int(job.name.partition("-")[0])
+
+
+def _signalled(process: int, number: int) -> bool:
+    """Send the signal to a process; return whether it lives."""
     try:
-        os.kill(int(job.name.partition("-")[0]), number)
+        os.kill(process, number)
     except ProcessLookupError:
         return False
     return True
 
 
 @contextlib.contextmanager
-def at_work(*, tells: bool) -> Iterator[None]:
+def at_work(*, tells: bool, runs: int = 1) -> Iterator[None]:
     """In a worker: leave the terminal's signals to the command, which sends SIGTERM when this job is to stop.
 
-    `tells` prints how the job is resumed, where no study knows it.
+    `tells` prints how the job is resumed, where no study knows it. `runs` is how many the job carries out.
     """
     if _PLACE not in os.environ:
         yield
         return
     for number in set(stopping.SIGNALS) - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
-    file = Path(os.environ[_PLACE], f"{os.getpid()}-{next(_number)}")
+    place = Path(os.environ[_PLACE])
+    files = [place / f"{os.getpid()}-{next(_number)}" for _ in range(runs)]
     with stopping.listening(numbers=(signal.SIGTERM,)):
-        file.touch()
+        for file in files:
+            file.touch()
         try:
             yield
         except StoppedError as error:
@@ -91,7 +100,8 @@ def at_work(*, tells: bool) -> Iterator[None]:
                 stopping.say(one_line(error))
             raise
         finally:
-            file.unlink(missing_ok=True)
+            for file in files:
+                file.unlink(missing_ok=True)
 
 
 def command_is_gone() -> bool:
