@@ -43,14 +43,9 @@ class PackedLauncher(BasicLauncher):
 
     def __init__(self, size: int = 8, n_jobs: int = 1) -> None:
         super().__init__()
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ConfigError(f"hydra.launcher.size={size}: must be a whole number >= 1")
-        if (
-            isinstance(n_jobs, bool)
-            or not isinstance(n_jobs, int)
-            or not (n_jobs >= 1 or n_jobs == -1)
-        ):
-            raise ConfigError(f"hydra.launcher.n_jobs={n_jobs}: must be a whole number >= 1, or -1")
+        for name, value in (("size", size), ("n_jobs", 1 if n_jobs == -1 else n_jobs)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"hydra.launcher.{name}={value}: must be a whole number >= 1")
         self.size, self.n_jobs, self._said = size, n_jobs, set[str]()
 
     def launch(
@@ -66,7 +61,7 @@ class PackedLauncher(BasicLauncher):
         for reason in filter(None, map(reason_alone, configs)):
             self._say(f"packed: {reason}: such a run is no part of a pack, so it goes alone")
         processes = self.n_jobs if self.n_jobs > 0 else len(gpus()) or usable_cores()
-        parts = packs(configs, min(self.size, -(-len(jobs) // processes)))
+        parts = packs(configs, max(1, min(self.size, -(-len(jobs) // processes))))
         for pack in parts:
             if has_own_batches([configs[number] for number in pack]):
                 self._say(_OWN_BATCHES)
@@ -87,9 +82,12 @@ class PackedLauncher(BasicLauncher):
         except ImportError as error:
             text = "needs pip install 'seq2seq-lab[sweep]'; 1 takes this process"
             raise ConfigError(f"hydra.launcher.n_jobs={self.n_jobs}: {text}") from error
-        elsewhere = functools.partial(
-            _elsewhere, self.hydra_context, self.task_function, self.config, Singleton.get_state()
-        )
+        parts = {
+            "hydra_context": self.hydra_context,
+            "task_function": self.task_function,
+            "config": self.config,
+        }
+        elsewhere = functools.partial(_elsewhere, parts, Singleton.get_state())
         outcomes = Parallel(
             min(processes, len(each)), backend="loky", batch_size=1, pre_dispatch="n_jobs"
         )(delayed(elsewhere)(jobs, processes) for jobs in each)
@@ -163,7 +161,7 @@ class PackedLauncher(BasicLauncher):
 
 
 def _elsewhere(
-    context: Any, task: Any, config: DictConfig, state: Any, jobs: list[DictConfig], processes: int
+    parts: dict[str, Any], state: Any, jobs: list[DictConfig], processes: int
 ) -> list[JobReturn] | Exception:
     """In a worker process: carry out one pack. An error is returned, for the other packs go on."""
     setup_globals()
@@ -172,7 +170,7 @@ def _elsewhere(
     if OmegaConf.select(jobs[0], "training.trainer.accelerator") != "cpu":
         take_gpu(processes)
     launcher = PackedLauncher()
-    launcher.setup(hydra_context=context, task_function=task, config=config)
+    launcher.setup(**parts)
     with workers.at_work(tells=False, runs=len(jobs)):
         try:
             return launcher.pack(jobs)

@@ -39,8 +39,10 @@ class Recorder(Logger):
 def test_callbacks_set_to_null_are_left_out(tmp_path):
     bleu = Bleu()
     assert session.callbacks([None, bleu, None], tmp_path) == [bleu]
-    assert not session.has_bar([None, bleu])
-    assert session.has_bar([bleu, Progress()])
+    parts = session.trainer_parts([None, bleu], tmp_path)
+    assert parts["callbacks"] == [bleu]
+    assert not parts["enable_progress_bar"]
+    assert session.trainer_parts([bleu, Progress()], tmp_path)["enable_progress_bar"]
 
 
 def test_checkpoints_go_to_the_run_folder(tmp_path):

@@ -56,11 +56,9 @@ def main(cfg: DictConfig) -> float | None:
         with session.loggers(logs, run, run_dir) as loggers, session.ending_noted(run_dir):
             trainer = build(
                 run["training"]["trainer"],
-                callbacks=session.callbacks(chosen, run_dir),
-                enable_progress_bar=session.has_bar(chosen),
+                **session.trainer_parts(chosen, run_dir),
                 logger=loggers,
                 plugins=[io],
-                default_root_dir=str(run_dir),
             )
             with session.together(trainer, job_command(), interruption.resume_command):
                 session.fit(trainer, module, data, start)

@@ -149,9 +149,15 @@ def callbacks(built: list[pl.Callback | None], run_dir: Path) -> list[pl.Callbac
     return chosen
 
 
-def has_bar(built: list[pl.Callback | None]) -> bool:
-    """Tell whether a bar is among the callbacks; else Lightning would show its own."""
-    return any(isinstance(callback, ProgressBar) for callback in built)
+def trainer_parts(built: list[pl.Callback | None], run_dir: Path) -> dict[str, Any]:
+    """Return a trainer's `callbacks`, its folder, and that it shows no bar but a chosen one."""
+    chosen = callbacks(built, run_dir)
+    has_bar = any(isinstance(callback, ProgressBar) for callback in chosen)
+    return {
+        "callbacks": chosen,
+        "default_root_dir": str(run_dir),
+        "enable_progress_bar": has_bar,
+    }
 
 
 @contextlib.contextmanager
