@@ -4,6 +4,7 @@
 read here, and a README.md that names files elsewhere (an address, a path out of the repository) is refused.
 """
 
+import gc
 import itertools
 import re
 import sys
@@ -42,12 +43,16 @@ class HubTable:
             if all(any(c == k or c.startswith(f"{k}.") for k in chosen) for c in columns):
                 stream = stream.select_columns(sorted(chosen))
         rows = iter(stream if limit is None else stream.take(limit))
-        while True:
-            with as_errors(f"{self.name}, split {split}", DataError, _WHAT):
-                row = next(rows, None)
-            if row is None:
-                return
-            yield row
+        try:
+            while True:
+                with as_errors(f"{self.name}, split {split}", DataError, _WHAT):
+                    row = next(rows, None)
+                if row is None:
+                    return
+                yield row
+        finally:
+            del rows, stream
+            gc.collect()  # what is left of the stream's threads when the interpreter ends aborts it
 
 
 def open_table(repository: str, config: str | None, revision: str | None) -> HubTable:
