@@ -43,9 +43,11 @@ class PackedLauncher(BasicLauncher):
 
     def __init__(self, size: int = 8, n_jobs: int = 1) -> None:
         super().__init__()
-        for name, value in (("size", size), ("n_jobs", 1 if n_jobs == -1 else n_jobs)):
+        chosen = (("size", size, ""), ("n_jobs", 1 if n_jobs == -1 else n_jobs, ", or -1"))
+        for name, value, other in chosen:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"hydra.launcher.{name}={value}: must be a whole number >= 1")
+                text = f"must be a whole number >= 1{other}"
+                raise ConfigError(f"hydra.launcher.{name}={value}: {text}")
         self.size, self.n_jobs, self._said = size, n_jobs, set[str]()
 
     def launch(
@@ -171,7 +173,10 @@ def _elsewhere(
         take_gpu(processes)
     launcher = PackedLauncher()
     launcher.setup(**parts)
-    with workers.at_work(tells=False, runs=len(jobs)):
+    is_single = (
+        len(jobs) == 1 and jobs[0].get("study") is None
+    )  # a pack says itself how its runs go on
+    with workers.at_work(tells=is_single, runs=len(jobs)):
         try:
             return launcher.pack(jobs)
         except Exception as error:

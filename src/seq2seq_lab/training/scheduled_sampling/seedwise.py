@@ -130,7 +130,7 @@ def _with_padding(parts: dict[int, Tensor], seeds: int, rows: int) -> Tensor:
 
 
 class _Model:
-    """The model of all seeds, whose decoder gives logits at picked positions, of which no two seeds have as many."""
+    """The model of all seeds, whose decoder gives logits at picked positions, as many of each seed as it has."""
 
     def __init__(self, models: Seedwise, picked: _PickedTokens) -> None:
         self._models, self._picked = models, picked
