@@ -42,8 +42,10 @@ def test_equal_words_at_different_places_are_told_apart(name):
     position, ones = made(name), torch.ones(1, 3, 12, dtype=DOUBLE)
     embedded = position.embed(ones, 0)
     heads = position.rotate(torch.ones(1, 3, 3, 4, dtype=DOUBLE), 0)
+    values, mask = torch.randn(1, 3, 3, 4, dtype=DOUBLE), torch.ones(1, 3, dtype=torch.bool)
+    read = position.self_attention().double()(heads, heads, values, mask)
     assert not torch.allclose(embedded[:, 0], embedded[:, 1]) or not torch.allclose(
-        heads[:, :, 0], heads[:, :, 1]
+        read[:, :, 0], read[:, :, 1]
     )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.model import transformer_layer
 from seq2seq_lab.model.position import Position, RotaryPosition
+from seq2seq_lab.model.self_attention import RelativeSelfAttention, SelfAttention
 from seq2seq_lab.model.transformer_layer import (
     AttentionHeads,
     DecoderLayer,
@@ -33,7 +34,12 @@ def random(module: nn.Module) -> nn.Module:
 
 
 def plain_attention(
-    heads: AttentionHeads, query: Tensor, memory: Tensor, allowed, position: Position | None = None
+    heads: AttentionHeads,
+    query: Tensor,
+    memory: Tensor,
+    allowed,
+    position: Position | None = None,
+    read_by: SelfAttention | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One unpadded sentence: (what is read, mean weights); `allowed(i, j)` says which keys a query may see."""
     width = heads.query.out_features // heads.num_heads
@@ -45,6 +51,12 @@ def plain_attention(
             return position.rotate(mine.view(1, 1, 1, -1), place).flatten()
         return mine
 
+    def apart(name: str, number: int, distance: int) -> Tensor | float:
+        if not isinstance(read_by, RelativeSelfAttention):
+            return 0.0
+        longest = read_by.max_distance
+        return getattr(read_by, name)[number, max(-longest, min(longest, distance)) + longest]
+
     outputs, means = [], []
     for i, asking in enumerate(query):
         read, mean = [], torch.zeros(len(memory), dtype=torch.float64)
@@ -52,12 +64,16 @@ def plain_attention(
             q = head(heads.query, asking, n, i, turns=True)
             seen = [j for j in range(len(memory)) if allowed(i, j)]
             scores = [
-                float(q @ head(heads.key, memory[j], n, j, turns=True)) / math.sqrt(width)
+                float(q @ (head(heads.key, memory[j], n, j, turns=True) + apart("keys", n, j - i)))
+                / math.sqrt(width)
                 for j in seen
             ]
             total = sum(math.exp(s) for s in scores)
             weights = [math.exp(s) / total for s in scores]
-            values = [head(heads.value, memory[j], n, j, turns=False) for j in seen]
+            values = [
+                head(heads.value, memory[j], n, j, turns=False) + apart("values", n, j - i)
+                for j in seen
+            ]
             read.append(sum(w * v for w, v in zip(weights, values, strict=True)))
             for j, w in zip(seen, weights, strict=True):
                 mean[j] += w / heads.num_heads
@@ -83,7 +99,8 @@ def plain_feedforward(layer: EncoderLayer | DecoderLayer, vectors: Tensor) -> Te
 
 def make(kind: type, position: str, norm: str) -> tuple[nn.Module, Position]:
     sizes = (DIM, HEADS, 7) if kind is EncoderLayer else (DIM, MEMORY, HEADS, 7)
-    return random(kind(*sizes, part("norm", norm), 0.0)), part("position", position)(DIM, HEADS)
+    place = part("position", position)(DIM, HEADS)
+    return random(kind(*sizes, part("norm", norm), 0.0, place)), place
 
 
 @torch.no_grad()
@@ -95,7 +112,7 @@ def encoder_layer_equals_loops(position: str, norm: str) -> None:
     for row, n in enumerate(lengths):
         alone = vectors[row, :n]
         seen = layer.attention_norm.before(alone)
-        read, _ = plain_attention(layer.attention, seen, seen, everything, place)
+        read, _ = plain_attention(layer.attention, seen, seen, everything, place, layer.read)
         assert_equal(
             found[row, :n], plain_feedforward(layer, layer.attention_norm.after(alone, read))
         )
@@ -115,7 +132,7 @@ def decoder_layer_equals_loops(position: str, norm: str) -> None:
     found = layer.feed_forward(across)
     for row, n in enumerate(lengths):
         seen = layer.attention_norm.before(vectors[row])
-        read, _ = plain_attention(layer.attention, seen, seen, earlier, place)
+        read, _ = plain_attention(layer.attention, seen, seen, earlier, place, layer.read)
         after = layer.attention_norm.after(vectors[row], read)
         seen = layer.source_norm.before(after)
         read, expected = plain_attention(layer.source, seen, memory[row, :n], everything)

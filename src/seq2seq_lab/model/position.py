@@ -1,7 +1,8 @@
 """Position encodings of a Transformer, whose attention alone does not depend on the order of its inputs.
 
-A position encoding acts in one of two places: `embed` on the input of the first layer, or `rotate` on the queries and
-keys of every self-attention. Steps are counted from `start`, so that one step at a time equals all steps at once.
+A position encoding acts in one of three places: `embed` on the input of the first layer, `rotate` on the queries and
+keys of every self-attention, or inside the self-attention that each layer gets from `self_attention`. Steps are counted
+from `start`, so that one step at a time equals all steps at once.
 """
 
 import torch
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq_lab.model.checks import check_positive
+from seq2seq_lab.model.self_attention import RelativeSelfAttention, SelfAttention
 
 
 def angles(
@@ -32,7 +34,7 @@ def rotate(
 
 
 class Position(nn.Module):
-    """Base class: both methods return their input unchanged."""
+    """Base class: inputs, queries and keys stay as they are, and self-attention does not see positions."""
 
     def __init__(self, dim: int, num_heads: int):
         super().__init__()
@@ -54,6 +56,10 @@ class Position(nn.Module):
     ) -> Float[Tensor, "batch heads steps width"]:
         """Return the queries or keys of a self-attention."""
         return heads
+
+    def self_attention(self) -> SelfAttention:
+        """Return the self-attention of one layer, with parameters of its own if it has any."""
+        return SelfAttention()
 
 
 class SinusoidalPosition(Position):
@@ -101,3 +107,19 @@ class RotaryPosition(Position):
     ) -> Float[Tensor, "batch heads steps width"]:
         """Rotate each step by its position."""
         return rotate(heads, angles(start, heads.shape[2], heads.shape[3], heads))
+
+
+class RelativePosition(Position):
+    """Trained vectors of the distance between query and key, in each layer and head (Shaw et al. 2018).
+
+    All distances from `max_distance` on share one vector, on either side.
+    """
+
+    def __init__(self, dim: int, num_heads: int, max_distance: int = 16):
+        super().__init__(dim, num_heads)
+        check_positive(max_distance=max_distance)
+        self.num_heads, self.max_distance = num_heads, max_distance
+
+    def self_attention(self) -> SelfAttention:
+        """Return the self-attention of one layer, with vectors of its own."""
+        return RelativeSelfAttention(self.dim // self.num_heads, self.num_heads, self.max_distance)

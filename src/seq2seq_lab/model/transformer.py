@@ -52,10 +52,12 @@ class TransformerEncoder(nn.Module):
         check_positive(dim=dim, num_layers=num_layers, feedforward_dim=feedforward_dim)
         self.dim, self.num_layers = dim, num_layers
         self.embedding = embedding
+        positions = position(dim, num_heads)
         layers = [
-            EncoderLayer(dim, num_heads, feedforward_dim, norm, dropout) for _ in range(num_layers)
+            EncoderLayer(dim, num_heads, feedforward_dim, norm, dropout, positions)
+            for _ in range(num_layers)
         ]
-        self.input_embedding = InputEmbedding(embedding.dim, dim, position(dim, num_heads), dropout)
+        self.input_embedding = InputEmbedding(embedding.dim, dim, positions, dropout)
         self.layers, self.last_norm = nn.ModuleList(layers), layers[-1].feedforward_norm.last()
 
     def forward(
@@ -99,11 +101,12 @@ class TransformerDecoder(nn.Module):
         check_positive(dim=dim, num_layers=num_layers, feedforward_dim=feedforward_dim)
         self.dim, self.num_layers = dim, num_layers
         self.embedding = embedding
+        positions = position(dim, num_heads)
         layers = [
-            DecoderLayer(dim, memory_dim, num_heads, feedforward_dim, norm, dropout)
+            DecoderLayer(dim, memory_dim, num_heads, feedforward_dim, norm, dropout, positions)
             for _ in range(num_layers)
         ]
-        self.input_embedding = InputEmbedding(embedding.dim, dim, position(dim, num_heads), dropout)
+        self.input_embedding = InputEmbedding(embedding.dim, dim, positions, dropout)
         self.layers: Any = nn.ModuleList(layers)
         self.last_norm = layers[-1].feedforward_norm.last()
         self.output = linear(dim, vocab_size)

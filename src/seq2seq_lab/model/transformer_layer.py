@@ -118,6 +118,7 @@ class EncoderLayer(nn.Module):
         feedforward_dim: int,
         norm: Callable[..., Norm],
         dropout: float,
+        position: Position,
     ):
         super().__init__()
         self.attention, self.attention_norm = (
@@ -128,6 +129,7 @@ class EncoderLayer(nn.Module):
             feedforward(dim, feedforward_dim),
             norm(dim, dropout),
         )
+        self.read = position.self_attention()
 
     def forward(
         self,
@@ -139,9 +141,7 @@ class EncoderLayer(nn.Module):
         seen = self.attention_norm.before(vectors)
         query = position.rotate(self.attention.queries(seen), 0)
         key = position.rotate(self.attention.keys(seen), 0)
-        read = F.scaled_dot_product_attention(
-            query, key, self.attention.values(seen), attn_mask=mask[:, None, None]
-        )
+        read = self.read(query, key, self.attention.values(seen), mask)
         vectors = self.attention_norm.after(vectors, self.attention.merge(read))
         made = self.feedforward(self.feedforward_norm.before(vectors))
         return self.feedforward_norm.after(vectors, made)
@@ -158,6 +158,7 @@ class DecoderLayer(nn.Module):
         feedforward_dim: int,
         norm: Callable[..., Norm],
         dropout: float,
+        position: Position,
     ):
         super().__init__()
         self.attention, self.attention_norm = (
@@ -170,6 +171,7 @@ class DecoderLayer(nn.Module):
             feedforward(dim, feedforward_dim),
             norm(dim, dropout),
         )
+        self.read = position.self_attention()
 
     def self_attention(
         self,
@@ -189,7 +191,7 @@ class DecoderLayer(nn.Module):
         query = position.rotate(self.attention.queries(seen), start)
         new = position.rotate(self.attention.keys(seen), start), self.attention.values(seen)
         keys, values = (torch.cat(pair, dim=2) for pair in zip(past, new, strict=True))
-        read = F.scaled_dot_product_attention(query, keys, values, is_causal=vectors.shape[1] > 1)
+        read = self.read(query, keys, values)
         return self.attention_norm.after(vectors, self.attention.merge(read)), keys, values
 
     def cross_attention(

@@ -22,6 +22,7 @@ from seq2seq_lab.model import (
     normalizer,
     position,
     readout,
+    self_attention,
     transformer,
     transformer_layer,
 )
@@ -47,7 +48,10 @@ from seq2seq_lab.model.seedwise.cell import (
 from seq2seq_lab.model.seedwise.draws import Draws
 from seq2seq_lab.model.seedwise.encoder import SeedwiseEncoder, SeedwiseStack
 from seq2seq_lab.model.seedwise.loop_weights import SeedwiseWeights
-from seq2seq_lab.model.seedwise.position import SeedwiseLearnedPosition
+from seq2seq_lab.model.seedwise.position import (
+    SeedwiseLearnedPosition,
+    SeedwiseRelativeSelfAttention,
+)
 from seq2seq_lab.model.seedwise.products import (
     SeedwiseEmbedding,
     SeedwiseLayerNorm,
@@ -88,6 +92,7 @@ FORMS: dict[type, type] = {
     history_attention.LocationAttention: SeedwiseLocationAttention,
     nn.Conv1d: SeedwiseFilters,
     position.LearnedPosition: SeedwiseLearnedPosition,
+    self_attention.RelativeSelfAttention: SeedwiseRelativeSelfAttention,
     transformer.TransformerDecoder: SeedwiseTransformerDecoder,
 }
 """What takes the place of a class."""
@@ -127,6 +132,8 @@ ALIKE: frozenset[type] = frozenset(
         norm.PostNorm,
         position.SinusoidalPosition,
         position.RotaryPosition,
+        position.RelativePosition,
+        self_attention.SelfAttention,
         normalizer.Softmax,
         normalizer.Sparsemax,
         normalizer.Entmax15,
