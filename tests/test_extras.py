@@ -18,6 +18,7 @@ OPTIONAL = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
 ]
 CHOICES = {
     "spacy": ["data/tokenizer=spacy"],
+    "jieba": ["data/tokenizer=jieba"],
     "tensorboard": ["training/logger=tensorboard"],
     "hf": ["data=hugging_face"],
     "trackio": ["training/logger=trackio"],

@@ -17,6 +17,7 @@ _CLUSTER = "hydra_plugins.seq2seq_lab_cluster"
 EXTRAS = {
     "fonts": Extra(("noto_cjk_sans_jp_regular", "manimgx_fonts")),
     "spacy": Extra(("spacy",), ("seq2seq_lab.data.tokenizer.spacy.",)),
+    "jieba": Extra(("jieba",), ("seq2seq_lab.data.tokenizer.jieba.",)),
     "onnx": Extra(("onnx", "onnxruntime")),
     "tune": Extra(("optuna",)),
     "tensorboard": Extra(("tensorboard",), ("seq2seq_lab.training.logger.tensorboard_run.",)),

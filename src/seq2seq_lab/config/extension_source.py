@@ -16,8 +16,8 @@ NEVER = frozenset(
         "seq2seq_lab", "hydra_plugins", "torch", "pytorch_lightning", "lightning", "lightning_fabric",
         "lightning_utilities", "torchmetrics", "hydra", "omegaconf", "sacrebleu", "tokenizers", "sentencepiece",
         "safetensors", "wandb", "PIL", "unicode_rbnf", "babel", "matplotlib", "numpy", "scipy", "rich", "jaxtyping",
-        "jinja2", "entmax", "filelock", "yaml", "spacy", "onnx", "onnxruntime", "optuna", "tensorboard", "trackio",
-        "wandb_workspaces", "datasets", "huggingface_hub", "joblib", "submitit", "ray", "argcomplete", "pip",
+        "jinja2", "entmax", "filelock", "yaml", "spacy", "jieba", "onnx", "onnxruntime", "optuna", "tensorboard",
+        "trackio", "wandb_workspaces", "datasets", "huggingface_hub", "joblib", "submitit", "ray", "argcomplete", "pip",
         "setuptools", "pkg_resources", "pytest",
     )
 )  # fmt: skip

@@ -24,7 +24,7 @@ from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.files import held, sha256_of, sidecar_of, write_atomically, write_sidecar
 
 Sides = tuple[Tokenizer, Tokenizer]
-_LIBRARIES = ("tokenizers", "sentencepiece", "spacy")
+_LIBRARIES = ("tokenizers", "sentencepiece", "spacy", "jieba")
 _ARRAYS = 5
 
 

@@ -19,7 +19,7 @@ from seq2seq_lab.files import sha256_of
 
 LIBRARIES = (
     "torch", "pytorch-lightning", "torchmetrics", "sacrebleu", "tokenizers", "sentencepiece", "entmax", "numpy",
-    "unicode-rbnf", "babel", "spacy",
+    "unicode-rbnf", "babel", "spacy", "jieba",
 )  # fmt: skip
 
 

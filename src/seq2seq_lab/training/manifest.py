@@ -16,7 +16,7 @@ from seq2seq_lab.threads import usable_cores
 
 PACKAGES = (
     "seq2seq-lab", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "sacrebleu",
-    "tokenizers", "sentencepiece", "wandb", "unicode-rbnf", "babel", "spacy", "numpy",
+    "tokenizers", "sentencepiece", "wandb", "unicode-rbnf", "babel", "spacy", "jieba", "numpy",
 )  # fmt: skip
 
 

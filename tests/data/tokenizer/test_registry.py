@@ -47,7 +47,7 @@ def test_damaged_contents_are_refused(change: dict):
 def test_start_up_loads_no_tokenizer_library():
     code = (
         "import sys, seq2seq_lab.data.tokenizer.registry; "
-        "print([m for m in ('spacy', 'sentencepiece', 'tokenizers', 'torch') if m in sys.modules])"
+        "print([m for m in ('spacy', 'jieba', 'sentencepiece', 'tokenizers', 'torch') if m in sys.modules])"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert child.stdout.strip() == "[]"

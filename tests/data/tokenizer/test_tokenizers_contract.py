@@ -35,6 +35,8 @@ from seq2seq_lab.testing.tokenizer import fitted as fitted_on
 from support.planted_tokenizers import HashOrderTokenizer
 from support.tokenizer_files import byte_level_path
 
+LIBRARIES = {"SpacyTokenizer": "spacy", "JiebaTokenizer": "jieba"}
+"""What need not be installed."""
 FOLDER = Path(__file__).parents[3] / "conf" / "data" / "tokenizer"
 FILES = sorted(FOLDER.rglob("*.yaml"))
 EVERYTHING = st.lists(st.one_of(st.sampled_from([*TYPED, *WORDS]), st.text())).map("".join)
@@ -48,8 +50,8 @@ LAWS = settings(
 def _make(file: Path, **settings_: object) -> Tokenizer:
     node = yaml.safe_load(file.read_text(encoding="utf-8"))
     path, _, name = node.pop("_target_").rpartition(".")
-    if name == "SpacyTokenizer":
-        pytest.importorskip("spacy", reason="spaCy is not installed")
+    if library := LIBRARIES.get(name):
+        pytest.importorskip(library, reason=f"{library} is not installed")
     node = {k: 1 if k == "min_frequency" else v for k, v in node.items()}
     node |= {"path": byte_level_path()} if name == "FileTokenizer" else {}
     return getattr(importlib.import_module(path), name)(**(node | settings_))
@@ -180,7 +182,7 @@ def test_hash_seed_and_locale_do_not_matter():
     assert os.environ.get("PYTHONHASHSEED") != "1"
     makers = {"hash order": partial(HashOrderTokenizer, min_frequency=1)}
     for name, kind in TOKENIZERS.items():
-        if name != "SpacyTokenizer" or importlib.util.find_spec("spacy"):
+        if name not in LIBRARIES or importlib.util.find_spec(LIBRARIES[name]):
             rare = {} if name in ("ByteTokenizer", "UnigramTokenizer") else {"min_frequency": 1}
             rare = {"path": byte_level_path()} if name == "FileTokenizer" else rare
             makers[name] = partial(kind, **rare)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from seq2seq_lab.data.tokenizer.byte import ByteTokenizer
 from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
 from seq2seq_lab.data.tokenizer.file import FileTokenizer
+from seq2seq_lab.data.tokenizer.jieba import JiebaTokenizer
 from seq2seq_lab.data.tokenizer.spacy import SpacyTokenizer
 from seq2seq_lab.data.tokenizer.subword import BpeTokenizer, UnigramTokenizer
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
@@ -18,6 +19,7 @@ from seq2seq_lab.errors import CheckpointError, UnsafeError
 TOKENIZERS: dict[str, type[Tokenizer]] = {
     "WordTokenizer": WordTokenizer,
     "SpacyTokenizer": SpacyTokenizer,
+    "JiebaTokenizer": JiebaTokenizer,
     "CharacterTokenizer": CharacterTokenizer,
     "BpeTokenizer": BpeTokenizer,
     "UnigramTokenizer": UnigramTokenizer,

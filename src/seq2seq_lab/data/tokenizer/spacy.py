@@ -1,13 +1,13 @@
 """Words by the rules of spaCy as tokens (`spacy.blank`, no model download)."""
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 from seq2seq_lab.data.detokenize import UNSPACED, detokenize, primary_language
 from seq2seq_lab.data.text_form import Normalization
+from seq2seq_lab.data.tokenizer.library import tell_other_version
 from seq2seq_lab.data.tokenizer.vocabulary import VocabularyTokenizer, in_any_order
-from seq2seq_lab.errors import ConfigError, one_line
+from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.extras import install_line
 
 
@@ -65,12 +65,7 @@ class SpacyTokenizer(VocabularyTokenizer):
         """Return spaCy's word splitter, made at the first use."""
         spacy = import_spacy()
         self._spacy_version = self._spacy_version or spacy.__version__
-        if self._spacy_version != spacy.__version__:
-            warnings.warn(
-                f"this tokenizer was made with spaCy {one_line(self._spacy_version)}, installed is "
-                f"{spacy.__version__}: some words may be cut in another way",
-                stacklevel=2,
-            )
+        tell_other_version("spaCy", self._spacy_version, spacy.__version__)
         try:
             return spacy.blank(self._rule_language).tokenizer
         except ImportError as error:
