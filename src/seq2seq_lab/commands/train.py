@@ -48,7 +48,7 @@ def main(cfg: DictConfig) -> float | None:
         session.Interruption(resume_command(run_dir, cfg.study)) as interruption,
     ):
         start = session.resume_point(run_dir, io)
-        facts = job_facts() | session.pack_facts()
+        facts = job_facts() | session.pack_facts() | session.begin(run, model, data)
         session.write_start(run_dir, run, yaml_text(cfg), data.report, start, facts)
         chosen = [build(part) for part in run["training"]["callback"].values()]
         chosen += [session.ResumeState(), interruption]

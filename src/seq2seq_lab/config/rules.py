@@ -175,6 +175,7 @@ RULES = Rules(
             "scheduled_sampling": NODE,
             "callback": NAMESPACE,
             "logger": OPTIONAL_NAMESPACE,
+            "initial_weights": OPTIONAL_NODE,
             "trainer": NODE,
         },
         "training.callback": None,
@@ -245,6 +246,7 @@ RULES = Rules(
         "training.scheduled_sampling": (
             "seq2seq_lab.training.scheduled_sampling.sequential. seq2seq_lab.training.scheduled_sampling.parallel."
         ),
+        "training.initial_weights": "seq2seq_lab.training.initial_weights.",
         "training.logger.*": "Logger",
         "training.trainer": "Trainer",
         "training.callback.*": "Callback",

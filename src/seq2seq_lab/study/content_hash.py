@@ -22,6 +22,9 @@ LIBRARIES = (
     "unicode-rbnf", "babel", "spacy", "jieba",
 )  # fmt: skip
 
+_OF_MODELS = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "export.json")
+"""What stands for the weights in a folder that a config names: a run's, or an export's, whose manifest has sums."""
+
 
 def content_hash(config: dict[str, Any]) -> str:
     """Return the content hash of a resolved config, 64 hex digits."""
@@ -42,6 +45,9 @@ def data_version(config: dict[str, Any]) -> dict[str, str]:
         path = Path(text)
         if _is(path, "is_file"):
             found[text] = _sha256(path)
+    for text in _texts(config.get("training", {}).get("initial_weights")):
+        inside = [Path(text) / name for name in _OF_MODELS]
+        found |= {str(p): _sha256(p) for p in inside if _is(p, "is_file")}
     for text in _texts(corpus):
         if _is(Path(text), "is_dir"):
             inside = sorted(p for p in Path(text).iterdir() if p.is_file())

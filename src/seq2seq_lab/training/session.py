@@ -33,6 +33,7 @@ from seq2seq_lab.threads import fit_to_machine
 from seq2seq_lab.training import lineage, pack, summary
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
+from seq2seq_lab.training.initial_weights import begin
 from seq2seq_lab.training.interruption import Interruption
 from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 from seq2seq_lab.training.module import Seq2SeqModule
@@ -53,7 +54,7 @@ from seq2seq_lab.waiting import watch_others
 PARTS = ("loss", "optimizer", "lr_schedule", "scheduled_sampling")
 
 __all__ = [
-    "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "callbacks", "check_run_folder", "check_schedule",
+    "PARTS", "Interruption", "ResumeState", "Seq2SeqModule", "begin", "callbacks", "check_run_folder", "check_schedule",
     "checkpoint_io", "ending_noted",
     "evaluate_best", "fit", "loggers", "make_translator", "open_run_folder", "pack_facts", "print_summary", "record",
     "resume_point", "set_up", "start", "together", "write_start",
