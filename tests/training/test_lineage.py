@@ -97,22 +97,21 @@ def test_the_model_is_the_best_checkpoint_with_its_numbers(tmp_path):
     best, log = tmp_path / "best.ckpt", Artifacts()
     best.write_bytes(b"weights")
     engine = trainer(tmp_path, logger=[log])
-    checkpoint = SimpleNamespace(best_model_path=str(best))
     run = SimpleNamespace(
         is_global_zero=True,
         fast_dev_run=False,
         loggers=engine.loggers,
-        checkpoint_callback=checkpoint,
         default_root_dir=str(tmp_path),
     )
-    send_model(run, {"test/bleu": 12.5, "val/perplexity": float("inf")})
+    send_model(run, best, {"test/bleu": 12.5, "val/perplexity": float("inf")})
     model = log.sent["model-lstm_attn_copy"]
     assert (model["files"], model["uses"]) == ([str(best.resolve())], False)
     assert model["metadata"]["metrics"] == {"test/bleu": 12.5}
     assert model["metadata"]["config_hash"] == "12ab34cd"
     best.unlink()
     log.sent.clear()
-    send_model(run, {})
+    send_model(run, best, {})
+    send_model(run, None, {})
     assert log.sent == {}
 
 

@@ -15,6 +15,8 @@ from seq2seq_lab.errors import CheckpointError, UnsafeError, one_line
 from seq2seq_lab.files import sidecar_of, verify, write_sidecar
 from seq2seq_lab.inference.checkpoint_seal import Seal, check_seal, read_seal, stored_plainly
 
+MEAN = "mean.ckpt"
+"""In a run folder: the mean of its last checkpoints, which was tested in place of the best one."""
 _ZIP = b"PK\x03\x04"
 _PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 _TRUSTED_MODULES = ("torch", "collections")

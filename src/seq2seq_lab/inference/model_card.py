@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from seq2seq_lab.errors import CheckpointError, one_line
+from seq2seq_lab.inference.checkpoint_file import MEAN
 from seq2seq_lab.inference.publication import published_words
 from seq2seq_lab.inference.stored_model import StoredModel
 from seq2seq_lab.metrics.interval import bootstrap_interval
@@ -44,12 +45,14 @@ class Run:
 
 
 def run_of(checkpoint: Path) -> Run | None:
-    """Return what is known of the run whose best checkpoint this is; None for any other file or an exported folder."""
-    folder = checkpoint.parent.parent if checkpoint.is_file() else checkpoint
-    is_best = (folder / "checkpoints" / "best.ckpt").is_file() and (
-        checkpoint.is_dir() or checkpoint.name == "best.ckpt"
+    """Return what is known of the run whose tested checkpoint this is; None for another file or an exported folder."""
+    known = {MEAN: checkpoint.parent, "best.ckpt": checkpoint.parent.parent}
+    folder = known.get(checkpoint.name, Path()) if checkpoint.is_file() else checkpoint
+    tested = next(
+        (p for p in (folder / MEAN, folder / "checkpoints" / "best.ckpt") if p.is_file()), None
     )
-    if not is_best or not (folder / "manifest.json").is_file():
+    is_tested = tested is not None and (checkpoint.is_dir() or checkpoint.samefile(tested))
+    if not is_tested or not (folder / "manifest.json").is_file():
         return None
     manifest = read_json(folder / "manifest.json", CheckpointError, _ADVICE)
     data = read_json(folder / "data_report.json", CheckpointError, _ADVICE)

@@ -9,7 +9,7 @@ import torch
 
 from seq2seq_lab.errors import CheckpointError, ConfigError
 from seq2seq_lab.files import sidecar_of
-from seq2seq_lab.inference.checkpoint_file import read_checkpoint
+from seq2seq_lab.inference.checkpoint_file import MEAN, read_checkpoint
 from seq2seq_lab.inference.hub import download, is_address
 from seq2seq_lab.inference.stored_model import (
     CARD,
@@ -28,7 +28,7 @@ from seq2seq_lab.waiting import watch_others
 
 EXPORT_FILES = (MANIFEST, CARD, *FILES, "encoder.onnx", "step.onnx")
 RUN_FILES = (
-    "best.ckpt", "last.ckpt", "config.yaml", "manifest.json", "result.json", "data_report.json", "metrics.csv",
+    MEAN, "best.ckpt", "last.ckpt", "config.yaml", "manifest.json", "result.json", "data_report.json", "metrics.csv",
     "done.json", "log.txt",
 )  # fmt: skip
 RUN_FOLDERS = ("checkpoints", "hypotheses", "attention", "wandb", "tensorboard", "trackio")
@@ -45,11 +45,13 @@ class Trained:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return the checkpoint file itself, or the best (else the last) one of a run folder."""
+    """Return the checkpoint file itself, or of a run folder the mean of the last ones, else the best, else the last."""
     if path.is_file():
         return path
     if not path.exists():
         raise CheckpointError(f"{path}: no such checkpoint or run folder")
+    if (path / MEAN).is_file():
+        return path / MEAN
     for name in ("best.ckpt", "last.ckpt"):
         for folder in (path / "checkpoints", path):
             if (folder / name).is_file():

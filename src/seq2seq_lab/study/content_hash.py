@@ -22,7 +22,7 @@ LIBRARIES = (
     "unicode-rbnf", "babel", "spacy", "jieba",
 )  # fmt: skip
 
-_OF_MODELS = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "export.json")
+_OF_MODELS = ("mean.ckpt", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "export.json")
 """What stands for the weights in a folder that a config names: a run's, or an export's, whose manifest has sums."""
 
 

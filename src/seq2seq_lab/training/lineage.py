@@ -32,11 +32,10 @@ def send_inputs(trainer: Any, data: Seq2SeqDataModule) -> None:
             logger.log_artifact(**artifact, uses=True)
 
 
-def send_model(trainer: Any, numbers: dict[str, float]) -> None:
-    """Send the best checkpoint with its final numbers; nothing where there is none."""
+def send_model(trainer: Any, tested: Path | None, numbers: dict[str, float]) -> None:
+    """Send the checkpoint that was tested with its final numbers; nothing where there is none."""
     loggers = _loggers(trainer)
-    best = Path(getattr(trainer.checkpoint_callback, "best_model_path", "") or "-")
-    if not (loggers and best.is_file()):
+    if not loggers or tested is None or not tested.is_file():
         return
     manifest = _manifest(trainer)
     finite = {name: value for name, value in sorted(numbers.items()) if math.isfinite(value)}
@@ -47,7 +46,7 @@ def send_model(trainer: Any, numbers: dict[str, float]) -> None:
         logger.log_artifact(
             _name("model", manifest.get("name")),
             "model",
-            files=[str(best.resolve())],
+            files=[str(tested.resolve())],
             texts={},
             metadata={**facts, "metrics": finite},
             uses=False,

@@ -31,6 +31,7 @@ from seq2seq_lab.special_tokens import EOS, UNK
 from seq2seq_lab.stopping import StoppedError, exit_code_of
 from seq2seq_lab.threads import fit_to_machine
 from seq2seq_lab.training import lineage, pack, summary
+from seq2seq_lab.training.callback.mean_of_last import tested_checkpoint
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.initial_weights import begin
@@ -231,10 +232,10 @@ def _is_lightnings(error: Exception) -> bool:
 def evaluate_best(
     trainer: pl.Trainer, module: Seq2SeqModule, data: Seq2SeqDataModule
 ) -> dict[str, float]:
-    """Load the best checkpoint, score validation and test with it, and return all final numbers."""
-    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    if best:
-        stored = read_checkpoint(Path(best), "resume=auto ends the run with {}")
+    """Load the best checkpoint, or the mean of the last, score validation and test with it; return all numbers."""
+    tested = tested_checkpoint(trainer)
+    if tested is not None:
+        stored = read_checkpoint(tested, "resume=auto ends the run with {}")
         module.load_state_dict(stored["state_dict"])
     elif trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         sys.stderr.write(
@@ -256,7 +257,7 @@ def evaluate_best(
         numbers |= getattr(callback, "numbers", {})
     if data.score_training_pairs:
         numbers |= {f"train/{k[5:]}": v for k, v in numbers.items() if k.startswith("test/")}
-    lineage.send_model(trainer, numbers)
+    lineage.send_model(trainer, tested, numbers)
     return numbers
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seq2seq_lab.errors import one_line
+from seq2seq_lab.inference.checkpoint_file import MEAN
 from seq2seq_lab.metrics.table import METRICS
 
 
@@ -63,6 +64,7 @@ def _places(run_dir: Path) -> Text:
         "every hypothesis": "hypotheses/test.jsonl",
         "attention pictures": "attention/",
         "checkpoint": "checkpoints/best.ckpt",
+        "mean of the last": MEAN,
         "W&B files": "wandb/",
         "TensorBoard files": "tensorboard/",
     }
