@@ -20,6 +20,7 @@ from seq2seq_lab.data.encoding import encode, encode_once
 from seq2seq_lab.data.length_filter import LengthFilter
 from seq2seq_lab.data.pairs import select, sources_of, targets_of
 from seq2seq_lab.data.report import fingerprint, overlap, side_report
+from seq2seq_lab.data.sampled_pairs import DrawOrder, SampledPairs
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.metrics.monitor import check_monitor
@@ -164,10 +165,15 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             },
         }
 
+    def _samples(self, split: str) -> bool:
+        """Tell whether the segmentation of this split is drawn anew in every epoch."""
+        return split == "train" and (self.source_tokenizer.samples or self.target_tokenizer.samples)
+
     def _order(self, split: str) -> BatchOrder:
         data = self.encoded[split]
         trainer = self.trainer
-        return BatchOrder(
+        kind = DrawOrder if self._samples(split) else BatchOrder
+        return kind(
             self.batching,
             data.source_lengths,
             data.target_lengths,
@@ -183,8 +189,12 @@ class Seq2SeqDataModule(pl.LightningDataModule):
         return len(self._order("train"))
 
     def _loader(self, split: str) -> DataLoader:
+        data: Any = self.encoded[split]
+        if self._samples(split):
+            tokenizers = (self.source_tokenizer, self.target_tokenizer)
+            data = SampledPairs(self.pairs[split], tokenizers, self.length_filter, self.seed)
         return DataLoader(
-            self.encoded[split],
+            data,
             sampler=self._order(split),
             batch_size=None,
             num_workers=self.num_workers,

@@ -1,4 +1,4 @@
-"""Subword tokenizers: byte-pair encoding (Sennrich et al. 2016) and the unigram model (Kudo 2018).
+"""Subword tokenizers: byte-pair encoding (Sennrich et al. 2016), with dropout, and the unigram model (Kudo 2018).
 
 Both put one space before the text and take it off again, so that a word has the same pieces at the start of a
 sentence as inside it; apart from that spaces are ordinary text, and decoding is exact.
@@ -12,7 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from seq2seq_lab.data.text_form import Normalization
+from seq2seq_lab.data.tokenizer.bpe_dropout import merged
 from seq2seq_lab.data.tokenizer.vocabulary import (
     Tokenizer,
     checked_pieces,
@@ -50,6 +53,9 @@ class BpeTokenizer(Tokenizer):
 
     `byte_level`: start from the 256 bytes of UTF-8, so that nothing is ever unknown; otherwise from the characters
     that occur at least `min_frequency` times. Only pairs that occur as often are merged.
+
+    `dropout`: in training each possible merge of a word is left out with this probability, anew at every merge and in
+    every epoch (BPE-dropout, Provilkov et al. 2020); validation, test and translation use all merges.
     """
 
     def __init__(
@@ -60,11 +66,17 @@ class BpeTokenizer(Tokenizer):
         lowercase: bool = False,
         normalization: Normalization = "NFC",
         byte_level: bool = True,
+        dropout: float = 0.0,
     ):
         super().__init__(lowercase=lowercase, normalization=normalization)
         _check_vocab_size(vocab_size)
         if min_frequency < 1:
             raise ValueError(f"min_frequency={min_frequency}: must be >= 1; 1 merges every pair")
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(
+                f"dropout={dropout}: must be >= 0 and < 1; for characters data/tokenizer=character"
+            )
+        self.dropout, self.samples = dropout, dropout > 0.0
         self.vocab_size, self.min_frequency, self.byte_level = vocab_size, min_frequency, byte_level
         self._alphabet: list[str] = []
         self._merges: list[tuple[str, str]] = []
@@ -127,6 +139,7 @@ class BpeTokenizer(Tokenizer):
         pieces = list(dict.fromkeys([*alphabet, *(left + right for left, right in merges)]))
         ids = {piece: i for i, piece in enumerate(pieces, NUM_SPECIAL_TOKENS)}
         ids[_NO_PIECE[UNK]] = UNK
+        self._ids, self._ranks = ids, {pair: rank for rank, pair in enumerate(merges)}
         self._alphabet, self._merges, self._pieces = alphabet, merges, pieces
         try:
             model = models.BPE(vocab=ids, merges=merges, unk_token=_NO_PIECE[UNK])
@@ -150,6 +163,17 @@ class BpeTokenizer(Tokenizer):
     def _encode(self, texts: list[str]) -> list[list[int]]:
         spaced = [_with_space(text) for text in texts]
         return [encoding.ids for encoding in self._encoder.encode_batch_fast(spaced)]
+
+    def sample(self, text: str, generator: np.random.Generator) -> list[int]:
+        """Return the ids of a text whose merges are dropped at random."""
+        self._require_fit()
+        words = self._encoder.pre_tokenizer.pre_tokenize_str(_with_space(self.normalize(text)))
+        pieces = [
+            piece
+            for word, _ in words
+            for piece in merged(list(word), self._ranks, self.dropout, generator)
+        ]
+        return [self._ids.get(piece, UNK) for piece in pieces]
 
     def _decode(self, items: list[int | str]) -> str:
         def run(ids: list[int]) -> str:

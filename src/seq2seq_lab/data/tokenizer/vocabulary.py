@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from seq2seq_lab.data.text_form import Normalization, check_normalization, text_form, visible
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, SPELLINGS, UNK
@@ -35,6 +37,8 @@ class Tokenizer(ABC):
     unknown_id = UNK
     collapses_spaces: ClassVar[bool] = False
     """Whether a run of white space counts as one space."""
+    samples: bool = False
+    """Whether training reads a new segmentation of each text in each epoch, by `sample`."""
 
     def __init__(self, *, lowercase: bool, normalization: Normalization):
         check_normalization(normalization)
@@ -86,6 +90,10 @@ class Tokenizer(ABC):
         """Return the ids of each text."""
         self._require_fit()
         return self._encode([self.normalize(text) for text in texts])
+
+    def sample(self, text: str, generator: np.random.Generator) -> list[int]:  # noqa: ARG002
+        """Return the ids of a segmentation drawn for training; the usual one where the tokenizer draws none."""
+        return self.encode(text)
 
     def decode(self, ids: Iterable[int], unknown: Sequence[str] | None = None) -> str:
         """Return the text of the ids; the special tokens are left out.
