@@ -58,7 +58,8 @@ def test_every_key_is_an_argument_or_referred_to(path):
         assert (
             is_referred
             or target
-            or head in ("encoder", "decoder", "corpus", "tokenizer", "experiment")
+            or head
+            in ("encoder", "decoder", "feature_encoder", "corpus", "tokenizer", "experiment")
         ), key
         if target and not is_referred:
             assert head in _arguments(target), f"{path}: {key}"

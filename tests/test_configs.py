@@ -56,7 +56,9 @@ def refusal(*overrides: str) -> str:
     return ""
 
 
+OF_FEATURES = "data/tokenizer@data.source_tokenizer=features"
 ALONE = {
+    **{f"model/feature_encoder/{name}": [OF_FEATURES] for name in options("model/feature_encoder")},
     "model/readout/state": ["model/attention=none"],
     "model/attention/none": ["model/readout=state"],
     **{

@@ -14,6 +14,7 @@ from seq2seq_lab.batch import Batch
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.compose import compose_config
 from seq2seq_lab.config.resolve import resolve
+from seq2seq_lab.config.vocabulary_sizes import fill_sizes
 
 PAIRS = 8192
 
@@ -49,8 +50,7 @@ class Framework:
         session.start(1)
         self.data = build(resolve(cfg)["data"])
         self.data.setup()
-        cfg.model.source_vocab_size = len(self.data.source_tokenizer)
-        cfg.model.target_vocab_size = len(self.data.target_tokenizer)
+        fill_sizes(cfg.model, *self.data.vocabulary_sizes)
         self.config = resolve(cfg)
         self.model = build(self.config["model"])
 

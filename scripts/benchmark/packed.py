@@ -18,6 +18,7 @@ from seq2seq_lab.batch import Batch
 from seq2seq_lab.config.build import build
 from seq2seq_lab.config.compose import compose_config
 from seq2seq_lab.config.resolve import resolve
+from seq2seq_lab.config.vocabulary_sizes import fill_sizes
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.seedwise.model import Seedwise
 from seq2seq_lab.training.loss import negative_log_likelihood
@@ -35,8 +36,7 @@ class Work:
         cfg = compose_config(["model=lstm_attn", *overrides])
         data = build(resolve(cfg)["data"])
         data.setup()
-        cfg.model.source_vocab_size = len(data.source_tokenizer)
-        cfg.model.target_vocab_size = len(data.target_tokenizer)
+        fill_sizes(cfg.model, *data.vocabulary_sizes)
         self._model = resolve(cfg)["model"]
         batches = list(islice(iter(data.train_dataloader()), BATCHES))
         self.items: Items = [batches[i : i + each] for i in range(0, BATCHES, each)]

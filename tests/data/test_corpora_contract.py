@@ -39,6 +39,7 @@ FILES = {
     "path": DATA / "tatoeba-cmn-eng" / "cmn.txt",
     **{split: DATA / "multi30k" / f"{name}.en.gz" for split, name in CAPTIONS.items()},
 }
+INFLECTED = Path(__file__).parent / "inflected.tsv"
 TABLE = ROOT / "src" / "seq2seq_lab" / "data" / "toy_zh_en.tsv"
 
 
@@ -65,10 +66,16 @@ def default_node(name: str) -> dict:
     )
     if name == "table_file":
         data.source_column, data.target_column = "zh", "en"
-    for key, path in (FILES | ({"path": TABLE} if name == "table_file" else {})).items():
-        if key in data and data[key] is None:
+    own = {
+        "table_file": {"path": TABLE},
+        "scan": {"root": DATA / "scan"},
+        "sigmorphon": {"train": INFLECTED, "val": None, "test": None},
+    }
+    for key, path in (FILES | own.get(name, {})).items():
+        if key in data and data[key] is None and path is not None:
             german = str(path).replace(".en.gz", ".de.gz")
-            data[key] = [german, str(path)] if key in CAPTIONS else str(path)
+            is_two = key in CAPTIONS and name == "text_files"
+            data[key] = [german, str(path)] if is_two else str(path)
     return OmegaConf.to_container(OmegaConf.create({"data": data}).data.corpus, resolve=True)
 
 

@@ -62,6 +62,15 @@ def test_every_named_model_is_sound(name, ids):
             ("model.num_layers=2", "model.residual=true", "model.layer_norm=true"),
             marks=pytest.mark.slow,
         ),
+        ("model/feature_encoder=set", "data/tokenizer@data.source_tokenizer=features"),
+        pytest.param(
+            (
+                "model=transformer_rnn",
+                "model/feature_encoder=transformer",
+                "data/tokenizer@data.source_tokenizer=features",
+            ),
+            marks=pytest.mark.slow,
+        ),
         ("model.locked_dropout=0.4", "model/attention=multi_head", "model/normalizer=sparsemax"),
     ],
     ids=" ".join,

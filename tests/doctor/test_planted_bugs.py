@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from seq2seq_lab.decoding import greedy
 from seq2seq_lab.decoding.beam_state import EndedHypotheses
 from seq2seq_lab.doctor.examination import FAIL, PASS
-from seq2seq_lab.model import normalizer, state
+from seq2seq_lab.model import feature_encoder, normalizer, state
 from seq2seq_lab.model import recurrent_encoder as encoder
 from seq2seq_lab.model.attention import Attention, GeneralAttention
 from seq2seq_lab.model.recurrent_encoder import RecurrentEncoder
@@ -147,6 +147,26 @@ def forgotten_parameter(patch):
     patch.setattr(GeneralAttention, "__init__", init)
 
 
+def text_read_after_its_features(patch):
+    patch.setattr(feature_encoder, "shifted", lambda values, by, fill: values)
+
+
+def features_under_the_padding(patch):
+    def all_real(lengths, width):
+        return torch.ones(len(lengths), width, dtype=torch.bool)
+
+    patch.setattr(feature_encoder, "mask_from_lengths", all_real)
+
+
+def features_without_summary(patch):
+    def forward(self, ids, lengths):
+        memory = original(self, ids, lengths)
+        return replace(memory, hidden=0 * memory.hidden.detach())
+
+    original = feature_encoder.SetEncoder.forward
+    patch.setattr(feature_encoder.SetEncoder, "forward", forward)
+
+
 def smoothed_perplexity(patch):
     patch.setattr(module, "UNSMOOTHED", TokenCrossEntropy(0.3))
 
@@ -166,6 +186,7 @@ def mean_of_batch_means(patch):
     patch.setattr(Seq2SeqModule, "on_before_optimizer_step", lambda self, optimizer: None)
 
 
+FEATURES = ("model/feature_encoder=set", "data/tokenizer@data.source_tokenizer=features")
 TWO_WAYS = ("model=bilstm_attn", "model.num_layers=2")
 BUGS = [
     Bug("O1", greedy_of_the_longest),
@@ -176,6 +197,7 @@ BUGS = [
     Bug("O4", state_not_reordered, ("model=lstm_attn", "decoding=beam")),
     Bug("O5", no_mask),
     Bug("O5", backward_from_the_padding, TWO_WAYS),
+    Bug("O5", features_under_the_padding, FEATURES),
     Bug("O6", cut_gradient),
     Bug("O7", inverted_ratio),
     Bug("O8", inverted_ratio),
@@ -192,7 +214,9 @@ BUGS = [
     Bug("O10", wrong_formula),
     Bug("O11", backward_from_the_padding, TWO_WAYS),
     Bug("O11", layers_and_directions_mixed, TWO_WAYS),
+    Bug("O11", text_read_after_its_features, FEATURES),
     Bug("O12", forgotten_parameter),
+    Bug("O12", features_without_summary, ("model=lstm", *FEATURES)),
     Bug("O13", smoothed_perplexity),
     Bug("O13", smoothing_over_the_others, ("model=gru", "training.loss.label_smoothing=0.1")),
     Bug("O14", mean_of_batch_means),

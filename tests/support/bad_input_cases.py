@@ -101,6 +101,14 @@ CONFIGS = {
     "unequal tied widths": (
         ["model.tie_output=true", "model.embedding_dim=8"], 2, "model.tie_output=true", "make both equal"),
     "tied vocabularies": (["model.tie_source=true"], 2, "model.tie_source: needs data.joint=true"),
+    "features unread": (
+        ["model/feature_encoder=set"],
+        2, "model.feature_encoder: needs a FeaturesTokenizer", "source_tokenizer=features"),
+    "features of a target": (
+        ["data/tokenizer=features"], 2, "a target has no features", "data/tokenizer@data.source_tokenizer=features"),
+    "features by hand": (
+        ["model/feature_encoder=set", "data/tokenizer@data.source_tokenizer=features",
+         "model.feature_encoder.text_vocab_size=5"], 2, "text_vocab_size: is filled by the tokenizer"),
     "joint with own": (
         ["data.joint=true", "data/tokenizer@data.source_tokenizer=byte"], 2, "joint=true", "leave the sides' own null"),
     "foreign target": (["model.cell._target_=os.system"], 7, "os.system", "refused"),

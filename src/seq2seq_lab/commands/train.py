@@ -15,6 +15,7 @@ from seq2seq_lab.config.job_command import job_command, resume_command
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.resolve import resolve, yaml_text
 from seq2seq_lab.config.typed_command import remembered, typed
+from seq2seq_lab.config.vocabulary_sizes import fill_sizes
 from seq2seq_lab.training.late_modules import late_modules
 
 
@@ -33,8 +34,7 @@ def main(cfg: DictConfig) -> float | None:
         *(build(resolve(cfg)["training"].get(key)) for key in ("optimizer", "lr_schedule"))
     )
     data = session.set_up(build(node := resolve(cfg)["data"]), node)
-    cfg.model.source_vocab_size = len(data.source_tokenizer)
-    cfg.model.target_vocab_size = len(data.target_tokenizer)
+    fill_sizes(cfg.model, *data.vocabulary_sizes)
     run = resolve(cfg)
 
     model = build(run["model"])

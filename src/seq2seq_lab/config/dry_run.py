@@ -107,6 +107,7 @@ class _Trial:
             return _FAILED
         given = {k: v for k, v in inner.items() if k in signature.arguments or signature.is_open}
         is_late = self.rules.is_slow(target) and not self.with_lightning
+        given = _with_sizes(signature, given)
         mark = _mark(given) or (_UNKNOWN if is_late else None)
         if mark is not None:
             return mark
@@ -140,16 +141,28 @@ def _complete(
     """Return the arguments with stand-ins for what comes at run time; None if there is no stand-in."""
     complete = dict(given)
     for name, argument in signature.arguments.items():
-        is_missing = isinstance(given.get(name), str) and given[name] == MISSING
-        if is_missing and fits(_VOCABULARY_SIZE, argument.annotation, argument.module):
-            complete[name] = _VOCABULARY_SIZE
-        elif is_missing or (argument.required and name not in given):
+        if _is_missing(given.get(name)) or (argument.required and name not in given):
             if not (is_partial and name == "params"):
                 return None
             complete[
                 name
             ] = []  # an optimizer checks its settings before it refuses to have no parameters
     return complete
+
+
+def _is_missing(value: Any) -> bool:
+    return isinstance(value, str) and value == MISSING
+
+
+def _with_sizes(signature: Signature, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with a stand-in for each size that only the data decide."""
+    sizes = {
+        name: _VOCABULARY_SIZE
+        for name, argument in signature.arguments.items()
+        if _is_missing(given.get(name))
+        and fits(_VOCABULARY_SIZE, argument.annotation, argument.module)
+    }
+    return given | sizes
 
 
 def _mark(inner: dict) -> Any:

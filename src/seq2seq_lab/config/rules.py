@@ -36,7 +36,8 @@ class Rules:
     `unsupported`: {target.argument: (the values that are supported, NODE for any node, what to do instead)}. `needs`:
     pairs of keys, the second must be true where the first is, with the reason. `kinds`: {path: the class that the node
     there must be or derive from, or modules ending in a dot that must define it}. `filled`: {key: who fills it in a
-    run}.
+    run}. `reads`: {key: (keys of which the first that is not null counts, its class, what to do instead)} where the
+    key is not null.
     """
 
     modules: tuple[str, ...]
@@ -46,6 +47,7 @@ class Rules:
     ranges: Mapping[str, tuple[int | float, int | float]] = field(default_factory=dict)
     needs: Mapping[tuple[str, str], str] = field(default_factory=dict)
     filled: Mapping[str, str] = field(default_factory=dict)
+    reads: Mapping[str, tuple[tuple[str, ...], str, str]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     unsupported: Mapping[str, tuple[tuple[Any, ...], str]] = field(default_factory=dict)
 
@@ -255,8 +257,21 @@ RULES = Rules(
     needs={
         ("model.tie_source", "data.joint"): "one embedding for both sides needs one vocabulary",
     },
+    # {key: (where its partner is, the class of the partner, how to choose it)}.
+    reads={
+        "model.feature_encoder": (
+            ("data.source_tokenizer", "data.tokenizer"),
+            "FeaturesTokenizer",
+            "choose data/tokenizer@data.source_tokenizer=features, or model/feature_encoder=none",
+        ),
+    },
     # {key that is known only when the data are read: who fills it}.
     filled=dict.fromkeys(
-        ("model.source_vocab_size", "model.target_vocab_size"), "the tokenizer of that side"
+        (
+            "model.source_vocab_size",
+            "model.target_vocab_size",
+            "model.feature_encoder.text_vocab_size",
+        ),
+        "the tokenizer of that side",
     ),
 )

@@ -12,6 +12,7 @@ from typing import Any
 from seq2seq_lab.config.annotation import mismatch, show
 from seq2seq_lab.config.familiar_keys import our_key
 from seq2seq_lab.config.keys import MISSING, child, is_below, is_node, items, join, walk
+from seq2seq_lab.config.kind import names
 from seq2seq_lab.config.problems import Problem, closest
 from seq2seq_lab.config.rules import NAMESPACE, NODE, OPTIONAL_NAMESPACE, OPTIONAL_NODE, Rules
 from seq2seq_lab.config.signature import Argument, Signature, signature_of
@@ -60,6 +61,10 @@ def structure_problems(tree: Tree, rules: Rules) -> list[Problem]:
     return _Structure(tree, rules).problems
 
 
+def _is_of_kind(node: Any, kind: str) -> bool:
+    return is_node(node) and isinstance(node["_target_"], str) and kind in names(node["_target_"])
+
+
 class _Structure:
     """The check of one config; it fills `problems`."""
 
@@ -73,6 +78,11 @@ class _Structure:
         for key, filler in rules.filled.items():
             if child(tree.plain, key) not in (None, MISSING):
                 self.add(key, f"is filled by {filler}; leave it out")
+
+        for key, (partners, kind, advice) in rules.reads.items():
+            partner = next((p for k in partners if (p := child(tree.plain, k)) is not None), None)
+            if is_node(child(tree.plain, key)) and not _is_of_kind(partner, kind):
+                self.add(key, f"needs a {kind}: {advice}")
 
     def add(self, path: str, text: str) -> None:
         self.problems.append(Problem(path, text))

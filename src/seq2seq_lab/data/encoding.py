@@ -66,6 +66,7 @@ def encode(
             short = sum(a != b for a, b in zip(cut[0], ids[0], strict=True))
             dropped.update({"source cut, kept": short} if short else {})
             ids = list(cut)
+        dropped.update(tokenizers[0].remarks(ids[0]))
         for side, sentences in zip(sides, ids, strict=True):
             side.extend(sentences)
         kept.append(np.array(rows, np.int32) + np.int32(start))

@@ -14,14 +14,13 @@ _SHOWN, _DEEPEST = 20, 8
 
 
 def json_cells(
-    lines: Iterable[str], path: str, columns: tuple[int | str, int | str], counts: Counter[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield the two chosen values of each object; both must be strings."""
+    lines: Iterable[str], path: str, columns: tuple[int | str, ...], counts: Counter[str]
+) -> Iterator[list[str]]:
+    """Yield the chosen values of each object; all must be strings."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             row = _json_object(line, f"{path}:{number}")
-            source, target = (text_at(row, c, f"{path}:{number}") for c in columns)
-            yield source, target
+            yield [text_at(row, c, f"{path}:{number}") for c in columns]
         else:
             counts[BLANK] += 1
 

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from seq2seq_lab.data.corpus import ParallelText
+from seq2seq_lab.data.feature_columns import Column, checked_columns, with_features
 from seq2seq_lab.data.json_lines import json_cells
 from seq2seq_lab.data.pairs import Pairs, collect
 from seq2seq_lab.data.parallel import check_languages, drop_empty
 from seq2seq_lab.data.split import Shares, by_source, split_pairs
 from seq2seq_lab.data.table_header import column_advice, names_not_texts, near, shown_cells
-from seq2seq_lab.data.text import BLANK, MAX_LINE, iter_lines, open_text, single_line
+from seq2seq_lab.data.text import BLANK, MAX_LINE, iter_lines, open_text
 from seq2seq_lab.errors import ConfigError, DataError
 
 _FORMATS = {".tsv": "tsv", ".tab": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -29,7 +30,9 @@ class TableFile:
     first row is the header, with two numbers every row is a pair. Without columns (null) the table must have two and
     no header: more columns, or a first row that looks like names, are refused. JSON columns are keys, and
     `translation.zh` is the field `zh` of the object `translation`. A line end inside a cell becomes a space. Blank
-    lines and pairs with an empty side are left out and counted.
+    lines and pairs with an empty side are left out and counted. `feature_column`, one or a list, names the columns of
+    conditioning features, which follow the source after a tab: `data/tokenizer@data.source_tokenizer=features` reads
+    them.
 
     Splits are made by the texts alone (see `split.py`): no source lies in two splits, each has at least one pair and
     at most 2,000 are held out. A fraction of 0 holds nothing out: that split repeats the training pairs;
@@ -45,6 +48,7 @@ class TableFile:
         target_column: int | str | None = None,
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
+        feature_column: int | str | list[int | str] | None = None,
         *,
         all_in_training: bool = False,
     ):
@@ -54,14 +58,20 @@ class TableFile:
                 raise ValueError(
                     f"{name}={column}: columns are counted from 1; or give the name in the header"
                 )
-        self.columns = (
+        self.columns: tuple[Column, ...] = (
             1 if source_column is None else source_column,
             2 if target_column is None else target_column,
         )
+        self.features = checked_columns(feature_column)
         self.is_named = None not in (source_column, target_column)
         if self.columns[0] == self.columns[1]:
             raise ValueError(
                 f"source_column={self.columns[0]}, target_column={self.columns[1]}: must differ"
+            )
+        self.columns += self.features
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError(
+                f"feature_column={feature_column}: a column is named twice; source, target and features must differ"
             )
         self.path = path
         self.source_language, self.target_language = source_language, target_language
@@ -97,7 +107,7 @@ class TableFile:
             else:
                 rows = (tsv_rows if kind == "tsv" else csv_rows)(lines, path, blank)
                 cells = table_cells(self._checked(rows, blank), path, self.columns, kind)
-            return collect((single_line(source), single_line(target)) for source, target in cells)
+            return collect(with_features(row, cut) for row in cells)
 
     def _checked(self, rows: Iterator[Row], counts: Counter[str]) -> Iterator[Row]:
         """Give the rows again; refuse a table where it is a guess which columns, or which rows, are meant."""
@@ -170,9 +180,9 @@ def csv_rows(lines: Iterable[str], path: str, counts: Counter[str]) -> Iterator[
 
 
 def table_cells(
-    rows: Iterator[Row], path: str, columns: tuple[int | str, int | str], kind: str
-) -> Iterator[tuple[str, str]]:
-    """Yield the two chosen cells of each row; every row must be as wide as the first."""
+    rows: Iterator[Row], path: str, columns: tuple[Column, ...], kind: str
+) -> Iterator[list[str]]:
+    """Yield the chosen cells of each row; every row must be as wide as the first."""
     first = next(rows, None)
     if first is None:
         raise DataError(
@@ -180,19 +190,20 @@ def table_cells(
         )
     width = len(first[1])
     has_header = any(isinstance(column, str) for column in columns)
-    source, target = (_position(column, first, path, kind) for column in columns)
-    if source == target:
-        raise DataError(
-            f"{path}:{first[0]}: columns {columns[0]} and {columns[1]} are the same one"
-        )
+    places = [_position(column, first, path, kind) for column in columns]
+    for (i, one), (j, other) in itertools.combinations(enumerate(places), 2):
+        if one == other:
+            raise DataError(
+                f"{path}:{first[0]}: columns {columns[i]} and {columns[j]} are the same one"
+            )
     if not has_header:
-        yield first[1][source], first[1][target]
+        yield [first[1][place] for place in places]
     for number, row in rows:
         if len(row) != width:
             separator = "tabs" if kind == "tsv" else "commas"
             counts = f"{len(row)} columns between {separator}, but line {first[0]} has {width}"
             raise DataError(f"{path}:{number}: {counts}; fix the row")
-        yield row[source], row[target]
+        yield [row[place] for place in places]
 
 
 def _position(column: int | str, first: Row, path: str, kind: str) -> int:

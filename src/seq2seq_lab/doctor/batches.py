@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -11,10 +12,26 @@ from seq2seq_lab.data.collate import EncodedPairs
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, PAD
 
 
+class Vocabularies(NamedTuple):
+    """The sizes of both vocabularies; so many of the source's ids, the last ones, are conditioning features."""
+
+    source: int
+    target: int
+    num_features: int = 0
+
+
 def random_batch(
-    sources: Sequence[int], targets: Sequence[int], vocabularies: tuple[int, int], seed: int = 1
+    sources: Sequence[int],
+    targets: Sequence[int],
+    vocabularies: tuple[int, int] | Vocabularies,
+    seed: int = 1,
 ) -> Batch:
-    """Return random sentences of these lengths (the end token not counted) over vocabularies of these sizes."""
+    """Return random sentences of these lengths (the end token not counted) over vocabularies of these sizes.
+
+    Where the source has features, a random number of the first tokens, from none to all, are features.
+    """
+    sizes = Vocabularies(*vocabularies)
+    text = sizes.source - sizes.num_features
     generator = torch.Generator().manual_seed(seed)
 
     def sentences(lengths: Sequence[int], vocab: int) -> list[list[int]]:
@@ -23,7 +40,12 @@ def random_batch(
             for n in lengths
         ]
 
-    pairs = EncodedPairs(sentences(sources, vocabularies[0]), sentences(targets, vocabularies[1]))
+    sides = [sentences(sources, text), sentences(targets, sizes.target)]
+    for sentence in sides[0] if sizes.num_features else ():
+        count = int(torch.randint(len(sentence) + 1, (1,), generator=generator))
+        drawn = torch.randint(text, sizes.source, (count,), generator=generator)
+        sentence[:count] = drawn.tolist()
+    pairs = EncodedPairs(*sides)
     return pairs[torch.arange(len(pairs))]
 
 

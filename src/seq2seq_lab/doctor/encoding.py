@@ -23,12 +23,28 @@ def encoder_reads_each_sentence_alone(model: EncoderDecoder, batch: Batch) -> fl
         alone = rows_of(batch, [row])
         expected = model.encode(alone.source, alone.source_lengths)
         worst = max(worst, _same(memory, expected, row, length, f"sentence {row}"))
+        if hasattr(model.encoder, "text_encoder"):
+            worst = max(worst, text_is_as_if_alone(model.encoder, memory, alone, row))
         plain = _by_torch(model.encoder, alone.source[0])
         if plain is not None:
             worst = max(worst, _same(memory, plain, row, length, f"sentence {row}, torch's module"))
         real = [t < length for t in range(wide.source.shape[1])]
         worst = max(worst, agree(memory.mask[row].tolist(), real, f"mask of sentence {row}"))
     return worst
+
+
+def text_is_as_if_alone(encoder: Any, memory: Memory, alone: Batch, row: int) -> float:
+    """Compare the states of a row's text with what its encoder makes of the text without features.
+
+    A row without any must be that in all parts.
+    """
+    source = alone.source[0]
+    count, length = int((source >= encoder.text_vocab_size).sum()), len(source)
+    text = encoder.text_encoder(source[None, count:], alone.source_lengths - count)
+    what = f"sentence {row}, its text alone"
+    if not count:
+        return _same(memory, text, row, length, what)
+    return agree(memory.states[row, count:length], text.states[0], f"{what}: states")
 
 
 def _same(memory: Memory, expected: Memory, row: int, length: int, what: str) -> float:

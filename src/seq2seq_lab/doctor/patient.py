@@ -12,13 +12,14 @@ from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.compose import compose_config
 from seq2seq_lab.config.resolve import resolve
-from seq2seq_lab.doctor.batches import random_batch
+from seq2seq_lab.config.vocabulary_sizes import fill_sizes
+from seq2seq_lab.doctor.batches import Vocabularies, random_batch
 from seq2seq_lab.doctor.random_weights import randomize
 from seq2seq_lab.doctor.shrink import shrink, tiny_widths, without_dropout
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 
-SOURCE_VOCAB, TARGET_VOCAB = 11, 13
+SOURCE_VOCAB, TARGET_VOCAB, NUM_FEATURES = 11, 13, 5
 SOURCES, TARGETS = (4, 0, 2, 6), (2, 5, 0, 3)
 """Words of each sentence; with the end token the second source and the third target have one token."""
 
@@ -28,7 +29,7 @@ class Patient:
     """A composed config, ready to be examined; `node` is the model's, `sizes` maps composed to tiny widths."""
 
     node: dict[str, Any]
-    vocabularies: tuple[int, int]
+    vocabularies: Vocabularies
     sizes: dict[int, int]
     search: Any
     loss: nn.Module
@@ -65,8 +66,10 @@ def admit_config(cfg: Any, seeds: tuple[int, ...]) -> Patient:
     """Check a composed config, fill in the sizes of small vocabularies and shrink the model."""
     check(cfg)
     tied = cfg.data.get("joint", False)
-    sizes = (TARGET_VOCAB if tied else SOURCE_VOCAB, TARGET_VOCAB)
-    cfg.model.source_vocab_size, cfg.model.target_vocab_size = sizes
+    sizes = Vocabularies(TARGET_VOCAB if tied else SOURCE_VOCAB, TARGET_VOCAB)
+    if cfg.model.get("feature_encoder") is not None:
+        sizes = Vocabularies(SOURCE_VOCAB + NUM_FEATURES, TARGET_VOCAB, NUM_FEATURES)
+    fill_sizes(cfg.model, *sizes)
     run = resolve(cfg)
     node, widths = _tiny(run["model"])
     training = run["training"]

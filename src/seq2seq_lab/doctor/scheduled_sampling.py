@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.doctor.agreement import NotApplicable, demand
-from seq2seq_lab.doctor.batches import random_batch, rows_of
+from seq2seq_lab.doctor.batches import Vocabularies, random_batch, rows_of
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 
 Sampling = Callable[..., Tensor]
@@ -102,7 +102,7 @@ def one_per_unit(used: list[Tensor], unit: str) -> Bool[Tensor, "rows columns"]:
 
 
 def draws_follow_the_ratio(
-    sampling: Sampling, model: EncoderDecoder, vocabularies: tuple[int, int]
+    sampling: Sampling, model: EncoderDecoder, vocabularies: tuple[int, int] | Vocabularies
 ) -> float:
     """O8: rate within 4 sigma, one draw per unit, from a generator of its own that continues where it was stored."""
     unit = type(getattr(sampling, "unit", None)).__name__

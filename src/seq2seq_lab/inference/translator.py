@@ -249,7 +249,10 @@ class Translator:
             return []
         prefix = self.target_tokenizer.pieces(asked.prefix)
         given = [piece for piece, id_ in zip(prefix, tokens, strict=False) if id_ == UNK]
-        if not self.decoding.replace_unknown:
+        first_feature = len(self.source_tokenizer) - self.source_tokenizer.num_features
+        start = sum(id_ >= first_feature for id_ in asked.ids)  # a feature is no word
+        pieces = self.source_tokenizer.pieces(asked.source)[start : len(asked.ids)]
+        if not (self.decoding.replace_unknown and pieces):
             return given + [""] * (tokens.count(UNK) - len(given))
-        pieces = self.source_tokenizer.pieces(asked.source)[: len(asked.ids)]
-        return given + most_attended_words(tokens, found.attention, pieces)[len(given) :]
+        words = most_attended_words(tokens, found.attention[:, start:], pieces)
+        return given + words[len(given) :]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.errors import one_line
-from seq2seq_lab.special_tokens import UNK
 
 _SHOWN, _LONGEST = 5, 30
 _REMEMBERED = 10_000
@@ -15,10 +14,11 @@ _REMEMBERED = 10_000
 
 def unknown_pieces(tokenizer: Tokenizer, text: str, ids: Sequence[int]) -> list[str]:
     """Return the pieces of a text that became UNK, in order; `ids` are those of the text, or the first of them."""
-    if UNK not in ids:
+    unknown = set(tokenizer.unknown_ids)
+    if unknown.isdisjoint(ids):
         return []
     pieces = tokenizer.pieces(text)
-    return [piece for piece, id_ in zip(pieces, ids, strict=False) if id_ == UNK]
+    return [piece for piece, id_ in zip(pieces, ids, strict=False) if id_ in unknown]
 
 
 @dataclass

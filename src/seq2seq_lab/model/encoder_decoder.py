@@ -6,6 +6,7 @@ from typing import Any
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq_lab.model.feature_encoder import FeatureEncoder
 from seq2seq_lab.model.state import DecoderState, Memory
 
 Stepper = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -16,19 +17,22 @@ class EncoderDecoder(nn.Module):
     """An encoder and a decoder; embeddings may be tied.
 
     `tie_output` uses the target embedding as the output layer's weight (Press and Wolf 2017), `tie_source` uses it
-    for the source as well and needs one vocabulary for both sides (`data.joint=true`).
+    for the source as well and needs one vocabulary for both sides (`data.joint=true`). `feature_encoder` takes the
+    encoder and returns one that reads conditioning features beside the text.
     """
 
     def __init__(
         self,
         encoder: nn.Module,
         decoder: nn.Module,
+        feature_encoder: Callable[..., FeatureEncoder] | None = None,
         *,
         tie_output: bool = False,
         tie_source: bool = False,
     ):
         super().__init__()
-        self.encoder: Any = encoder  # torch types every attribute of a module as Tensor | Module
+        # torch types every attribute of a module as Tensor | Module
+        self.encoder: Any = encoder if feature_encoder is None else feature_encoder(encoder)
         self.decoder: Any = decoder
         self.tie_output, self.tie_source = tie_output, tie_source
         if tie_output:

@@ -22,6 +22,7 @@ from seq2seq_lab.config.compose import compose_config
 from seq2seq_lab.config.dry_run import without_normal_draws
 from seq2seq_lab.config.problems import closest
 from seq2seq_lab.config.resolve import all_keys, resolve
+from seq2seq_lab.config.vocabulary_sizes import fill_sizes
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS
@@ -34,10 +35,14 @@ Kind = Literal["parameters", "flops"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes that the data decide: both vocabularies, and the mean lengths in tokens, end token included."""
+    """Sizes that the data decide: both vocabularies, and the mean lengths in tokens, end token included.
+
+    `num_features` of the source's ids are features.
+    """
 
     vocabularies: tuple[int, int]
     lengths: tuple[int, int]
+    num_features: int = 0
 
 
 def sizes_of(data_node: dict[str, Any]) -> Sizes:
@@ -47,7 +52,8 @@ def sizes_of(data_node: dict[str, Any]) -> Sizes:
     train = data.encoded["train"]
     lengths = (train.source_lengths.tolist(), train.target_lengths.tolist())
     mean = tuple(max(1, round(fmean(side))) for side in lengths)
-    return Sizes((len(data.source_tokenizer), len(data.target_tokenizer)), (mean[0], mean[1]))
+    source, target, num_features = data.vocabulary_sizes
+    return Sizes((source, target), (mean[0], mean[1]), num_features)
 
 
 def count_parameters(node: dict[str, Any]) -> int:
@@ -80,8 +86,10 @@ class Candidate:
     def __init__(self, overrides: list[str], by: Kind, sizes: Sizes | None = None):
         self.cfg, self.by = compose_config(overrides), by
         check(self.cfg)
+        if sizes is not None and self.cfg.model.get("feature_encoder") is not None:
+            sizes = None  # how many of the source's ids are features, only the data say
         self.sizes = sizes or sizes_of(resolve(self.cfg)["data"])
-        self.cfg.model.source_vocab_size, self.cfg.model.target_vocab_size = self.sizes.vocabularies
+        fill_sizes(self.cfg.model, *self.sizes.vocabularies, self.sizes.num_features)
 
     def cost(self) -> float:
         """Return the cost of the model as it is."""

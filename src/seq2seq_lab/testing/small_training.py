@@ -40,14 +40,17 @@ def _composed(*overrides: str) -> str:
     return json.dumps(compose(list(overrides)))
 
 
-def _with_sizes(node: dict[str, Any], source: int, target: int) -> dict[str, Any]:
-    """Fill in the vocabulary sizes that only the tokenizers know; what lies in the encoder is the source's."""
+def _with_sizes(node: dict[str, Any], sizes: dict[str, int], side: str) -> dict[str, Any]:
+    """Fill in the vocabulary sizes that only the tokenizers know; what lies in the encoder is the source's.
+
+    `text` is the source's size without features.
+    """
     filled: dict[str, Any] = {}
     for key, value in node.items():
         if value == "???":
-            filled[key] = source if key.startswith("source") else target
+            filled[key] = sizes.get(key.partition("_")[0], sizes[side])
         elif isinstance(value, dict):
-            filled[key] = _with_sizes(value, source, source if key == "encoder" else target)
+            filled[key] = _with_sizes(value, sizes, "source" if key == "encoder" else side)
         else:
             filled[key] = value
     return filled
@@ -61,7 +64,9 @@ def assemble(*overrides: str, seed: int = 1) -> Parts:
     run = json.loads(_composed(*overrides))
     data = build(run["data"])
     data.setup()
-    run["model"] = _with_sizes(run["model"], len(data.source_tokenizer), len(data.target_tokenizer))
+    source, target, features = data.vocabulary_sizes
+    sizes = {"source": source, "target": target, "text": source - features}
+    run["model"] = _with_sizes(run["model"], sizes, "target")
     model = build(run["model"])
     parts = {name: build(run["training"][name]) for name in session.PARTS}
     translator = session.make_translator(model, data, build(run["decoding"]))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from seq2seq_lab.data.tokenizer.registry import tokenizer_from_json
+from seq2seq_lab.data.tokenizer.registry import TOKENIZERS, tokenizer_from_json
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer, stored_name
 from seq2seq_lab.doctor.agreement import PropertyBroken, demand
 from seq2seq_lab.errors import DataError
@@ -123,9 +123,8 @@ def special_ids_are_skipped(tokenizer: Tokenizer) -> None:
 
 def stored_form_gives_the_same(tokenizer: Tokenizer) -> None:
     """What `to_json` stores gives a tokenizer with the same ids and fingerprint."""
-    again = tokenizer_from_json(
-        tokenizer.to_json(), {stored_name(type(tokenizer)): type(tokenizer)}.get
-    )
+    known = TOKENIZERS | {stored_name(type(tokenizer)): type(tokenizer)}
+    again = tokenizer_from_json(tokenizer.to_json(), known.get)
     demand(again.fingerprint() == tokenizer.fingerprint(), "another fingerprint")
     for text in (*TEXTS, *TYPED):
         same = again.encode(text) == tokenizer.encode(text)

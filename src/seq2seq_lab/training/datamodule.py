@@ -69,6 +69,11 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             )
         own = [copy.deepcopy(tokenizer) if side is None else side for side in sides]
         self.source_tokenizer, self.target_tokenizer = own[0], own[0] if joint else own[1]
+        if self.target_tokenizer.num_features:
+            raise ValueError(
+                "data/tokenizer=features: a target has no features; choose it for the source alone, "
+                "data/tokenizer@data.source_tokenizer=features"
+            )
         self.joint, self.score_training_pairs = joint, score_training_pairs
         self.seed, self.num_workers, self.max_pairs = seed, num_workers, max_pairs
         self.monitor, self.cache_dir = monitor, cache_dir
@@ -100,6 +105,12 @@ class Seq2SeqDataModule(pl.LightningDataModule):
             )
         self.report = self._report(sides, {name: dict(count) for name, count in dropped.items()})
         self.report |= {"origin": text.origin} if text.origin else {}
+
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int, int]:
+        """The sizes of both vocabularies, and how many ids of the source are features."""
+        source, target = self.source_tokenizer, self.target_tokenizer
+        return len(source), len(target), source.num_features
 
     def share(self, other: "Seq2SeqDataModule") -> None:
         """Take what another one has read by the same settings, instead of reading it."""

@@ -53,7 +53,9 @@ def _samples(path: Path) -> Table | None:
 
 def _clean(text: str) -> str:
     """Keep control characters of the corpus away from the terminal."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    shown = "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.replace("\t", " ")
+    )
     return shown if len(shown) <= 200 else shown[:199] + "…"
 
 

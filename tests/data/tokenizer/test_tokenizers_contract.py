@@ -5,6 +5,7 @@ import importlib.util
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -47,8 +48,13 @@ LAWS = settings(
 )
 
 
-def _make(file: Path, **settings_: object) -> Tokenizer:
+def _content(file: Path) -> dict[str, Any]:
     node = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return {key: value for key, value in node.items() if key != "defaults"}
+
+
+def _make(file: Path, **settings_: object) -> Tokenizer:
+    node = _content(file)
     path, _, name = node.pop("_target_").rpartition(".")
     if library := LIBRARIES.get(name):
         pytest.importorskip(library, reason=f"{library} is not installed")
@@ -90,7 +96,7 @@ def test_the_table_names_every_concrete_class():
 
 
 def test_config_values_are_the_constructor_defaults(file: Path):
-    node = yaml.safe_load(file.read_text(encoding="utf-8"))
+    node = _content(file)
     default = TOKENIZERS[node.pop("_target_").rpartition(".")[2]]()
     preset = {"split_punctuation": True} if file.stem == "word_punctuation" else {}
     assert {name: getattr(default, name) for name in node} | preset == node

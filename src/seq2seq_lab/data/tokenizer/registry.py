@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from seq2seq_lab.data.tokenizer.byte import ByteTokenizer
 from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
+from seq2seq_lab.data.tokenizer.features import FeaturesTokenizer
 from seq2seq_lab.data.tokenizer.file import FileTokenizer
 from seq2seq_lab.data.tokenizer.jieba import JiebaTokenizer
 from seq2seq_lab.data.tokenizer.spacy import SpacyTokenizer
@@ -25,6 +26,7 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
     "UnigramTokenizer": UnigramTokenizer,
     "ByteTokenizer": ByteTokenizer,
     "FileTokenizer": FileTokenizer,
+    "FeaturesTokenizer": FeaturesTokenizer,
 }
 """The exact table of classes that a stored tokenizer may name."""
 
@@ -56,7 +58,8 @@ def tokenizer_from_json(text: str, find: Find = TOKENIZERS.get) -> Tokenizer:
         tokenizer = kind(**settings)
         tokenizer.language = language
         tokenizer._require_fit()  # a language, unless nothing is learned
-        tokenizer._restore(state)
+        parts = {key: tokenizer_from_json(json.dumps(state[key]), find) for key in kind.inner}
+        tokenizer._restore(state | parts)
     except (
         ValueError,
         TypeError,

@@ -39,6 +39,8 @@ class Tokenizer(ABC):
     """Whether a run of white space counts as one space."""
     samples: bool = False
     """Whether training reads a new segmentation of each text in each epoch, by `sample`."""
+    inner: ClassVar[frozenset[str]] = frozenset()
+    """Keys of the state that are tokenizers: `_state` gives their `record`, `_restore` gets them made again."""
 
     def __init__(self, *, lowercase: bool, normalization: Normalization):
         check_normalization(normalization)
@@ -140,15 +142,35 @@ class Tokenizer(ABC):
 
     def to_json(self) -> str:
         """Return settings and vocabulary as one deterministic JSON text."""
+        return json.dumps(self.record(), sort_keys=True, ensure_ascii=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return settings and vocabulary as JSON values."""
         self._require_fit()
-        names = inspect.signature(type(self)).parameters
-        record = {
+        return {
             "class": stored_name(type(self)),
-            "settings": {name: getattr(self, name) for name in names},
+            "settings": self._settings(),
             "language": self.language,
             "state": self._state(),
         }
-        return json.dumps(record, sort_keys=True, ensure_ascii=False)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the arguments that make the same tokenizer, as JSON values."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    @property
+    def num_features(self) -> int:
+        """The ids at the end of the vocabulary that are conditioning features and no text (`features.py`)."""
+        return 0
+
+    @property
+    def unknown_ids(self) -> tuple[int, ...]:
+        """The ids of what is not in the vocabulary."""
+        return (self.unknown_id,)
+
+    def remarks(self, sentences: Sequence[Sequence[int]]) -> dict[str, int]:  # noqa: ARG002
+        """Return what the data report counts of encoded sentences that are kept, as {what: sentences}."""
+        return {}
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of `to_json()`, in hexadecimal."""

@@ -15,6 +15,7 @@ from seq2seq_lab.model import (
     bridge,
     cell,
     context,
+    feature_encoder,
     history_attention,
     local_attention,
     multi_head_attention,
@@ -123,6 +124,8 @@ ALIKE: frozenset[type] = frozenset(
         context.InitialStateContext,
         context.EveryStepContext,
         context.EveryStepAndOutputContext,
+        feature_encoder.FeatureEncoder,
+        feature_encoder.SetEncoder,
         transformer.TransformerEncoder,
         transformer_layer.EncoderLayer,
         transformer_layer.DecoderLayer,
@@ -147,6 +150,10 @@ def make_seedwise(part: Any, draws: Draws) -> None:
 
     Raises `NotImplementedError` for a part without one.
     """
+    if (
+        type(part) in FORMS.values()
+    ):  # a part with two owners, such as the embedding of text and features
+        return
     form = FORMS.get(type(part), type(part))
     if form is type(part) and form not in ALIKE:
         name = f"{form.__module__}.{form.__qualname__}"
