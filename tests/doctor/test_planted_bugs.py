@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from seq2seq_lab.decoding import greedy
 from seq2seq_lab.decoding.beam_state import EndedHypotheses
 from seq2seq_lab.doctor.examination import FAIL, PASS
-from seq2seq_lab.model import feature_encoder, normalizer, state
+from seq2seq_lab.model import feature_encoder, normalizer, output, state
 from seq2seq_lab.model import recurrent_encoder as encoder
 from seq2seq_lab.model.attention import Attention, GeneralAttention
 from seq2seq_lab.model.recurrent_encoder import RecurrentEncoder
@@ -187,6 +187,21 @@ def mean_of_batch_means(patch):
 
 
 FEATURES = ("model/feature_encoder=set", "data/tokenizer@data.source_tokenizer=features")
+
+
+def copied_from_the_next_position(patch):
+    original = output.copy_mass
+    patch.setattr(
+        output, "copy_mass", lambda weights, tokens, n: original(weights.roll(1, -1), tokens, n)
+    )
+
+
+def gate_left_out_of_copying(patch):
+    original = output.copy_mass
+    patch.setattr(output, "copy_mass", lambda *given: 0.5 * original(*given))
+
+
+COPYING = ("model=lstm_attn", "model/output=copy", "data.joint=true")
 TWO_WAYS = ("model=bilstm_attn", "model.num_layers=2")
 BUGS = [
     Bug("O1", greedy_of_the_longest),
@@ -220,6 +235,8 @@ BUGS = [
     Bug("O13", smoothed_perplexity),
     Bug("O13", smoothing_over_the_others, ("model=gru", "training.loss.label_smoothing=0.1")),
     Bug("O14", mean_of_batch_means),
+    Bug("O25", copied_from_the_next_position, COPYING),
+    Bug("O25", gate_left_out_of_copying, (*COPYING[1:], "model=transformer")),
 ]
 
 

@@ -29,8 +29,8 @@ def missing(one: Property) -> list[str]:
     return [place for place in places if not exists(place)]
 
 
-def test_the_properties_are_o1_to_o24():
-    assert list(PROPERTIES) == [f"O{number}" for number in range(1, 25)]
+def test_the_properties_are_o1_to_o25():
+    assert list(PROPERTIES) == [f"O{number}" for number in range(1, 26)]
 
 
 @pytest.mark.parametrize("one", PROPERTIES.values(), ids=lambda one: one.id)

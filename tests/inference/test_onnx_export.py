@@ -32,6 +32,7 @@ OTHERS = [
     "model/order=before model.decoder.input_feeding=true",
     "model/context=every_step_and_output model/bridge=mean",
     "model=lstm model.encoder.reverse_source=true",
+    "model/output=copy data.joint=true",
 ]
 REFUSED = {
     "model=transformer",

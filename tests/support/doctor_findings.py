@@ -5,7 +5,7 @@ import functools
 from seq2seq_lab.doctor.examination import CHECKS, examine
 from seq2seq_lab.doctor.patient import Patient, admit
 
-IDS = [f"O{number}" for number in range(1, 15)]
+IDS = [*(f"O{number}" for number in range(1, 15)), "O25"]
 
 patient_of = functools.cache(lambda *overrides: admit(list(overrides), (1, 2, 3)))
 

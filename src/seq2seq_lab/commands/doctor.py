@@ -1,4 +1,4 @@
-"""Check the correctness properties O1 to O14 on the model that your overrides compose, in half a minute.
+"""Check the correctness properties O1 to O14 and O25 on the model that your overrides compose, in half a minute.
 
 seq2seq-lab doctor model=lstm_attn model/attention=additive decoding=beam
 seq2seq-lab doctor experiment=multi30k_de_en --json verdicts.json
@@ -33,7 +33,7 @@ def parser() -> Parser:
         "--models", type=int, default=10, metavar="N", help="random models per property"
     )
     flags.add_argument(
-        "--properties", metavar="O1,O2", help="only these properties (default: O1 to O14)"
+        "--properties", metavar="O1,O2", help="only these properties (default: all of them)"
     )
     flags.add_argument("--json", type=Path, metavar="FILE", help="store the verdicts there too")
     return flags

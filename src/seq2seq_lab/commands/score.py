@@ -67,7 +67,7 @@ def from_texts(arguments: argparse.Namespace, translator: Any) -> Iterator[Asked
     from seq2seq_lab.data.parallel import iter_parallel
 
     for number, pair in enumerate(iter_parallel(arguments.source, arguments.target)):
-        ids = translator.target_tokenizer.encode_batch([pair.target])[0]
+        ids = translator.target_tokenizer.encode_batch([pair.target], [pair.source])[0]
         yield Asked(number, pair.source, ids, finished=True, target=pair.target)
 
 

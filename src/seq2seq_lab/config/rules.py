@@ -34,10 +34,10 @@ class Rules:
     annotation such as `int | None`; a namespace that is None is open: any child that is a node or null.
     `ranges`: {root key, target.argument or *.argument: (lowest, highest)} where no constructor of ours says so.
     `unsupported`: {target.argument: (the values that are supported, NODE for any node, what to do instead)}. `needs`:
-    pairs of keys, the second must be true where the first is, with the reason. `kinds`: {path: the class that the node
-    there must be or derive from, or modules ending in a dot that must define it}. `filled`: {key: who fills it in a
-    run}. `reads`: {key: (keys of which the first that is not null counts, its class, what to do instead)} where the
-    key is not null.
+    pairs of keys, the second must be true where the first is (or has the value after `=`), with the reason. `kinds`:
+    {path: the class that the node there must be or derive from, or modules ending in a dot that must define it}.
+    `filled`: {key: who fills it in a run}. `reads`: {key: (keys of which the first that is not null counts, its class,
+    what to do instead)} where the key is not null.
     """
 
     modules: tuple[str, ...]
@@ -256,6 +256,9 @@ RULES = Rules(
     # {(key, other key that must be true with it): the reason}.
     needs={
         ("model.tie_source", "data.joint"): "one embedding for both sides needs one vocabulary",
+        ("model.decoder.mixture._target_=seq2seq_lab.model.output.CopyOutput", "data.joint"): (
+            "model/output=copy puts source ids into the target, so both sides need one vocabulary"
+        ),
     },
     # {key: (where its partner is, the class of the partner, how to choose it)}.
     reads={

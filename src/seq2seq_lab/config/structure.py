@@ -73,8 +73,11 @@ class _Structure:
         self.problems: list[Problem] = []
         self.namespace("", tree.plain)
         for (key, needed), reason in rules.needs.items():
-            if child(tree.plain, key) is True and child(tree.plain, needed) is not True:
-                self.add(key, f"needs {needed}=true: {reason}")
+            name, _, value = key.partition("=")
+            given = child(tree.plain, name)
+            is_given = given == value if value else given is True
+            if is_given and child(tree.plain, needed) is not True:
+                self.add(name.removesuffix("._target_"), f"needs {needed}=true: {reason}")
         for key, filler in rules.filled.items():
             if child(tree.plain, key) not in (None, MISSING):
                 self.add(key, f"is filled by {filler}; leave it out")

@@ -54,7 +54,7 @@ def encode(
     sides, dropped = growing_sides(), Counter[str]()
     kept, start = [np.zeros(0, np.int32)], 0
     for texts in blocks(pairs):
-        ids = [one.encode_batch(text) for one, text in zip(tokenizers, texts, strict=True)]
+        ids = [tokenizers[0].encode_batch(texts[0]), tokenizers[1].encode_batch(texts[1], texts[0])]
         rows = list(range(len(ids[0])))
         if training:
             reasons = [limit.reason_to_drop(s, t) for s, t in zip(*ids, strict=True)]

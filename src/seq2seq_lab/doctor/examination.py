@@ -1,4 +1,4 @@
-"""The doctor's checks of the properties O1 to O14 on a patient, and a verdict for each."""
+"""The doctor's checks of the properties O1 to O14 and O25 on a patient, and a verdict for each."""
 
 import copy
 import time
@@ -11,6 +11,7 @@ import torch
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.doctor import (
     attending,
+    copying,
     encoding,
     enumeration,
     losses,
@@ -125,6 +126,7 @@ CHECKS: dict[str, Check] = {
     "O12": everything_is_trained,
     "O13": losses.loss_and_perplexity_equal_their_closed_forms,
     "O14": losses.accumulation_changes_nothing,
+    "O25": on_every_model(copying.output_is_the_mixture),
 }
 
 

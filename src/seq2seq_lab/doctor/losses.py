@@ -10,6 +10,7 @@ from seq2seq_lab.batch import Batch
 from seq2seq_lab.doctor import runs
 from seq2seq_lab.doctor.agreement import agree, demand
 from seq2seq_lab.doctor.batches import random_batch, rows_of
+from seq2seq_lab.doctor.copying import generate_only
 from seq2seq_lab.doctor.patient import Patient
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.training.loss import TokenCrossEntropy, negative_log_likelihood
@@ -68,6 +69,7 @@ def loss_and_perplexity_equal_their_closed_forms(patient: Patient) -> float:
     worst = max(worst, agree(logged["val/loss"], expected, "validation loss", tolerance=LOGGED))
     surprise = math.log(logged["val/perplexity"])
     worst = max(worst, agree(surprise, expected, "log of perplexity", tolerance=LOGGED))
+    generate_only(model)
     with torch.no_grad():
         for parameter in model.decoder.output.parameters():
             parameter.zero_()

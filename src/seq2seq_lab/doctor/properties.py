@@ -1,4 +1,4 @@
-"""The correctness properties O1 to O24: name, one sentence, and where each is checked.
+"""The correctness properties O1 to O25: name, one sentence, and where each is checked.
 
 The doctor, the tests and docs/properties.md (`page`) take them from here.
 """
@@ -218,6 +218,15 @@ _ALL = (
         "Text of a user never becomes a special token, known words survive encoding and decoding, and the vocabulary "
         "does not depend on the hash seed or on the order of the text.",
         ("tests/data/tokenizer/test_tokenizers_contract.py",),
+    ),
+    Property(
+        "O25",
+        "a copying output is the mixture it claims to be",
+        "The distribution of a model that copies is g x generator + (1 - g) x attention on the source words: it equals "
+        "a loop over floats, sums to 1, is the plain model's at g = 1 and has source words only at g = 0, and other "
+        "unknown words in the source give the same output with these words.",
+        ("tests/model/test_output.py", "tests/inference/test_copying.py"),
+        "copying.output_is_the_mixture",
     ),
 )
 

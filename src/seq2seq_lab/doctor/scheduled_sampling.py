@@ -11,6 +11,7 @@ from torch import Tensor
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.doctor.agreement import NotApplicable, demand
 from seq2seq_lab.doctor.batches import Vocabularies, random_batch, rows_of
+from seq2seq_lab.doctor.copying import generate_only
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 
 Sampling = Callable[..., Tensor]
@@ -24,6 +25,7 @@ FEW = 10
 
 def always_predicting(model: EncoderDecoder, token: int) -> EncoderDecoder:
     """Make the model predict this token at every step, so that an input shows whether it is the reference token."""
+    generate_only(model)
     with torch.no_grad():
         model.decoder.output.bias.zero_()
         model.decoder.output.bias[token] = 1e4
@@ -44,7 +46,7 @@ def reference_used(
     steps: list[Tensor] = []
     whole: list[Tensor] = []
     decoder: Any = model.decoder
-    packed, readouts = decoder.packed, decoder.readouts
+    packed, forward = decoder.packed, decoder.forward
 
     def spy_packed() -> Any:
         loop = packed()
@@ -55,17 +57,17 @@ def reference_used(
 
         return replace(loop, step_embedded=spy_step)
 
-    def spy_readouts(embedded: Any, memory: Any) -> Any:
+    def spy_forward(embedded: Any, *others: Any) -> Any:
         whole.append(embedded)
-        return readouts(embedded, memory)
+        return forward(embedded, *others)
 
-    decoder.packed, decoder.readouts = spy_packed, spy_readouts
+    decoder.packed, decoder.forward = spy_packed, spy_forward
     try:
         with torch.no_grad():
             sampling(model, batch, ratio, generator)
             reference = decoder.embed(batch.target_input)
     finally:
-        del decoder.packed, decoder.readouts
+        del decoder.packed, decoder.forward
     if not reference.shape[-1]:
         raise NotApplicable("this decoder does not read its own output")
     inputs = whole[-1] if whole else torch.stack(steps, dim=1)

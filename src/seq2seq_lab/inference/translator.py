@@ -1,5 +1,7 @@
 """Translation of texts by a trained model: encode, search and decode in batches of similar length."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,7 +181,7 @@ class Translator:
         kept = [ids[: self.max_source_tokens] for ids in encoded]
         forced: list[list[int]] = [[] for _ in texts]
         if prefixes is not None:
-            forced = self.target_tokenizer.encode_batch(prefixes)
+            forced = self.target_tokenizer.encode_batch(prefixes, texts)
         results = [[[NOTHING] for _ in texts] for _ in range(seeds)]
         step = model.stepper()
         for rows in self._batches(kept):
@@ -244,15 +246,21 @@ class Translator:
         )
 
     def _unknown(self, tokens: list[int], asked: _Asked, found: Hypothesis) -> list[str]:
-        """Return the text for each UNK: in a prefix the word that was given, else the source word or nothing."""
-        if UNK not in tokens:
+        """Return the text for each UNK and copy slot: in a prefix the given word, else a source word or nothing."""
+        tokenizer = self.target_tokenizer
+        unknown = [place for place, id_ in enumerate(tokens) if tokenizer.is_unknown(id_)]
+        if not unknown:
             return []
-        prefix = self.target_tokenizer.pieces(asked.prefix)
-        given = [piece for piece, id_ in zip(prefix, tokens, strict=False) if id_ == UNK]
+        prefix, words = tokenizer.pieces(asked.prefix), tokenizer.slot_words(asked.source)
+        attended: Iterator[str] = itertools.repeat("")
         first_feature = len(self.source_tokenizer) - self.source_tokenizer.num_features
         start = sum(id_ >= first_feature for id_ in asked.ids)  # a feature is no word
         pieces = self.source_tokenizer.pieces(asked.source)[start : len(asked.ids)]
-        if not (self.decoding.replace_unknown and pieces):
-            return given + [""] * (tokens.count(UNK) - len(given))
-        words = most_attended_words(tokens, found.attention[:, start:], pieces)
-        return given + words[len(given) :]
+        if self.decoding.replace_unknown and pieces:
+            attended = iter(most_attended_words(tokens, found.attention[:, start:], pieces))
+        texts = []
+        for place in unknown:
+            slot = tokenizer.slot(tokens[place])
+            word = next(attended) if slot is None else "".join(words[slot : slot + 1])
+            texts.append(prefix[place] if place < len(prefix) else word)
+        return texts

@@ -1,5 +1,7 @@
 """Checks of constructor arguments, sizes and probabilities, and of masks."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool
 from torch import Tensor
@@ -28,3 +30,24 @@ def refuse_empty_rows(mask: Bool[Tensor, "batch source"]) -> None:
         torch._assert_async(all_have, text)
     elif not bool(all_have):
         raise ValueError(text)
+
+
+def refuse_unused_source(decoder: Any) -> None:
+    """Raise `ValueError` where a recurrent decoder of these parts reads nothing of the source, or in vain."""
+    attends = decoder.attention.context_dim > 0
+    if not (decoder.bridge.reads_source or decoder.context.every_step or attends):
+        raise ValueError(
+            "nothing of the source reaches the decoder: no attention, no fixed context at each step and a bridge "
+            "that does not read the source; choose model/bridge=linear, model/context=every_step_and_output or an "
+            "attention"
+        )
+    if attends and not decoder.attends_before and not decoder.readout.uses_context:
+        raise ValueError(
+            "model/readout=state with attention after the cell: the context would be thrown away; use "
+            "model/readout=state_context or model/order=before"
+        )
+    if decoder.mixture.copies and not attends:
+        raise ValueError(
+            "model/output=copy without attention: nothing says which source word to copy; choose an attention, such "
+            "as model/attention=additive, or model/output=generate"
+        )

@@ -18,24 +18,29 @@ from seq2seq_lab.batch import pick
 from seq2seq_lab.model.attention import Attention
 from seq2seq_lab.model.bridge import Bridge
 from seq2seq_lab.model.cell import Cell, State
-from seq2seq_lab.model.checks import check_positive, check_probability
+from seq2seq_lab.model.checks import check_positive, check_probability, refuse_unused_source
 from seq2seq_lab.model.context import Context
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.kernel.dropout import dropout
 from seq2seq_lab.model.kernel.linear import Linear
 from seq2seq_lab.model.kernel.packed_decoder import PackedDecoder
 from seq2seq_lab.model.kernel.packed_weights import PackedWeights
+from seq2seq_lab.model.output import CopyOutput, GenerateOutput, Mixture
 from seq2seq_lab.model.readout import Readout
 from seq2seq_lab.model.stack import Stack
 from seq2seq_lab.model.state import Memory, RecurrentSource, RecurrentState, side_by_side
 from seq2seq_lab.model.step_weights import StepWeights
+
+_Steps = tuple[Tensor, Tensor]
+"""The readouts and the attention weights of all steps."""
 
 
 class RecurrentDecoder(nn.Module):
     """An RNN, GRU or LSTM over the target, with every part exchangeable.
 
     Attention comes before the cell, with the previous state as query (`BahdanauDecoder`), or after it with the new
-    state (`LuongDecoder`). With `input_feeding` the cell reads the previous readout too (Luong et al. 2015).
+    state (`LuongDecoder`). With `input_feeding` the cell reads the previous readout too (Luong et al. 2015); with
+    `mixture` the output may copy source words.
     """
 
     attends_before = False
@@ -55,6 +60,7 @@ class RecurrentDecoder(nn.Module):
         num_layers: int = 1,
         dropout: float = 0.0,
         stack: Callable[..., Stack] = Stack,
+        mixture: Callable[[int], Mixture] = GenerateOutput,
         *,
         input_feeding: bool = False,
     ):
@@ -64,8 +70,8 @@ class RecurrentDecoder(nn.Module):
         self.dropout = check_probability("dropout", dropout)
         self.attention, self.bridge = attention, bridge
         self.context, self.readout = context, readout
-        self.input_feeding = input_feeding
-        self._refuse_unused_source()
+        self.input_feeding, self.mixture = input_feeding, mixture(readout.dim)
+        refuse_unused_source(self)
 
         needs_embedding = context.feeds_output or readout.uses_embedding
         self.embedding = embedding if needs_embedding else None
@@ -82,24 +88,10 @@ class RecurrentDecoder(nn.Module):
         )
         self.output = Linear(readout.dim, vocab_size)
 
-    def _refuse_unused_source(self) -> None:
-        attends = self.attention.context_dim > 0
-        if not (self.bridge.reads_source or self.context.every_step or attends):
-            raise ValueError(
-                "nothing of the source reaches the decoder: no attention, no fixed context at each step and a bridge "
-                "that does not read the source; choose model/bridge=linear, model/context=every_step_and_output or an "
-                "attention"
-            )
-        if attends and not self.attends_before and not self.readout.uses_context:
-            raise ValueError(
-                "model/readout=state with attention after the cell: the context would be thrown away; use "
-                "model/readout=state_context or model/order=before"
-            )
-
     def initial_state(self, memory: Memory) -> RecurrentState:
         """Return the state before the first step; the keys are computed here, once per sentence."""
         hidden, cell_state = self.bridge(memory)
-        keys = self.attention.prepare(memory)
+        keys, summary = self.attention.prepare(memory), self.context.summary(memory)
         return RecurrentState(
             hidden=hidden,
             cell_state=cell_state,
@@ -107,7 +99,7 @@ class RecurrentDecoder(nn.Module):
             attention=hidden.new_zeros(hidden.shape[0], 0),
             past=self.attention.start(keys),
             dropout_mask=self.stack.draw_dropout_mask(hidden),
-            source=RecurrentSource(keys, self.context.summary(memory)),
+            source=RecurrentSource(keys, summary, tokens=self.mixture.tokens(memory)),
         )
 
     def embed(self, tokens: Int[Tensor, "batch target"]) -> Float[Tensor, "batch target embedding"]:
@@ -155,7 +147,7 @@ class RecurrentDecoder(nn.Module):
         readout = weights.readout(top, context, embedded)
         if self.input_feeding:
             state = replace(state, feed=readout)
-        return weights.output(readout), state
+        return self.mixture.step(weights.output(readout), readout, state), state
 
     def _static(self, embedded: Tensor, state: RecurrentState) -> Tensor:
         """Return the static part of the cell's input: the previous token and the fixed source vector."""
@@ -218,35 +210,42 @@ class RecurrentDecoder(nn.Module):
         places: Bool[Tensor, "batch target"] | Int[Tensor, " places"] | None = None,
     ) -> Float[Tensor, "*positions vocab"]:
         """Return the logits of all steps, or row by row those at `places`; equal to repeated `step_embedded`."""
-        readouts = self.readouts(embedded, memory)
-        return self.output(readouts if places is None else pick(readouts, places))
+        if not isinstance(self.mixture, CopyOutput):
+            readouts = self.readouts(embedded, memory)
+            return self.output(readouts if places is None else pick(readouts, places))
+        readouts, weights = self._all_steps(embedded, memory)
+        return self.mixture.over_steps(self.output, readouts, weights, memory, places)
 
     def readouts(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
     ) -> Float[Tensor, "batch target readout"]:
         """Return the vectors in front of the output layer for all steps, the inputs being given."""
+        return self._all_steps(embedded, memory)[0]
+
+    def _all_steps(self, embedded: Tensor, memory: Memory) -> _Steps:
         state = self.initial_state(memory)
         static = self._static(embedded, state)
         if self.dynamic_dim == 0:
             return self._fused(static, embedded, state)
         return self._loop(static, embedded, state)
 
-    def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
+    def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> _Steps:
         below = static
         for layer, cell in enumerate(self.cells):
             read = self.drop(below, self.dropout, training=self.training) if layer else below
             one = slice(layer, layer + 1)
             outputs, _ = cell.sequence(read, (state.hidden[:, one], state.cell_state[:, one]))
             below = self.stack(layer, outputs, below, state.dropout_mask[:, one])
-        context, _ = self.attention.sequence(below, state.source.keys)
-        return self.readout(below, context, embedded)
+        context, attention = self.attention.sequence(below, state.source.keys)
+        return self.readout(below, context, embedded), attention
 
-    def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> Tensor:
+    def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> _Steps:
         projected = self.cells[0].project_steps(static)
         weights = self.loop_weights(*self._weights)
-        tops, contexts, readouts = [], [], []
+        tops, contexts, readouts, attention = [], [], [], []
         for now, word in zip(projected, embedded.unbind(1), strict=True):
             top, context, state = self._attend_and_recur(now, state, weights)
+            attention.append(state.attention)
             if self.input_feeding:
                 state = replace(state, feed=weights.readout(top, context, word))
                 readouts.append(state.feed)
@@ -254,8 +253,9 @@ class RecurrentDecoder(nn.Module):
                 tops.append(top)
                 contexts.append(context)
         if self.input_feeding:
-            return torch.stack(readouts, dim=1)
-        return self.readout(torch.stack(tops, dim=1), torch.stack(contexts, dim=1), embedded)
+            return torch.stack(readouts, dim=1), torch.stack(attention, dim=1)
+        vectors = self.readout(torch.stack(tops, dim=1), torch.stack(contexts, dim=1), embedded)
+        return vectors, torch.stack(attention, dim=1)
 
     def attention_weights(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory

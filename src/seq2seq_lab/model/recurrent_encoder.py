@@ -94,7 +94,7 @@ class RecurrentEncoder(nn.Module):
         self, source: Int[Tensor, "batch source"], lengths: Int[Tensor, " batch"]
     ) -> Memory:
         """Encode the padded ids; `lengths` (on the CPU) count the real tokens of each row, at least 1."""
-        order = reverse_by_length(source, lengths) if self.reverse_source else None
+        tokens, order = source, reverse_by_length(source, lengths) if self.reverse_source else None
         if order is not None:
             source = source.gather(1, order)
         states, final = self._read(self.embedding(source), lengths.cpu())
@@ -103,7 +103,7 @@ class RecurrentEncoder(nn.Module):
         on_device = lengths.to(source.device, non_blocking=True)
         mask = mask_from_lengths(on_device, source.shape[1])
         hidden, cell_state = (self._join_directions(part) for part in final)
-        return Memory(states, mask, hidden, cell_state)
+        return Memory(states, mask, hidden, cell_state, tokens=tokens)
 
     def _read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         """Run over the sentences without their padding: (outputs, 0 on padding; final states)."""

@@ -56,13 +56,14 @@ class Memory:
 
     `states` is the top layer's output at every source position. `hidden` and `cell_state` are the final states h and c
     of each layer, forward and backward halves side by side, `hidden` as the layer above reads it; `cell_state` has
-    width 0 for all cells but the LSTM.
+    width 0 for all cells but the LSTM. `tokens` are the source ids, for a decoder that copies them.
     """
 
     states: Float[Tensor, "batch source dim"]
     mask: Bool[Tensor, "batch source"]
     hidden: Float[Tensor, "batch layers dim"]
     cell_state: Float[Tensor, "batch layers cell"]
+    tokens: Int[Tensor, "batch source"] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,12 @@ class DecoderState:
         """The number of hypotheses per sentence."""
         return self.attention.shape[0] // count_rows(self.source)
 
+    @property
+    def source_tokens(self) -> Int[Tensor, "rows source"]:
+        """The source ids of each hypothesis, where the decoder copies."""
+        tokens: Tensor = self.source.tokens
+        return tokens if self.width == 1 else tokens.repeat_interleave(self.width, dim=0)
+
     def reorder(self, rows: Int[Tensor, " rows"]) -> Self:
         """Return the state of these hypotheses; the sentences stay, each with equally many rows side by side."""
         shared: Any = self
@@ -100,10 +107,14 @@ class DecoderState:
 
 @dataclass(frozen=True)
 class RecurrentSource:
-    """The part of a recurrent state with one row per sentence: keys, and the fixed source vector (width 0 without)."""
+    """The part of a recurrent state with one row per sentence: keys, and the fixed source vector (width 0 without).
+
+    `tokens` are the source ids of a decoder that copies.
+    """
 
     keys: AttentionKeys
     summary: Float[Tensor, "batch summary"]
+    tokens: Int[Tensor, "batch source"] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -133,11 +144,15 @@ class RecurrentState(DecoderState):
 
 @dataclass(frozen=True)
 class TransformerSource:
-    """The part of a Transformer's state with one row per sentence: each layer's cross-attention keys and values."""
+    """The part of a Transformer's state with one row per sentence: each layer's cross-attention keys and values.
+
+    `tokens` are the source ids of a decoder that copies.
+    """
 
     mask: Bool[Tensor, "batch source"]
     keys: tuple[Float[Tensor, "batch heads source width"], ...]
     values: tuple[Float[Tensor, "batch heads source width"], ...]
+    tokens: Int[Tensor, "batch source"] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.kernel.deferred import deferred
 from seq2seq_lab.model.kernel.packed_decoder import PackedDecoder
 from seq2seq_lab.model.norm import Norm
+from seq2seq_lab.model.output import CopyOutput, GenerateOutput, Mixture
 from seq2seq_lab.model.position import Position
 from seq2seq_lab.model.state import Memory, TransformerSource, TransformerState, masked_mean
 from seq2seq_lab.model.transformer_layer import (
@@ -74,13 +75,14 @@ class TransformerEncoder(nn.Module):
             outputs.append(states)
         outputs[-1] = states = self.last_norm(states).masked_fill(~mask.unsqueeze(-1), 0.0)
         hidden = torch.stack([masked_mean(output, mask) for output in outputs], dim=1)
-        return Memory(states, mask, hidden, cell_state=hidden[..., :0])
+        return Memory(states, mask, hidden, cell_state=hidden[..., :0], tokens=source)
 
 
 class TransformerDecoder(nn.Module):
     """Layers of self-attention over the target and cross-attention over a memory of any width.
 
-    `state.attention` is the mean over the heads of the top layer's cross-attention weights.
+    `state.attention` is the mean over the heads of the top layer's cross-attention weights; a `mixture` that
+    copies does so by it.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class TransformerDecoder(nn.Module):
         num_heads: int = 4,
         feedforward_dim: int = 256,
         dropout: float = 0.0,
+        mixture: Callable[[int], Mixture] = GenerateOutput,
     ):
         super().__init__()
         check_positive(vocab_size=vocab_size, memory_dim=memory_dim)
@@ -110,6 +113,7 @@ class TransformerDecoder(nn.Module):
         self.layers: Any = nn.ModuleList(layers)
         self.last_norm = layers[-1].feedforward_norm.last()
         self.output = linear(dim, vocab_size)
+        self.mixture = mixture(dim)
 
     def initial_state(self, memory: Memory) -> TransformerState:
         """Return the state before the first step, with the cross-attention keys and values of each sentence."""
@@ -119,6 +123,7 @@ class TransformerDecoder(nn.Module):
             mask=memory.mask,
             keys=tuple(layer.source.keys(states) for layer in self.layers),
             values=tuple(layer.source.values(states) for layer in self.layers),
+            tokens=self.mixture.tokens(memory),
         )
         nothing = tuple(keys[:, :, :0] for keys in source.keys)
         return TransformerState(states.new_zeros(len(states), 0), nothing, nothing, source)
@@ -156,8 +161,13 @@ class TransformerDecoder(nn.Module):
         token: Tensor | None = None,  # noqa: ARG002
     ) -> tuple[Tensor, TransformerState]:
         vectors, state, queries = self._layers(embedded.unsqueeze(1), state)
-        weights = attention_weights(queries, state.source.keys[-1], state.source.mask).mean(dim=1)
-        return output(vectors[:, 0]), replace(state, attention=weights.flatten(0, 1))
+        state = replace(state, attention=self._mean_weights(queries, state).flatten(0, 1))
+        readout = vectors[:, 0]
+        return self.mixture.step(output(readout), readout, state), state
+
+    def _mean_weights(self, queries: Tensor, state: TransformerState) -> Tensor:
+        """Return the mean over the heads of the top layer's cross-attention weights."""
+        return attention_weights(queries, state.source.keys[-1], state.source.mask).mean(dim=1)
 
     def forward(
         self,
@@ -166,8 +176,12 @@ class TransformerDecoder(nn.Module):
         places: Bool[Tensor, "batch target"] | Int[Tensor, " places"] | None = None,
     ) -> Float[Tensor, "*positions vocab"]:
         """Return the logits of all steps, or row by row those at `places`; equal to repeated `step_embedded`."""
-        readouts = self.readouts(embedded, memory)
-        return self.output(readouts if places is None else pick(readouts, places))
+        if not isinstance(self.mixture, CopyOutput):
+            readouts = self.readouts(embedded, memory)
+            return self.output(readouts if places is None else pick(readouts, places))
+        readouts, state, queries = self._layers(embedded, self.initial_state(memory))
+        weights = self._mean_weights(queries, state)
+        return self.mixture.over_steps(self.output, readouts, weights, memory, places)
 
     def readouts(
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory

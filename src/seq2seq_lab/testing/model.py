@@ -1,4 +1,4 @@
-"""`check_model`: the doctor's properties O1 to O14 on a composed model."""
+"""`check_model`: the doctor's properties O1 to O14 and O25 on a composed model."""
 
 import torch
 

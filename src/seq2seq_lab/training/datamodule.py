@@ -68,6 +68,10 @@ class Seq2SeqDataModule(pl.LightningDataModule):
                 "joint=true: both sides share data.tokenizer; leave the sides' own null"
             )
         own = [copy.deepcopy(tokenizer) if side is None else side for side in sides]
+        if not joint and any(side.copy_slots for side in own):
+            raise ValueError(
+                "copy_slots: both sides must agree on which words are unknown; set joint=true, or copy_slots=0"
+            )
         self.source_tokenizer, self.target_tokenizer = own[0], own[0] if joint else own[1]
         if self.target_tokenizer.num_features:
             raise ValueError(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from seq2seq_lab.batch import Batch, pick
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.model.kernel.linear import Linear
+from seq2seq_lab.model.output import GenerateOutput
 from seq2seq_lab.model.recurrent_decoder import RecurrentDecoder
 from seq2seq_lab.model.transformer import TransformerDecoder
 from seq2seq_lab.training.loss import TokenCrossEntropy
@@ -26,6 +27,7 @@ def _is_fused(model: EncoderDecoder) -> bool:
     return (
         type(model).forward is EncoderDecoder.forward
         and type(model.decoder).forward in _DECODERS
+        and isinstance(model.decoder.mixture, GenerateOutput)
         and type(output) in (Linear, nn.Linear)
         and output.weight.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled(output.weight.device.type)

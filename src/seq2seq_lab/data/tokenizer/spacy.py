@@ -27,6 +27,7 @@ class SpacyTokenizer(VocabularyTokenizer):
         max_size: int | None = None,
         lowercase: bool = False,
         normalization: Normalization = "NFC",
+        copy_slots: int = 0,
         rules: str | None = None,
     ):
         super().__init__(
@@ -34,6 +35,7 @@ class SpacyTokenizer(VocabularyTokenizer):
             max_size=max_size,
             lowercase=lowercase,
             normalization=normalization,
+            copy_slots=copy_slots,
         )
         if rules is not None and not rules.strip():
             raise ValueError("rules='': must be a spaCy language code such as en, or null")

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from seq2seq_lab.data.slots import check_slots, unknown_words, with_slots
 from seq2seq_lab.data.text_form import Normalization, check_normalization, text_form, visible
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, SPELLINGS, UNK
@@ -41,6 +42,8 @@ class Tokenizer(ABC):
     """Whether training reads a new segmentation of each text in each epoch, by `sample`."""
     inner: ClassVar[frozenset[str]] = frozenset()
     """Keys of the state that are tokenizers: `_state` gives their `record`, `_restore` gets them made again."""
+    copy_slots: int = 0
+    """The last so many ids: slot k stands for the k-th distinct unknown word of a source (`slots.py`)."""
 
     def __init__(self, *, lowercase: bool, normalization: Normalization):
         check_normalization(normalization)
@@ -88,10 +91,36 @@ class Tokenizer(ABC):
         """Return the ids of a text, without BOS and EOS; what is not in the vocabulary becomes UNK."""
         return self.encode_batch([text])[0]
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text."""
+    def encode_batch(
+        self, texts: Sequence[str], sources: Sequence[str] | None = None
+    ) -> list[list[int]]:
+        """Return the ids of each text; with copy slots, an unknown word of its source has that word's slot.
+
+        `sources` has the source of each text; None: the texts are sources themselves.
+        """
         self._require_fit()
-        return self._encode([self.normalize(text) for text in texts])
+        found = self._encode([self.normalize(text) for text in texts])
+        if not self.copy_slots:
+            return found
+        triples = zip(found, texts, texts if sources is None else sources, strict=True)
+        return [
+            with_slots(ids, self.pieces(text), self.slot_words(source), self._first_slot)
+            if UNK in ids
+            else ids
+            for ids, text, source in triples
+        ]
+
+    @property
+    def _first_slot(self) -> int:
+        return len(self) - self.copy_slots
+
+    def slot_words(self, source: str) -> list[str]:
+        """Return the word that each copy slot stands for in a source, in order."""
+        self._require_fit()
+        if not self.copy_slots:
+            return []
+        text = self.normalize(source)
+        return unknown_words(self._cut(text), self._encode([text])[0], self.copy_slots)
 
     def sample(self, text: str, generator: np.random.Generator) -> list[int]:  # noqa: ARG002
         """Return the ids of a segmentation drawn for training; the usual one where the tokenizer draws none."""
@@ -100,15 +129,24 @@ class Tokenizer(ABC):
     def decode(self, ids: Iterable[int], unknown: Sequence[str] | None = None) -> str:
         """Return the text of the ids; the special tokens are left out.
 
-        `unknown` has a piece for each UNK, in order, to stand in its place (an empty one leaves it out).
+        `unknown` has a piece for each UNK and copy slot, in order, to stand in its place (an empty one leaves it out).
         """
         self._require_fit()
-        kept = [i for i in ids if i >= NUM_SPECIAL_TOKENS or (i == UNK and unknown is not None)]
-        pieces = iter(unknown or ())
-        if unknown is not None and len(unknown) != kept.count(UNK):
-            raise ValueError(f"{len(unknown)} pieces for {kept.count(UNK)} unknown tokens")
+        kept = [UNK if self.is_unknown(i) else i for i in ids if i >= UNK]
+        given = [""] * kept.count(UNK) if unknown is None else unknown
+        if len(given) != kept.count(UNK):
+            raise ValueError(f"{len(given)} pieces for {kept.count(UNK)} unknown tokens")
+        pieces = iter(given)
         items = [next(pieces) if i == UNK else i for i in kept]
         return self._decode([item for item in items if item != ""])
+
+    def is_unknown(self, id_: int) -> bool:
+        """Return whether an id stands for a word that is not in the vocabulary: UNK and the copy slots."""
+        return id_ == UNK or self.slot(id_) is not None
+
+    def slot(self, id_: int) -> int | None:
+        """Return the place of an id among the copy slots, or None."""
+        return id_ - self._first_slot if self._first_slot <= id_ < len(self) else None
 
     def pieces(self, text: str) -> list[str]:
         """Return the pieces of a text as they are written, one for each id of `encode`."""
@@ -122,8 +160,10 @@ class Tokenizer(ABC):
     def token(self, id_: int) -> str:
         """Return the display string of an id."""
         self._require_fit()
-        is_special = 0 <= id_ < NUM_SPECIAL_TOKENS
-        return SPELLINGS[id_] if is_special else visible(self._piece(id_))
+        if 0 <= id_ < NUM_SPECIAL_TOKENS:
+            return SPELLINGS[id_]
+        slot = self.slot(id_)
+        return visible(self._piece(id_)) if slot is None else f"<unk{slot + 1}>"
 
     def fit(self, texts: Iterable[str], language: str) -> None:
         """Learn the vocabulary from the training text, once. `language` is a BCP 47 code."""
@@ -192,8 +232,8 @@ def stored_name(kind: type) -> str:
 class VocabularyTokenizer(Tokenizer):
     """A tokenizer whose vocabulary is a list of counted pieces: `_cut` and `_join` make the difference.
 
-    `max_size` caps the whole vocabulary, special tokens included. Pieces are ordered by (-count, piece), so that
-    neither ties nor the order of the text matter.
+    `max_size` caps the whole vocabulary, special tokens included; `copy_slots` come on top of it. Pieces are ordered by
+    (-count, piece), so that neither ties nor the order of the text matter.
     """
 
     def __init__(
@@ -203,8 +243,11 @@ class VocabularyTokenizer(Tokenizer):
         max_size: int | None,
         lowercase: bool,
         normalization: Normalization,
+        copy_slots: int = 0,
     ):
         super().__init__(lowercase=lowercase, normalization=normalization)
+        check_slots(copy_slots, min_frequency, max_size)
+        self.copy_slots = copy_slots
         if min_frequency < 1:
             raise ValueError(f"min_frequency={min_frequency}: must be >= 1; 1 keeps every token")
         if max_size is not None and max_size <= NUM_SPECIAL_TOKENS:
@@ -244,7 +287,7 @@ class VocabularyTokenizer(Tokenizer):
 
     def __len__(self) -> int:
         self._require_fit()
-        return NUM_SPECIAL_TOKENS + len(self._vocabulary)
+        return NUM_SPECIAL_TOKENS + len(self._vocabulary) + self.copy_slots
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
         return [[self._ids.get(piece, UNK) for piece in self._cut(text)] for text in texts]

@@ -23,6 +23,7 @@ class WordTokenizer(VocabularyTokenizer):
         max_size: int | None = None,
         lowercase: bool = False,
         normalization: Normalization = "NFC",
+        copy_slots: int = 0,
         split_punctuation: bool = False,
     ):
         super().__init__(
@@ -30,6 +31,7 @@ class WordTokenizer(VocabularyTokenizer):
             max_size=max_size,
             lowercase=lowercase,
             normalization=normalization,
+            copy_slots=copy_slots,
         )
         self.split_punctuation = split_punctuation
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq_lab.model.checks import check_positive
+from seq2seq_lab.model.output import CopyOutput
 from seq2seq_lab.model.state import Memory
 
 Recorded = Callable[..., Tensor]
@@ -23,6 +24,10 @@ Record = Callable[..., Any]
 
 def reason_against(decoder: Any) -> str | None:
     """Return why there is nothing to record in this decoder, or None."""
+    if isinstance(getattr(decoder, "mixture", None), CopyOutput):
+        return (
+            "model/output=copy reads the attention weights of the loop, which a graph does not give"
+        )
     if getattr(decoder, "dynamic_dim", 0) == 0:
         return "nothing that a step makes enters the next one, so all steps are one call already"
     return None
