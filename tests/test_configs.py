@@ -67,6 +67,10 @@ ALONE = {
         for file in (CONF / "model" / group).glob("*.yaml")
     },
     **{
+        f"model/transition/{file.stem}": ["model=hard_monotonic"]
+        for file in (CONF / "model" / "transition").glob("*.yaml")
+    },
+    **{
         f"decoding/length_penalty/{file.stem}": ["decoding=beam"]
         for file in (CONF / "decoding" / "length_penalty").glob("*.yaml")
     },

@@ -40,7 +40,11 @@ FILES = {
     **{split: DATA / "multi30k" / f"{name}.en.gz" for split, name in CAPTIONS.items()},
 }
 INFLECTED = Path(__file__).parent / "inflected.tsv"
-TABLE = ROOT / "src" / "seq2seq_lab" / "data" / "toy_zh_en.tsv"
+OWN_FILES = {
+    "table_file": ROOT / "src" / "seq2seq_lab" / "data" / "toy_zh_en.tsv",
+    "cmudict": ROOT / "tests" / "data" / "pronunciations.dict",
+}
+"""The `path` of corpora that are read from a small file here."""
 
 
 def corpus_classes() -> set[str]:
@@ -67,9 +71,9 @@ def default_node(name: str) -> dict:
     if name == "table_file":
         data.source_column, data.target_column = "zh", "en"
     own = {
-        "table_file": {"path": TABLE},
         "scan": {"root": DATA / "scan"},
         "sigmorphon": {"train": INFLECTED, "val": None, "test": None},
+        **{corpus: {"path": path} for corpus, path in OWN_FILES.items()},
     }
     for key, path in (FILES | own.get(name, {})).items():
         if key in data and data[key] is None and path is not None:

@@ -46,6 +46,7 @@ class RecurrentDecoder(nn.Module):
     attends_before = False
     loop_weights: type[StepWeights] = PackedWeights
     drop = staticmethod(dropout)
+    _refuse_unused_source = refuse_unused_source
 
     def __init__(
         self,
@@ -71,8 +72,7 @@ class RecurrentDecoder(nn.Module):
         self.attention, self.bridge = attention, bridge
         self.context, self.readout = context, readout
         self.input_feeding, self.mixture = input_feeding, mixture(readout.dim)
-        refuse_unused_source(self)
-
+        self._refuse_unused_source()
         needs_embedding = context.feeds_output or readout.uses_embedding
         self.embedding = embedding if needs_embedding else None
         self.static_dim = context.dim + (embedding.dim if context.feeds_output else 0)
@@ -225,19 +225,21 @@ class RecurrentDecoder(nn.Module):
     def _all_steps(self, embedded: Tensor, memory: Memory) -> _Steps:
         state = self.initial_state(memory)
         static = self._static(embedded, state)
-        if self.dynamic_dim == 0:
-            return self._fused(static, embedded, state)
-        return self._loop(static, embedded, state)
+        return (self._loop if self.dynamic_dim else self._fused)(static, embedded, state)
 
     def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> _Steps:
+        tops = self._tops(static, state)
+        context, attention = self.attention.sequence(tops, state.source.keys)
+        return self.readout(tops, context, embedded), attention
+
+    def _tops(self, static: Tensor, state: RecurrentState) -> Tensor:
         below = static
         for layer, cell in enumerate(self.cells):
             read = self.drop(below, self.dropout, training=self.training) if layer else below
             one = slice(layer, layer + 1)
             outputs, _ = cell.sequence(read, (state.hidden[:, one], state.cell_state[:, one]))
             below = self.stack(layer, outputs, below, state.dropout_mask[:, one])
-        context, attention = self.attention.sequence(below, state.source.keys)
-        return self.readout(below, context, embedded), attention
+        return below
 
     def _loop(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> _Steps:
         projected = self.cells[0].project_steps(static)
