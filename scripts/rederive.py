@@ -28,6 +28,7 @@ from rederive_formulas import (
     resampled,
     shift,
     variances,
+    within,
 )
 from rederive_runs import Run, printable, quarters
 
@@ -37,17 +38,19 @@ TOLERANCE = 1e-9
 # the tables
 
 
-def arm_numbers(values: list[float], sums: list | None, score, *, with_sentences: bool) -> dict:
+def arm_numbers(
+    values: list[float],
+    sums: list | None,
+    score,
+    bounds: tuple[float, float],
+    *,
+    with_sentences: bool,
+) -> dict:
     mean = float(np.mean(values))
     if len(values) > 1:
         parts = np.array([jackknife(s, score) for s in sums]) if with_sentences and sums else None
-        half = half_width(variances(values, parts))
-        return {
-            "mean": mean,
-            "sd": float(np.std(values, ddof=1)),
-            "low": mean - half,
-            "high": mean + half,
-        }
+        low, high = within(mean, half_width(variances(values, parts)), bounds)
+        return {"mean": mean, "sd": float(np.std(values, ddof=1)), "low": low, "high": high}
     if not sums:
         return {"mean": mean}
     low, high = middle_95(resampled(sums[0], score))
@@ -109,9 +112,9 @@ def expected(runs: dict, row: dict, baseline: str, places: list[int] | None) -> 
         arms.setdefault(run.arm, {})[run.seed] = (value, sums)
     own = arms[row["arm"]]
     all_sums = [sums for _, sums in own.values()] if comparable else None
-    numbers = arm_numbers(
-        [v for v, _ in own.values()], all_sums, score, with_sentences=places is not None
-    )
+    bounds = float(row.get("lowest") or "-inf"), float(row.get("highest") or "inf")
+    values = [v for v, _ in own.values()]
+    numbers = arm_numbers(values, all_sums, score, bounds, with_sentences=places is not None)
     if row["arm"] != baseline:
         numbers |= difference_numbers(arms[baseline], own, score)
     return numbers

@@ -117,3 +117,18 @@ def resampled(sums: np.ndarray, score) -> np.ndarray:
     """Score 1,000 resamples of the sentences, as sacreBLEU's paired bootstrap draws them, in its precision."""
     chosen = np.random.default_rng(12345).choice(len(sums), size=(1000, len(sums)), replace=True)
     return np.array([score(row) for row in sums.astype("float32")[chosen].sum(1)])
+
+
+def within(mean: float, half: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of mean -+ half, moved to log odds (above one bound: logarithms) and back."""
+    lowest, highest = bounds
+    if not lowest < mean < highest or math.isinf(lowest):
+        return mean - half, mean + half
+    below = mean - lowest
+    if math.isinf(highest):
+        factor = math.exp(min(half / below, 700.0))
+        return lowest + below / factor, lowest + below * factor
+    above = highest - mean
+    odds, factor = below / above, math.exp(min(half * (highest - lowest) / (below * above), 700.0))
+    shares = [x / (1 + x) for x in (odds / factor, odds * factor)]
+    return lowest + shares[0] * (highest - lowest), lowest + shares[1] * (highest - lowest)

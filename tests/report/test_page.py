@@ -16,15 +16,8 @@ from seq2seq_lab.report.records import read_records
 from seq2seq_lab.study.run import write_done
 from support.study_folder import Plan, write_study
 
-FILES = {
-    "index.html",
-    "report.md",
-    "table.csv",
-    "table.tex",
-    "runs.csv",
-    "by_length.csv",
-    "comparisons.csv",
-}
+FILES = {"index.html", "report.md", "table.csv", "table.tex", "runs.csv", "by_length.csv",
+         "comparisons.csv"}  # fmt: skip
 SMALL = Plan(errors={"none": 0.4, "dot": 0.05}, seeds=(1, 2), sentences=24, seed_spread=0.005)
 
 
@@ -90,14 +83,15 @@ def test_page_needs_nothing_from_outside(whole):
 def test_page_has_every_section_and_figure(whole):
     text = page(whole)
     titles = re.findall(r"<figure><h3>(.+?)</h3>", text)
-    assert titles == ["Score by arm", "Score by source length", "Gain by source length", "Learning curves",
-                      "Exposure bias", "Exposure bias by position", "Score against parameters"]  # fmt: skip
+    assert titles == ["Differences to the baseline", "Score by arm", "Score by source length",
+                      "Gain by source length", "Learning curves", "Exposure bias", "Exposure bias by position",
+                      "Score against parameters"]  # fmt: skip
     ids = re.findall(r'<h2 id="(\w+)"', text)
     assert ids == ["arms", "figures", "length", "others", "attention", "sentences", "provenance"]
     assert "4 of 4 runs are done" in text
     assert "monotonicity" in text
     assert text.count("data:image/png;base64,") == 2
-    assert "hardware.cores" in text.split('class="note"')[1].split("</p>")[0]
+    assert "hardware.cores" in text.split('class="note"')[-1].split("</p>")[0]
 
 
 def test_the_table_holds_the_runs_numbers(whole):

@@ -16,6 +16,7 @@ from seq2seq_lab.report import tables
 from seq2seq_lab.report.analysis import analyse
 from seq2seq_lab.report.page import write_report
 from seq2seq_lab.report.records import read_records
+from seq2seq_lab.report.statistics import NO_SENTENCES
 from seq2seq_lab.training import session, summary
 from seq2seq_lab.training.callback import progress
 from seq2seq_lab.training.callback.bleu import Bleu
@@ -89,7 +90,11 @@ def in_table(folder: Path) -> set[str]:
 
 def in_comparisons(folder: Path) -> set[str]:
     rows = read_csv(folder / "study" / "report" / "comparisons.csv")
-    return {row["metric"].removeprefix("test/") for row in rows if row["p"] and not row["note"]}
+    return {
+        row["metric"].removeprefix("test/")
+        for row in rows
+        if row["p"] and NO_SENTENCES not in row["note"]
+    }
 
 
 def rederive(place: Path) -> subprocess.CompletedProcess:

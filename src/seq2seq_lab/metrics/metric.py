@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Texts = Sequence[str]
+Bounds = tuple[float, float]
+"""The lowest and the highest value that a score can have."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,15 @@ def check_parallel(hypotheses: Texts, references: Texts) -> None:
 class Metric(ABC):
     """A metric of decoded text: key in result.json (`<split>/<name>`), label for people, direction, sums and score.
 
-    `epoch_line` is its format in the line that training prints per epoch; an empty one leaves it out.
+    `epoch_line` is its format in the line that training prints per epoch; an empty one leaves it out. Between `bounds`
+    lie all scores: (0, inf) for an error rate.
     """
 
     needs_signature: ClassVar[bool] = False
     name: str
     label: str
     lower_is_better: bool = field(default=False, kw_only=True)
+    bounds: Bounds = field(default=(0.0, 100.0), kw_only=True)
     epoch_line: str = field(default="", kw_only=True)
 
     @abstractmethod

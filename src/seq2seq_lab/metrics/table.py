@@ -4,6 +4,7 @@ result.json, metrics.csv, the printed summary, the epoch's line, bootstrap inter
 scripts/rederive.py follow from the rows; a new metric is one row and its function.
 """
 
+import math
 from collections import UserDict
 from collections.abc import Iterator, Mapping
 
@@ -81,3 +82,9 @@ def lower_is_better(name: str) -> bool:
     """Return the direction of a metric named `<split>/<metric>`, or without the split."""
     metric = name.rpartition("/")[2]
     return METRICS[metric].lower_is_better if metric in METRICS else metric.startswith(_LOSSES)
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    """Return the bounds of a metric named `<split>/<metric>`, or without the split; none but of METRICS have any."""
+    metric = name.rpartition("/")[2]
+    return METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)

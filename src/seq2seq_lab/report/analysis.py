@@ -8,7 +8,8 @@ import numpy as np
 
 from seq2seq_lab.metrics.accuracy import length_quarters
 from seq2seq_lab.metrics.metric import Metric
-from seq2seq_lab.metrics.table import METRICS
+from seq2seq_lab.metrics.table import METRICS, bounds_of
+from seq2seq_lab.report.bounds import bounded
 from seq2seq_lab.report.records import Records, Run
 from seq2seq_lab.report.statistics import (
     Comparison,
@@ -119,8 +120,14 @@ def _table(records: Records, name: str, scores: dict[str, Scores]) -> list[ArmRo
         size = parameters.pop() if len(parameters) == 1 else math.nan
         comparison = None if found is baseline else compare(baseline, found)
         key = f"{records.split}/{name}"
-        rows.append(ArmRow(key, arm, found.seeds, over_seeds(found), size, comparison))
+        interval = _within(over_seeds(found), found, name)
+        rows.append(ArmRow(key, arm, found.seeds, interval, size, comparison))
     return [replace(row, p_holm=p) for row, p in zip(rows, _corrected(rows), strict=True)]
+
+
+def _within(interval: Interval, scores: Scores, metric: str) -> Interval:
+    """Return an interval within the bounds of its metric; that of one seed lies there, since it resamples sentences."""
+    return interval if len(scores.seeds) == 1 else bounded(interval, bounds_of(metric))
 
 
 def _corrected(rows: list[ArmRow] | list[LengthRow]) -> list[float]:
@@ -152,7 +159,7 @@ def _length_rows(
                 None if baseline is None else compare(baseline, part, with_resampling=False)
             )
             baseline = baseline or part
-            interval = over_seeds_and_sentences(part)
+            interval = _within(over_seeds_and_sentences(part), part, metric.name)
             rows.append(LengthRow(key, arm, quarter, len(places), min(lengths), max(lengths), found.seeds, interval,
                                   comparison))  # fmt: skip
     return [replace(row, p_holm=p) for row, p in zip(rows, _corrected(rows), strict=True)]

@@ -8,18 +8,26 @@ from typing import Any
 from seq2seq_lab.files import write_text
 from seq2seq_lab.report import tables
 from seq2seq_lab.report.analysis import Analysis, analyse
-from seq2seq_lab.report.figures import Figure, figures
+from seq2seq_lab.report.arm_names import arm_names
+from seq2seq_lab.report.chart import Figure
+from seq2seq_lab.report.figures import figures
+from seq2seq_lab.report.latex import table_tex
+from seq2seq_lab.report.notes import EXPLAINED, notes_of
 from seq2seq_lab.report.provenance import attention_pictures, facts
 from seq2seq_lab.report.records import Records, read_records
 from seq2seq_lab.report.sentence_diff import sentence_changes
-from seq2seq_lab.report.statistics import LEVEL, ONE_SEED
-from seq2seq_lab.report.svg import css_class, mark
+from seq2seq_lab.report.statistics import LEVEL
+from seq2seq_lab.report.svg import css_class, draw, mark
+
+FIGURES = "figures"
+"""The folder of the figures for papers, in that of the report."""
 
 
-def write_report(study_dir: Path, metric: str | None = None) -> Path:
+def write_report(study_dir: Path, metric: str | None = None, *, with_figures: bool = False) -> Path:
     """Write <study_dir>/report/ and return its index.html; `metric`, as in test/bleu, replaces the study's own.
 
-    The same files give the same bytes. Runs that are not done are listed and left out of the numbers.
+    The same files give the same bytes. Runs that are not done are listed and left out of the numbers. Figures for
+    papers are written if asked for, and again where an earlier report left some: none is older than the page.
     """
     records = read_records(study_dir, metric)
     analysis = analyse(records)
@@ -29,23 +37,29 @@ def write_report(study_dir: Path, metric: str | None = None) -> Path:
     write_text(folder / "comparisons.csv", tables.comparisons_csv(analysis))
     write_text(folder / "by_length.csv", tables.by_length_csv(analysis))
     write_text(folder / "runs.csv", tables.runs_csv(records))
-    write_text(folder / "table.tex", tables.table_tex(analysis))
+    names = arm_names(records)
+    write_text(folder / "table.tex", table_tex(records, analysis, names))
     write_text(folder / "report.md", tables.markdown(records, analysis))
+    if with_figures or (folder / FIGURES).is_dir():
+        from seq2seq_lab.report.paper import write_figures  # matplotlib
+
+        write_figures(folder / FIGURES, figures(records, analysis), names)
     write_text(folder / "index.html", page(records, analysis))
     return folder / "index.html"
 
 
 def page(records: Records, analysis: Analysis) -> str:
     """Return the page; every text of the study is escaped."""
-    return _filled("page.html.j2", _content(records, analysis))
+    return filled("page.html.j2", _content(records, analysis))
 
 
 def figure_page(figure: Figure) -> str:
     """Return one figure as a page of its own, in the style of the report."""
-    return _filled("figure.html.j2", {"figure": figure})
+    return filled("figure.html.j2", {"figure": figure})
 
 
-def _filled(template: str, content: dict[str, Any]) -> str:
+def filled(template: str, content: dict[str, Any]) -> str:
+    """Return a template of this folder with its content, which is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -58,7 +72,8 @@ def _filled(template: str, content: dict[str, Any]) -> str:
     shown = {
         function.__name__: function
         for function in (
-            tables.number, tables.signed, tables.p_text, tables.interval_text, tables.shown_cells, css_class, mark,
+            tables.number, tables.signed, tables.p_text, tables.interval_text, tables.shown_cells,
+            css_class, mark, draw,
         )
     }  # fmt: skip
     environment.globals.update(shown)
@@ -72,7 +87,7 @@ def _content(records: Records, analysis: Analysis) -> dict[str, Any]:
         "done": records.total - len(records.unfinished),
         "baseline": analysis.table[0].arm if analysis.table else None,
         "verdict": verdict(analysis),
-        "one_seed": any(ONE_SEED in row.interval.note for row in analysis.table),
+        "notes": [(text, EXPLAINED.get(text, "")) for text in notes_of(analysis.table)],
         "columns": tables.SHOWN,
         "digits": tables.digits_for(analysis.table),
         "styles": {arm: i for i, arm in enumerate(records.arms)},

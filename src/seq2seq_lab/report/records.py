@@ -63,6 +63,7 @@ class UnfinishedRun:
     name: str
     arm: str
     seed: int
+    factors: dict[str, str]
     state: str
     reason: str
 
@@ -83,6 +84,10 @@ class Records:
     def split(self) -> str:
         """The split of the metric, `test` in `test/bleu`."""
         return self.metric.partition("/")[0]
+
+    def style(self, arm: str) -> int:
+        """Return the number of an arm: its colour and mark in every figure."""
+        return list(self.arms).index(arm)
 
     @property
     def runs(self) -> list[Run]:
@@ -105,7 +110,8 @@ def read_records(study_dir: Path, metric: str | None = None) -> Records:
             arms[run.arm].append(_run(run, study.folder(run), split, seconds))
         else:
             reason = state.reason or ""
-            unfinished.append(UnfinishedRun(run.name, run.arm, run.seed, state.kind, reason))
+            planned = run.name, run.arm, run.seed, run.factors
+            unfinished.append(UnfinishedRun(*planned, state.kind, reason))
     done = [run for runs in arms.values() for run in runs]
     require_metrics((run.manifest.get("extensions"), run.folder) for run in done)
     if metric and done and not any(metric in run.result for run in done):

@@ -1,51 +1,32 @@
 """Small charts as inline SVG: no script, no network, colours from the page's style sheet (light and dark)."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from html import escape
-from itertools import pairwise
+
+from seq2seq_lab.report.chart import (
+    NUM_STYLES,
+    Axes,
+    Bands,
+    Bars,
+    Chart,
+    Figure,
+    Forest,
+    Marks,
+    Point,
+    Row,
+    Series,
+    View,
+    view,
+)
 
 WIDTH, HEIGHT = 480, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 14, 46
-NUM_STYLES = 8
-"""Colours and marks in the style sheet; a chart with more series starts again, with broken lines."""
 _MARKS = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", "M-3.6-3.6h7.2v7.2h-7.2z", "M0-4.8L4.6 3.4h-9.2z", "M0-5L5 0L0 5L-5 0z",
     "M0 4.8L4.6-3.4h-9.2z", "M-4.4-1.5h2.9v-2.9h3v2.9h2.9v3h-2.9v2.9h-3v-2.9h-2.9z",
     "M-5-2h10v4h-10z", "M-2-5h4v10h-4z",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Point:
-    """A place in a chart; `low` and `high` bound its interval (NaN: none), `title` is shown on hover."""
-
-    x: float
-    y: float
-    low: float = math.nan
-    high: float = math.nan
-    title: str = ""
-
-
-@dataclass(frozen=True)
-class Series:
-    """The points of one arm. `style` is its number in the study, so that an arm has one style in all charts."""
-
-    label: str
-    style: int
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class Axes:
-    """What the axes say. `x_ticks` replaces the numbers on the x axis; `y_limits` is where intervals are cut."""
-
-    x_label: str
-    y_label: str
-    x_ticks: tuple[tuple[float, str], ...] = ()
-    y_limits: tuple[float, float] = (-math.inf, math.inf)
-    zero_line: bool = False
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -80,44 +61,31 @@ def css_class(style: int) -> str:
 class _Frame:
     """Maps data to the drawing area."""
 
-    def __init__(self, series: Sequence[Series], axes: Axes):
-        points = [p for one in series for p in one.points]
-        xs = [p.x for p in points] + [x for x, _ in axes.x_ticks]
-        pad = 0.04 * ((max(xs) - min(xs)) or abs(xs[0]) or 1.0)
-        self.x_low, self.x_high = min(xs) - pad, max(xs) + pad
-        ys = [p.y for p in points]
-        room = (
-            (max(ys) - min(ys)) or abs(ys[0]) or 1.0
-        )  # an interval far wider than the data is cut
-        floor = max(min(ys) - room, axes.y_limits[0])
-        ceiling = min(max(ys) + room, axes.y_limits[1])
-        ends = [e for p in points for e in (p.low, p.high) if math.isfinite(e)]
-        ys += [min(max(e, floor), ceiling) for e in ends] + ([0.0] if axes.zero_line else [])
-        pad = 0.05 * ((max(ys) - min(ys)) or abs(ys[0]) or 1.0)
-        self.y_low, self.y_high = min(ys) - pad, max(ys) + pad
-        self.lowest = max(self.y_low, axes.y_limits[0])
-        self.highest = min(self.y_high, axes.y_limits[1])
+    def __init__(self, shown: View):
+        self.view = shown
 
     def x(self, value: float) -> float:
-        share = (value - self.x_low) / (self.x_high - self.x_low)
+        share = (value - self.view.x_low) / (self.view.x_high - self.view.x_low)
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 2)
 
     def y(self, value: float) -> float:
-        share = (value - self.y_low) / (self.y_high - self.y_low)
+        share = (value - self.view.y_low) / (self.view.y_high - self.view.y_low)
         return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 2)
 
     def grid(self, axes: Axes) -> list[str]:
         """Return grid lines, tick texts and labels."""
         right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
         parts = []
-        for value in ticks(self.y_low, self.y_high):
+        for value in ticks(self.view.y_low, self.view.y_high):
             y = self.y(value)
             zero = " zero" if axes.zero_line and abs(value) < 1e-12 else ""
             parts.append(f'<path class="grid{zero}" d="M{LEFT} {y}H{right}"/>')
             parts.append(
                 f'<text class="tick" x="{LEFT - 7}" y="{y + 4}" text-anchor="end">{tick_text(value)}</text>'
             )
-        x_ticks = axes.x_ticks or [(v, tick_text(v)) for v in ticks(self.x_low, self.x_high, 6)]
+        x_ticks = axes.x_ticks or [
+            (v, tick_text(v)) for v in ticks(self.view.x_low, self.view.x_high, 6)
+        ]
         for value, text in x_ticks:
             parts.append(
                 f'<text class="tick" x="{self.x(value)}" y="{bottom + 17}" text-anchor="middle">{escape(text)}</text>'
@@ -134,11 +102,9 @@ class _Frame:
         return parts
 
 
-def _svg(parts: Sequence[str], axes: Axes) -> str:
-    name = escape(f"{axes.y_label} against {axes.x_label}", quote=True)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">{"".join(parts)}</svg>'
-    )
+def _svg(parts: Sequence[str], name: str, height: int = HEIGHT) -> str:
+    label = escape(name, quote=True)
+    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
 def _path(frame: _Frame, points: Sequence[tuple[float, float]]) -> str:
@@ -149,8 +115,8 @@ def _band(frame: _Frame, points: Sequence[Point]) -> str:
     known = [p for p in points if math.isfinite(p.low) and math.isfinite(p.high)]
     if len(known) < 2:
         return ""
-    upper = [(p.x, min(p.high, frame.highest)) for p in known]
-    lower = [(p.x, max(p.low, frame.lowest)) for p in reversed(known)]
+    upper = [(p.x, frame.view.cut(p)[1]) for p in known]
+    lower = [(p.x, frame.view.cut(p)[0]) for p in reversed(known)]
     return f'<path class="band" d="{_path(frame, upper + lower)}Z"/>'
 
 
@@ -158,7 +124,7 @@ def _bar(frame: _Frame, point: Point, shift: float) -> str:
     if not (math.isfinite(point.low) and math.isfinite(point.high)):
         return ""
     x = round(frame.x(point.x) + shift, 2)
-    low, high = max(point.low, frame.lowest), min(point.high, frame.highest)
+    low, high = frame.view.cut(point)
     caps = [frame.y(end) for end in (point.low, point.high) if end in (low, high)]  # none where cut
     drawn = "".join(f"M{x - 3} {cap}h6" for cap in caps)
     return f'<path class="bar" d="M{x} {frame.y(low)}V{frame.y(high)}{drawn}"/>'
@@ -170,31 +136,97 @@ def _marked(frame: _Frame, one: Series, point: Point, shift: float) -> str:
     return f'<path class="mark" d="{mark(one.style)}" transform="{place}">{title}</path>'
 
 
-def line_chart(series: Sequence[Series], axes: Axes, *, bars: bool = False) -> str:
-    """Draw lines; intervals as bars at the points (moved a little apart), or else as bands."""
-    frame = _Frame(series, axes)
-    parts = frame.grid(axes)
-    for i, one in enumerate(series):
-        shift = 7.0 * (i - (len(series) - 1) / 2) * min(1.0, 8 / len(series)) if bars else 0.0
+def draw(figure: Figure) -> str:
+    """Return a figure as an <svg> element."""
+    match figure:
+        case Forest():
+            return _forest(figure)
+        case Marks():
+            return _marks(figure)
+        case Bands() | Bars():
+            return _lines(figure)
+    raise TypeError(f"{type(figure).__name__}: no figure that this page draws")
+
+
+def _lines(chart: Bands | Bars) -> str:
+    frame = _Frame(view(chart.series, chart.axes))
+    parts = frame.grid(chart.axes)
+    bars = isinstance(chart, Bars)
+    for i, one in enumerate(chart.series):
+        count = len(chart.series)
+        shift = 7.0 * (i - (count - 1) / 2) * min(1.0, 8 / count) if bars else 0.0
         drawn = [_bar(frame, p, shift) for p in one.points] if bars else [_band(frame, one.points)]
         line = _path(frame, [(p.x, p.y) for p in one.points])
         drawn.append(f'<path class="line" d="{line}" transform="translate({round(shift, 2)} 0)"/>')
-        if bars or len(one.points) <= 30:
+        if bars or len(one.points) <= chart.most_marks:
             drawn += [_marked(frame, one, p, shift) for p in one.points]
         parts.append(f'<g class="{css_class(one.style)}">{"".join(drawn)}</g>')
-    return _svg(parts, axes)
+    return _svg(parts, _name(chart))
 
 
-def scatter(series: Sequence[Series], axes: Axes, frontier: Sequence[Point]) -> str:
-    """Draw one mark per series with its interval, and a line along the frontier."""
-    frame = _Frame(series, axes)
-    parts = frame.grid(axes)
-    if len(frontier) > 1:
-        corners = [(frontier[0].x, frontier[0].y)]
-        for before, point in pairwise(frontier):
-            corners += [(point.x, before.y), (point.x, point.y)]
+def _marks(chart: Marks) -> str:
+    frame = _Frame(view(chart.series, chart.axes))
+    parts = frame.grid(chart.axes)
+    if corners := chart.corners():
         parts.append(f'<path class="frontier" d="{_path(frame, corners)}"/>')
-    for one in series:
+    for one in chart.series:
         drawn = [_bar(frame, p, 0.0) + _marked(frame, one, p, 0.0) for p in one.points]
         parts.append(f'<g class="{css_class(one.style)}">{"".join(drawn)}</g>')
-    return _svg(parts, axes)
+    return _svg(parts, _name(chart))
+
+
+def _name(chart: Chart) -> str:
+    return f"{chart.axes.y_label} against {chart.axes.x_label}"
+
+
+ROW = 36
+"""Height of a line of a forest plot: the label, and the interval below it."""
+
+
+def _forest(forest: Forest) -> str:
+    lines = forest.lines()
+    bottom = TOP + ROW * len(lines)
+    low, high = forest.limits()
+
+    def x(value: float) -> float:
+        share = (min(max(value, low), high) - low) / (high - low)
+        return round(RIGHT + share * (WIDTH - 2 * RIGHT), 2)
+
+    parts = []
+    for value in ticks(low, high, 6):
+        zero = " zero" if abs(value) < 1e-12 else ""
+        parts.append(f'<path class="grid{zero}" d="M{x(value)} {TOP}V{bottom}"/>')
+        parts.append(
+            f'<text class="tick" x="{x(value)}" y="{bottom + 17}" text-anchor="middle">{tick_text(value)}</text>'
+        )
+    for place, line in enumerate(lines):
+        top = TOP + ROW * place
+        parts.append(
+            _forest_row(line, x, top, (low, high))
+            if isinstance(line, Row)
+            else f'<text class="label group" x="{RIGHT}" y="{top + 24}">{escape(line)}</text>'
+        )
+    parts.append(f'<path class="axis" d="M{RIGHT} {bottom}H{WIDTH - RIGHT}"/>')
+    parts.append(
+        f'<text class="label" x="{WIDTH / 2}" y="{bottom + 38}" text-anchor="middle">{escape(forest.x_label)}</text>'
+    )
+    return _svg(parts, forest.title, bottom + BOTTOM)
+
+
+def _forest_row(row: Row, x: Callable[[float], float], top: int, ends: tuple[float, float]) -> str:
+    y, drawn = top + 26, [f"<title>{escape(row.label)}</title>"]
+    label = escape(row.short(row.label, 66))
+    if math.isfinite(row.smallest_effect):
+        left, right = x(-row.smallest_effect), x(row.smallest_effect)
+        drawn.append(f'<path class="unseen" d="M{left} {y - 6}H{right}v12H{left}z"/>')
+    if math.isfinite(row.low) and math.isfinite(row.high):
+        caps = "".join(f"M{x(e)} {y - 3}v6" for e in (row.low, row.high) if ends[0] <= e <= ends[1])
+        drawn.append(f'<path class="bar" d="M{x(row.low)} {y}H{x(row.high)}{caps}"/>')
+    drawn.append(
+        f'<path class="mark" d="{mark(row.style)}" transform="translate({x(row.difference)} {y})"/>'
+    )
+    drawn.append(f'<text class="label" x="{RIGHT}" y="{top + 13}">{label}</text>')
+    drawn.append(
+        f'<text class="label" x="{WIDTH - RIGHT}" y="{top + 13}" text-anchor="end">{escape(row.text)}</text>'
+    )
+    return f'<g class="{css_class(row.style)}">{"".join(drawn)}</g>'

@@ -1,4 +1,4 @@
-"""The tables of a report as CSV, Markdown and LaTeX."""
+"""The tables of a report as CSV and Markdown; latex.py has the one for a paper."""
 
 import csv
 import io
@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from seq2seq_lab.report.analysis import Analysis, ArmRow, LengthRow
+from seq2seq_lab.metrics.table import bounds_of
+from seq2seq_lab.report.analysis import Analysis, ArmRow
+from seq2seq_lab.report.notes import note_of, notes_of
 from seq2seq_lab.report.records import Records
 from seq2seq_lab.report.statistics import Comparison, Interval
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_NO_COMPARISON = Comparison(math.nan, math.nan, math.nan, math.nan, 0)
+NO_COMPARISON = Comparison(math.nan, math.nan, math.nan, math.nan, 0)
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
@@ -39,19 +41,16 @@ def _interval(interval: Interval) -> list[object]:
 
 
 def table_csv(analysis: Analysis) -> str:
-    """Return the main table. Nothing in it depends on time or machine."""
+    """Return the main table; `lowest` and `highest` bound its metric. Nothing in it depends on time or machine."""
     head = ["metric", "arm", "num_seeds", "seeds", "mean", "sd", "low", "high", "difference", "diff_low",
-            "diff_high", "p", "p_holm", "smallest_effect", "parameters", "note"]  # fmt: skip
+            "diff_high", "p", "p_holm", "smallest_effect", "parameters", "lowest", "highest", "note"]  # fmt: skip
     rows: list[Sequence[object]] = [head]
     for row in analysis.table:
-        c = row.comparison or _NO_COMPARISON
+        c = row.comparison or NO_COMPARISON
         rows.append([row.metric, row.arm, len(row.seeds), _seeds(row.seeds), *_interval(row.interval), c.difference,
-                     c.low, c.high, c.p, row.p_holm, c.smallest_effect, row.parameters, _note(row)])  # fmt: skip
+                     c.low, c.high, c.p, row.p_holm, c.smallest_effect, row.parameters, *bounds_of(row.metric),
+                     note_of(row)])  # fmt: skip
     return csv_text(rows)
-
-
-def _note(row: ArmRow | LengthRow) -> str:
-    return row.comparison.note if row.comparison else row.interval.note
 
 
 def comparisons_csv(analysis: Analysis) -> str:
@@ -62,19 +61,21 @@ def comparisons_csv(analysis: Analysis) -> str:
     for row in [*analysis.table, *analysis.others]:
         if (c := row.comparison) is not None:
             rows.append([row.metric, row.arm, c.num_seeds, c.difference, c.low, c.high, c.p, row.p_holm,
-                         c.smallest_effect, c.bootstrap_low, c.bootstrap_high, c.p_permutation, c.note])  # fmt: skip
+                         c.smallest_effect, c.bootstrap_low, c.bootstrap_high, c.p_permutation,
+                         note_of(row)])  # fmt: skip
     return csv_text(rows)
 
 
 def by_length_csv(analysis: Analysis) -> str:
     """Return scores and gains by quarter of the source length; Holm's correction is over all of them."""
     head = ["metric", "arm", "quarter", "sentences", "shortest", "longest", "num_seeds", "mean", "sd", "low",
-            "high", "difference", "diff_low", "diff_high", "p", "p_holm", "note"]  # fmt: skip
+            "high", "difference", "diff_low", "diff_high", "p", "p_holm", "lowest", "highest", "note"]  # fmt: skip
     rows: list[Sequence[object]] = [head]
     for row in analysis.by_length:
-        c = row.comparison or _NO_COMPARISON
+        c = row.comparison or NO_COMPARISON
         rows.append([row.metric, row.arm, row.quarter, row.sentences, row.shortest, row.longest, len(row.seeds),
-                     *_interval(row.interval), c.difference, c.low, c.high, c.p, row.p_holm, _note(row)])  # fmt: skip
+                     *_interval(row.interval), c.difference, c.low, c.high, c.p, row.p_holm, *bounds_of(row.metric),
+                     note_of(row)])  # fmt: skip
     return csv_text(rows)
 
 
@@ -131,7 +132,7 @@ def digits_for(rows: Sequence[ArmRow]) -> int:
 
 def shown_cells(row: ArmRow, digits: int) -> list[str]:
     """Return one row of the main table as texts: the columns of SHOWN."""
-    i, c = row.interval, row.comparison or _NO_COMPARISON
+    i, c = row.interval, row.comparison or NO_COMPARISON
     return [
         row.arm, str(len(row.seeds)), number(i.mean, digits), number(i.deviation, digits),
         interval_text(i.low, i.high, digits), signed(c.difference, digits),
@@ -144,8 +145,9 @@ SHOWN = ("arm", "seeds", "mean", "sd", "95 % interval", "difference", "95 % inte
 
 
 READING = (
-    "Intervals of means: t over seeds. Differences: seeds and sentences together, paired by both; Holm's correction "
-    "over the arms. Smallest effect: what these seeds and sentences show with 80 % power at 5 %."
+    "Intervals of means: t over seeds, within the bounds of the metric. Differences: seeds and sentences together, "
+    "paired by sentence; Holm's correction over the arms. Smallest effect: what these seeds and sentences show with "
+    "80 % power at 5 %."
 )
 
 
@@ -158,7 +160,7 @@ def markdown(records: Records, analysis: Analysis) -> str:
         f"{done} of {records.total} runs are done. Metric: {markdown_text(records.metric)}.",
     ]
     lines += [f"Baseline: {markdown_text(analysis.table[0].arm)}."] if analysis.table else []
-    if notes := sorted({_note(row) for row in analysis.table} - {""}):
+    if notes := notes_of(analysis.table):
         lines += ["", f"**Note: {markdown_text('; '.join(notes))}.**"]
     lines += ["", *arms_markdown(analysis)]
     if records.unfinished:
@@ -202,21 +204,3 @@ def markdown_text(text: str) -> str:
 def markdown_row(cells: Sequence[str]) -> str:
     """Return one row of a table."""
     return f"| {' | '.join(markdown_text(cell) if cell != '---' else cell for cell in cells)} |"
-
-
-_TEX = {"\\": r"\textbackslash{}", "–": "--", "−": "$-$", "<": r"\textless{}", ">": r"\textgreater{}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{c: f"\\{c}" for c in "&%$#_{}"}}  # fmt: skip
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(c, c if c.isprintable() else " ") for c in text)
-
-
-def table_tex(analysis: Analysis) -> str:
-    """Return the main table for LaTeX with booktabs."""
-    digits = digits_for(analysis.table)
-    rows = [shown_cells(row, digits) for row in analysis.table]
-    lines = [r"\begin{tabular}{l" + "r" * (len(SHOWN) - 1) + "}", r"\toprule"]
-    lines += [" & ".join(map(_tex, SHOWN)) + r" \\", r"\midrule"]
-    lines += [" & ".join(map(_tex, row)) + r" \\" for row in rows]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"

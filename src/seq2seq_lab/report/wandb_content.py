@@ -10,7 +10,8 @@ from typing import Any
 from seq2seq_lab.config.command_line import quoted
 from seq2seq_lab.report import tables
 from seq2seq_lab.report.analysis import Analysis, analyse
-from seq2seq_lab.report.figures import by_arm, curves_by_arm
+from seq2seq_lab.report.figures import by_arm
+from seq2seq_lab.report.figures_training import curves_by_arm
 from seq2seq_lab.report.page import figure_page, verdict
 from seq2seq_lab.report.records import Records, is_number, read_records
 from seq2seq_lab.study.matrix import SEED_KEY, Study
