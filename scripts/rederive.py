@@ -26,7 +26,7 @@ from rederive_formulas import (
     middle_95,
     p_value,
     resampled,
-    shift,
+    smallest_effect,
     variances,
     within,
 )
@@ -48,8 +48,8 @@ def arm_numbers(
 ) -> dict:
     mean = float(np.mean(values))
     if len(values) > 1:
-        parts = np.array([jackknife(s, score) for s in sums]) if with_sentences and sums else None
-        low, high = within(mean, half_width(variances(values, parts)), bounds)
+        parts = [jackknives(sums, score)] if with_sentences and sums else None
+        low, high = within(mean, half_width(variances([values], parts)), bounds)
         return {"mean": mean, "sd": float(np.std(values, ddof=1)), "low": low, "high": high}
     if not sums:
         return {"mean": mean}
@@ -59,37 +59,42 @@ def arm_numbers(
 
 def difference_numbers(base: dict, arm: dict, score) -> dict:
     """Compare two arms, each {seed: (value, sums or None)}."""
-    seeds = [seed for seed in base if seed in arm]
-    if not seeds:
-        gap = np.mean([v for v, _ in arm.values()]) - np.mean([v for v, _ in base.values()])
-        return {"difference": float(gap)}
-    changes = [arm[seed][0] - base[seed][0] for seed in seeds]
-    known = all(one[seed][1] is not None for one in (base, arm) for seed in seeds)
-    gap = float(np.mean(changes))
-    if len(seeds) == 1:
-        if not known:
-            return {"difference": gap}
-        pair = [resampled(one[seeds[0]][1], score) for one in (arm, base)]
-        low, high = middle_95(pair[0] - pair[1])
-        trials = np.abs(pair[0] - pair[1])
-        # the measured gap is sacreBLEU's own, of unsampled sums
-        more = int((trials - trials.mean() > measured(base, arm, seeds[0], score)).sum())
-        p = (more + 1) / 1001 if trials.any() else 1.0
-        return {"difference": gap, "diff_low": low, "diff_high": high, "p": p}
+    fewest = min(len(base), len(arm))
+    values = [[v for v, _ in one.values()] for one in (arm, base)]
+    gap = float(np.mean(values[0]) - np.mean(values[1]))
+    known = all(sums is not None for one in (base, arm) for _, sums in one.values())
+    if fewest == 1:
+        common = [seed for seed in base if seed in arm]
+        if len(base) + len(arm) > 2:
+            if not common:
+                return {"difference": gap}
+            base, arm = ({seed: one[seed] for seed in common} for one in (base, arm))
+        return single_run_numbers(next(iter(base.values())), next(iter(arm.values())), score, known)
     parts = None
     if known:
-        pairs = [(jackknife(arm[s][1], score), jackknife(base[s][1], score)) for s in seeds]
-        parts = np.array([one - other for one, other in pairs])
-    found = variances(changes, parts)
+        parts = [jackknives([s for _, s in one.values()], score) for one in (arm, base)]
+    found = variances(values, parts)
     half = half_width(found)
-    effect = found[0] * shift(found[2] - 1.0) ** 2
-    effect += found[1] * shift(found[3] - 1.0) ** 2 if found[1] > 0 else 0.0
     return {"difference": gap, "diff_low": gap - half, "diff_high": gap + half, "p": p_value(found, gap),
-            "smallest_effect": math.sqrt(effect)}  # fmt: skip
+            "smallest_effect": smallest_effect(found)}  # fmt: skip
 
 
-def measured(base: dict, arm: dict, seed: int, score) -> float:
-    return abs(score(arm[seed][1].sum(0)) - score(base[seed][1].sum(0)))
+def single_run_numbers(base: tuple, arm: tuple, score, known: bool) -> dict:  # noqa: FBT001
+    """Compare two runs, each (value, sums or None), by sacreBLEU's paired bootstrap."""
+    gap = float(arm[0] - base[0])
+    if not known:
+        return {"difference": gap}
+    trials = resampled(arm[1], score) - resampled(base[1], score)
+    low, high = middle_95(trials)
+    # the measured gap is sacreBLEU's own, of unsampled sums
+    measured = abs(score(arm[1].sum(0)) - score(base[1].sum(0)))
+    more = int((np.abs(trials) - np.abs(trials).mean() > measured).sum())
+    p = (more + 1) / 1001 if trials.any() else 1.0
+    return {"difference": gap, "diff_low": low, "diff_high": high, "p": p}
+
+
+def jackknives(runs: list, score) -> np.ndarray:
+    return np.array([jackknife(sums, score) for sums in runs])
 
 
 def expected(runs: dict, row: dict, baseline: str, places: list[int] | None) -> dict:
@@ -184,12 +189,12 @@ def check_rows(name: str, rows: list[dict], baseline: str, runs: dict, found: Fi
     corrected = holm([numbers.get("p") for _, numbers in derived])
     for (row, numbers), p in zip(derived, corrected, strict=True):
         known = {column: numbers.get(column) for column in COLUMNS if column in row}
-        seeds = {run.seed for run in runs[row["arm"]]}
-        if "mean" not in row:  # comparisons.csv counts the seeds of both arms
-            seeds &= {run.seed for run in runs[baseline]}
+        seeds = len(runs[row["arm"]])
+        if "mean" not in row:  # comparisons.csv has the number of the arm with fewer
+            seeds = min(seeds, len(runs[baseline]))
         quarter = f", quarter {row['quarter']}" if "quarter" in row else ""
         place = f"{name}, {row['metric']}, {row['arm']}{quarter}"
-        found.compare(place, row, known | {"p_holm": p, "num_seeds": len(seeds)})
+        found.compare(place, row, known | {"p_holm": p, "num_seeds": seeds})
 
 
 def check_tables(tables: dict[str, list[dict]], runs: dict, found: Findings) -> None:

@@ -39,34 +39,48 @@ def quantile(p: float, df: float) -> float:
     return math.exp((low + high) / 2)
 
 
-def variances(values: list[float], parts: np.ndarray | None) -> tuple[float, float, int, int]:
-    """Return the variance of the mean between seeds, what sentences add, and both counts."""
-    n = len(values)
-    between = float(np.var(values, ddof=1)) / n
-    if parts is None or parts.shape[1] < 2:
-        return between, 0.0, n, 1
-    size = parts.shape[1]
-    rest = parts - parts.mean(0) - parts.mean(1)[:, None] + parts.mean()
-    both = (rest**2).sum() / ((n - 1) * (size - 1)) / (n * size)
-    return between, max(parts.mean(0).var(ddof=1) / size - both, 0.0), n, size
+def variances(arms: list[list[float]], parts: list[np.ndarray] | None) -> tuple[list, float, int]:
+    """Return (A, C, n) of each arm, what sentences add, and their number; parts are (seeds, sentences) for each arm."""
+    between = [float(np.var(values, ddof=1)) / len(values) for values in arms]
+    if parts is None or parts[0].shape[1] < 2:
+        return [(a, 0.0, len(v)) for a, v in zip(between, arms, strict=True)], 0.0, 1
+    size, found = parts[0].shape[1], []
+    for a, part in zip(between, parts, strict=True):
+        n = len(part)
+        rest = part - part.mean(0) - part.mean(1)[:, None] + part.mean()
+        found.append((a, (rest**2).sum() / ((n - 1) * (size - 1)) / (n * size), n))
+    means = parts[0].mean(0) - (parts[1].mean(0) if len(parts) == 2 else 0.0)
+    return found, max(means.var(ddof=1) / size - sum(c for _, c, _ in found), 0.0), size
 
 
-def half_width(found: tuple[float, float, int, int], p: float = 0.05) -> float:
-    between, sentences, n, size = found
-    width = between * quantile(p, n - 1.0) ** 2
-    return math.sqrt(width + (sentences * quantile(p, size - 1.0) ** 2 if sentences > 0 else 0.0))
+def total_and_df(found: tuple[list, float, int]) -> tuple[float, float]:
+    """Return the variance and its degrees of freedom (docs/statistics.md)."""
+    arms, sentences, size = found
+    raised = [max(a, c) for a, c, _ in arms]
+    unknown = [a - c / 4 for a, (_, c, _) in zip(raised, arms, strict=True)]
+    total, u = sum(raised) + sentences, sum(unknown)
+    inverse = (sentences / total) ** 2 / (size - 1) if sentences > 0 else 0.0
+    if u > 0:
+        g = sum((x / u) ** 2 / (n - 1) for x, (_, _, n) in zip(unknown, arms, strict=True))
+        inverse += g * (u / total) ** 1.5
+    return total, 1 / inverse if inverse > 0 else float(sum(n - 1 for _, _, n in arms))
 
 
-def p_value(found: tuple[float, float, int, int], difference: float) -> float:
-    """Find the level whose interval just reaches 0."""
-    if found[0] + found[1] <= 0:
+def half_width(found: tuple[list, float, int], p: float = 0.05) -> float:
+    total, df = total_and_df(found)
+    return math.sqrt(total) * quantile(p, df)
+
+
+def p_value(found: tuple[list, float, int], difference: float) -> float:
+    total, df = total_and_df(found)
+    if total <= 0 or difference == 0:
         return float(difference == 0)
-    low, high = -230.3, 0.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        too_wide = half_width(found, math.exp(middle)) > abs(difference)
-        low, high = (middle, high) if too_wide else (low, middle)
-    return math.exp((low + high) / 2)
+    return tail(abs(difference) / math.sqrt(total), df)
+
+
+def smallest_effect(found: tuple[list, float, int]) -> float:
+    total, df = total_and_df(found)
+    return math.sqrt(total) * shift(df)
 
 
 def holm(ps: list[float | None]) -> list[float | None]:

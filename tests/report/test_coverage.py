@@ -1,7 +1,7 @@
-"""Do 95 % intervals hold the truth 95 times in 100, and does a study without differences find none?
+"""Do 95 % intervals hold the truth 95 times in 100, are differences found, and none where there are none?
 
-Simulated: a difference of two arms varies by seed (u), by sentence (v) and by both (1). Half-widths are the ones that
-statistics.py uses; the bugs at the end break the level or the width.
+Simulated: an arm varies by seed (u), by sentence (v) and by both (1). Half-widths are the ones that statistics.py uses;
+the bugs at the end break the level or the width. docs/statistics.md has the tables of scripts/power.py.
 """
 
 import math
@@ -12,51 +12,56 @@ import pytest
 
 from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.resampling import hierarchical_bootstrap
-from seq2seq_lab.report.statistics import Spread, compare, holm, scores_of, spread
+from seq2seq_lab.report.spread import SeedPiece, Spread, spread
+from seq2seq_lab.report.statistics import compare, holm, scores_of
 from seq2seq_lab.report.t_distribution import two_sided_quantile
 
 EXACT = METRICS["exact_match"]
 SENTENCES = 60
 TRUTH = 1.5
-REGIMES = [(0.0, 0.0), (1.0, 0.0), (0.5, 1.0), (1.0, 1.0), (0.0, 3.0)]
 FEW, MANY = 1_500, 6_000
+Width = Callable[[np.ndarray, np.ndarray], float]
 
 
-def coverage(
-    width: Callable[[np.ndarray], float], seeds: int, u: float, v: float, studies: int = FEW
-) -> float:
-    """Return how often the interval holds the truth; `width` takes differences (seeds, sentences)."""
-    generator = np.random.default_rng([seeds, int(10 * u), int(10 * v)])
-    hits = 0
+def arm(
+    generator: np.random.Generator, seeds: int, u: float, v: float, mean: float = 0.0
+) -> np.ndarray:
+    scores = generator.normal(mean, 1.0, (seeds, SENTENCES))
+    scores += u * generator.normal(size=(seeds, 1))
+    return scores + v * generator.normal(size=(1, SENTENCES))
+
+
+def rejections(
+    width: Width, seeds: tuple[int, int], us: tuple[float, float], v: float, truth: float = 0.0,
+    studies: int = FEW,
+) -> float:  # fmt: skip
+    """Return how often the interval leaves out 0; `width` takes two arms (seeds, sentences)."""
+    generator = np.random.default_rng([*seeds, *(int(100 * x) for x in (*us, v))])
+    found = 0
     for _ in range(studies):
-        gaps = generator.normal(TRUTH, 1.0, (seeds, SENTENCES))
-        gaps += u * generator.normal(size=(seeds, 1)) + v * generator.normal(size=(1, SENTENCES))
-        hits += abs(gaps.mean() - TRUTH) <= width(gaps)
-    return hits / studies
+        one = arm(generator, seeds[0], us[0], v, truth)
+        other = arm(generator, seeds[1], us[1], v)
+        found += abs(one.mean() - other.mean()) > width(one, other)
+    return found / studies
 
 
-def ours(gaps: np.ndarray) -> float:
-    return spread(gaps.mean(1), gaps - gaps.mean(1, keepdims=True)).half_width()
+def of(*arms: np.ndarray) -> Spread:
+    return spread([a.mean(1) for a in arms], [a - a.mean(1, keepdims=True) for a in arms])
 
 
-def covers(
-    width: Callable[[np.ndarray], float], seeds: int, u: float, v: float, studies: int = FEW
-) -> None:
-    assert 0.93 <= coverage(width, seeds, u, v, studies) <= 0.97
+def ours(one: np.ndarray, other: np.ndarray) -> float:
+    return of(one, other).half_width()
+
+
+def keeps(width: Width, seeds: int, u: float, v: float) -> None:
+    assert rejections(width, (seeds, seeds), (u, u), v) <= 0.065
 
 
 @pytest.mark.parametrize(
-    ("seeds", "u", "v"), [(3, 1.0, 0.0), (3, 0.0, 3.0), (5, 0.0, 0.0), (5, 1.0, 1.0)]
+    ("seeds", "u", "v"), [(3, 1.0, 0.0), (3, 0.0, 3.0), (3, 0.3, 1.0), (5, 0.0, 0.0), (5, 1.0, 1.0)]
 )
 def test_intervals_hold_the_truth_95_times_in_100(seeds, u, v):
-    covers(ours, seeds, u, v)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("u", "v"), REGIMES)
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_intervals_hold_the_truth_in_many_studies(seeds, u, v):
-    covers(ours, seeds, u, v, MANY)
+    keeps(ours, seeds, u, v)
 
 
 @pytest.mark.slow
@@ -64,8 +69,38 @@ def test_intervals_hold_the_truth_in_many_studies(seeds, u, v):
 @pytest.mark.parametrize("v", [0.0, 0.3, 1.0, 3.0])
 @pytest.mark.parametrize("seeds", [2, 3, 5, 10])
 def test_no_mixture_of_seeds_and_sentences_breaks_the_level(seeds, u, v):
-    """Where both matter alike and seeds are two or three, the interval is wider than it must be: up to 99 %."""
-    assert coverage(ours, seeds, u, v, MANY) >= 0.94
+    """Arms that vary alike: 5 %, and three standard errors of 6,000 studies."""
+    assert rejections(ours, (seeds, seeds), (u, u), v, studies=MANY) <= (
+        0.065 if seeds == 2 else 0.059
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("u", [0.1, 0.3, 1.0])
+@pytest.mark.parametrize("v", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("seeds", [(3, 3), (3, 5), (5, 5)])
+def test_an_arm_that_varies_three_times_as_much_costs_little_level(seeds, u, v):
+    assert rejections(ours, seeds, (3 * u, u), v, studies=MANY) <= 0.075
+
+
+def test_one_arm_has_an_interval_of_its_own():
+    generator = np.random.default_rng(5)
+    hits = 0
+    for _ in range(FEW):
+        found = arm(generator, 3, 0.3, 1.0, TRUTH)
+        hits += abs(found.mean() - TRUTH) <= of(found).half_width()
+    assert 0.93 <= hits / FEW <= 0.98
+
+
+def finds(width: Width) -> None:
+    """Three seeds, a third of the variance from seeds: at least 0.85 of the power of one who knows the variances."""
+    variance = 2 * ((0.1**2 + 1 / SENTENCES) / 3 + 1.0 / SENTENCES)
+    effect = 2.8016 * math.sqrt(variance)  # which the oracle finds 80 times in 100
+    assert rejections(width, (3, 3), (0.1, 0.1), 1.0, effect) >= 0.85 * 0.8
+
+
+def test_power_is_near_that_of_known_variances():
+    finds(ours)
 
 
 def null_study(
@@ -92,13 +127,10 @@ def null_rates(
     generator = np.random.default_rng(11)
     single = family = 0
     for _ in range(studies):
-        sums = null_study(generator, arms, seeds)
-        right = 100.0 * np.stack([rows[..., 0] for rows in sums])
+        right = [100.0 * sums[..., 0] for sums in null_study(generator, arms, seeds)]
         any_found = False
-        for arm in range(1, arms):
-            gaps = right[arm] - right[0]
-            found = spread(gaps.mean(1), gaps - gaps.mean(1, keepdims=True))
-            effect = abs(gaps.mean())
+        for one in right[1:]:
+            found, effect = of(one, right[0]), abs(one.mean() - right[0].mean())
             single += effect > width(found, 0.05)
             any_found |= effect > width(found, 0.05 / (arms - 1))
         family += any_found
@@ -129,7 +161,7 @@ def test_a_study_without_differences_finds_none_by_its_p_values():
 
 
 def test_resampling_three_seeds_is_too_narrow():
-    """Why the decision is not made by the hierarchical bootstrap: its 95 % interval holds about 82 %."""
+    """Why the decision is not made by the hierarchical bootstrap."""
     generator = np.random.default_rng(13)
     hits, studies = 0, 200
     for _ in range(studies):
@@ -151,28 +183,52 @@ def test_planted_blindness_to_seeds_is_caught():
 
 
 def test_planted_blindness_to_sentences_is_caught():
-    with pytest.raises(AssertionError):
-        covers(lambda gaps: spread(gaps.mean(1), None).half_width(), 5, 0.0, 3.0)
-
-
-def test_planted_unpaired_sentences_are_caught():
-    def width(
-        gaps: np.ndarray,
-    ) -> float:  # the arms' own variances, difficulty of sentences included
-        difficulty = np.random.default_rng(1).normal(0.0, 3.0, SENTENCES)
-        one, other = difficulty, difficulty + gaps.mean(0)
-        return 1.96 * math.sqrt((one.var(ddof=1) + other.var(ddof=1)) / SENTENCES)
+    def width(one: np.ndarray, other: np.ndarray) -> float:
+        return spread([one.mean(1), other.mean(1)], None).half_width()
 
     with pytest.raises(AssertionError):
-        covers(width, 5, 0.0, 1.0)
+        keeps(width, 5, 0.0, 3.0)
+
+
+def test_planted_normal_quantile_is_caught():
+    with pytest.raises(AssertionError):
+        keeps(lambda *arms: 1.96 * math.sqrt(of(*arms).total), 3, 1.0, 0.0)
+
+
+def test_planted_quantile_for_each_piece_wastes_power():
+    """The rule of version 0.1: t of its own degrees of freedom for each piece, seeds paired."""
+
+    def width(one: np.ndarray, other: np.ndarray) -> float:
+        gaps = one - other
+        paired = of(gaps)
+        seeds = paired.arms[0].variance * two_sided_quantile(0.05, len(gaps) - 1.0) ** 2
+        return math.sqrt(seeds + paired.sentences * two_sided_quantile(0.05, SENTENCES - 1.0) ** 2)
+
+    with pytest.raises(AssertionError):
+        finds(width)
 
 
 def test_planted_degrees_of_freedom_of_all_outputs_are_caught():
-    def width(gaps: np.ndarray) -> float:  # every output counted as independent
-        return 1.96 * gaps.std(ddof=1) / math.sqrt(gaps.size)
+    def width(*arms: np.ndarray) -> float:  # every output counted as independent
+        return 1.96 * math.sqrt(sum(a.var(ddof=1) / a.size for a in arms))
 
     with pytest.raises(AssertionError):
-        covers(width, 3, 1.0, 0.0)
+        keeps(width, 3, 1.0, 0.0)
+
+
+def test_planted_satterthwaite_of_the_smaller_arm_is_caught():
+    """Both arms' degrees of freedom added although one arm has nearly all of the variance."""
+
+    def width(*arms: np.ndarray) -> float:
+        found = of(*arms)
+        merged = SeedPiece(sum(a.raised for a in found.arms), 0.0, 5)  # 4 degrees of freedom
+        return Spread((merged,), found.sentences, SENTENCES).half_width()
+
+    assert (
+        rejections(width, (3, 3), (3.0, 0.1), 0.3)
+        > 0.075
+        > rejections(ours, (3, 3), (3.0, 0.1), 0.3)
+    )
 
 
 def test_planted_study_without_holm_is_caught():

@@ -12,9 +12,9 @@ from seq2seq_lab.report.resampling import (
     Resampled,
     approximate_randomization,
     bootstrap,
+    exchange_seeds,
     hierarchical_bootstrap,
     paired_bootstrap,
-    sign_flip,
 )
 from support.study_folder import corrupted, make_pairs
 
@@ -66,9 +66,9 @@ def test_runs_that_score_alike_in_every_resample_do_not_differ():
     assert paired_bootstrap(METRICS["exact_match"], counts, counts) == Resampled(0.0, 0.0, 1.0)
 
 
-def test_hierarchical_bootstrap_of_equal_arms_is_zero():
-    references, one, other = texts(30, 1, 0.1)
-    sums = BLEU_ZH.statistics([one, other], references)
+def test_hierarchical_bootstrap_of_arms_without_any_difference_is_zero():
+    references, one, _ = texts(30, 1, 0.1)
+    sums = BLEU_ZH.statistics([one, one], references)
     assert hierarchical_bootstrap(BLEU_ZH, sums, sums) == (0.0, 0.0)
 
 
@@ -81,11 +81,14 @@ def test_hierarchical_bootstrap_with_seeds_alike_is_the_paired_one():
     assert found == pytest.approx((single.low, single.high), abs=1e-4)  # float32 there
 
 
-def test_sign_flips_by_hand():
-    assert sign_flip(np.array([1.0, 2.0, 3.0])) == 2 / 8  # never smaller with 3 seeds
-    assert sign_flip(np.array([1.0, -1.0])) == 1.0
-    assert sign_flip(np.array([5.0, 1.0, -1.0])) == 6 / 8
-    assert sign_flip(np.full(20, 1.0)) == pytest.approx(1 / 10_001)
+def test_exchanges_of_seeds_by_hand():
+    low, high = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])
+    assert exchange_seeds(low, high) == 2 / 20  # never smaller with 3 seeds each
+    assert exchange_seeds(high, high) == 1.0
+    # all but {1, 4} | {2, 3} and its mirror differ by 1 at least
+    assert exchange_seeds(np.array([1.0, 3.0]), np.array([2.0, 4.0])) == 4 / 6
+    assert exchange_seeds(low, np.array([7.0])) == 1 / 4
+    assert exchange_seeds(np.arange(20.0), np.arange(20.0) + 100.0) == pytest.approx(1 / 10_001)
 
 
 # planted bugs

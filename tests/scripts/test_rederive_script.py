@@ -62,6 +62,16 @@ def test_one_seed_and_the_metrics_of_sacrebleu_are_derived_again(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("lost", [["*none-s1-*"], ["*dot-s2-*", "*dot-s3-*"]])
+def test_arms_with_other_seeds_are_derived_again(tmp_path, lost):
+    place = write_study(tmp_path / "other", PLAN)
+    for folder in [one for pattern in lost for one in place.glob(f"runs/{pattern}")]:
+        shutil.rmtree(folder)
+    write_report(place)
+    done = rederive(place)
+    assert done.returncode == 0, done.stdout
+
+
 TABLES = {
     "table.csv": ["mean", "sd", "low", "difference", "diff_high", "p", "p_holm", "smallest_effect"],
     "comparisons.csv": ["difference", "diff_low", "p", "p_holm"],

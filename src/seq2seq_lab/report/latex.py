@@ -7,7 +7,7 @@ from seq2seq_lab.report.analysis import Analysis, ArmRow
 from seq2seq_lab.report.axis import axis_label, file_name
 from seq2seq_lab.report.notes import notes_of
 from seq2seq_lab.report.records import Records
-from seq2seq_lab.report.statistics import LEVEL
+from seq2seq_lab.report.spread import LEVEL
 from seq2seq_lab.report.tables import digits_for, interval_text, number, p_text, signed
 
 _TEX = {"\\": r"\textbackslash{}", "–": "--", "−": "$-$", "+": "$+$", "±": r"$\pm$", "<": "$<$", ">": "$>$",

@@ -16,7 +16,7 @@ from seq2seq_lab.report.notes import EXPLAINED, notes_of
 from seq2seq_lab.report.provenance import attention_pictures, facts
 from seq2seq_lab.report.records import Records, read_records
 from seq2seq_lab.report.sentence_diff import sentence_changes
-from seq2seq_lab.report.statistics import LEVEL
+from seq2seq_lab.report.spread import LEVEL
 from seq2seq_lab.report.svg import css_class, draw, mark
 
 FIGURES = "figures"

@@ -5,9 +5,11 @@ same draws, digit for digit (Koehn 2004; Riezler and Maxwell 2005), on statistic
 """
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations
+from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2seq_lab.metrics.interval import (
     SAMPLES,
@@ -20,8 +22,6 @@ from seq2seq_lab.metrics.interval import (
 from seq2seq_lab.metrics.metric import Array, Metric
 
 TRIALS = 10_000
-_MOST_EXACT = 12
-"""Sign patterns of up to this many seeds are enumerated."""
 
 
 @dataclass(frozen=True)
@@ -87,26 +87,36 @@ def approximate_randomization(
 def hierarchical_bootstrap(
     metric: Metric, baseline: Array, system: Array, samples: int = SAMPLES
 ) -> tuple[float, float]:
-    """Resample seeds, then sentences, the same for both arms: the interval of the mean difference.
+    """Resample the seeds of each arm, then sentences, the same for both: the interval of the mean difference.
 
     Both arrays are (seeds, sentences, width). With few seeds it is too narrow, since three draws of three seeds spread
     less than the seeds do (tests/report/test_coverage.py has the numbers): it is shown, the decision is not made by it.
     """
-    seeds, sentences, _ = baseline.shape
-    draws = sentence_draws(sentences, samples)
-    chosen = np.random.default_rng(SEED + 1).choice(seeds, size=(samples, seeds), replace=True)
-    scores = metric.score(draws @ system) - metric.score(draws @ baseline)  # (seeds, samples)
-    return middle(scores[chosen.T, np.arange(samples)].mean(0))
+    draws = sentence_draws(baseline.shape[1], samples)
+    generator = np.random.default_rng(SEED + 1)
+    means = []
+    for sums in (system, baseline):
+        scores = metric.score(draws @ sums)  # (seeds, samples)
+        chosen = generator.choice(len(sums), size=(samples, len(sums)), replace=True)
+        means.append(scores[chosen.T, np.arange(samples)].mean(0))
+    return middle(means[0] - means[1])
 
 
-def sign_flip(differences: Array) -> float:
-    """Return the p-value of exchanging the arms within each seed; never below 2 / 2^seeds.
+def exchange_seeds(baseline: Array, system: Array) -> float:
+    """Return the p-value of exchanging runs (seeds,) between the arms; with three seeds each never below 0.1.
 
-    All patterns for up to 12 seeds, else 10,000 random ones.
+    All ways to choose the runs of the baseline if there are 10,000 at most, else 10,000 random ones.
     """
-    seeds, found = len(differences), abs(differences.mean())
-    if seeds <= _MOST_EXACT:
-        signs = np.array(list(product((1.0, -1.0), repeat=seeds)))
-        return float((np.abs(signs @ differences) / seeds >= found * (1.0 - 1e-12)).mean())
-    signs = np.random.default_rng(SEED).choice([1.0, -1.0], size=(TRIALS, seeds))
-    return _p_value(np.abs(signs @ differences) / seeds, found * (1.0 - 1e-12))
+    runs, size = np.concatenate([baseline, system]), len(baseline)
+    least = abs(system.mean() - baseline.mean()) * (1.0 - 1e-12)
+
+    def differences(chosen: NDArray[np.intp]) -> Array:
+        sums = runs[chosen].sum(1)
+        return np.abs(sums / size - (runs.sum() - sums) / len(system))
+
+    if comb(len(runs), size) <= TRIALS:
+        return float(
+            (differences(np.array(list(combinations(range(len(runs)), size)))) >= least).mean()
+        )
+    order = np.random.default_rng(SEED).random((TRIALS, len(runs))).argsort(1)
+    return _p_value(differences(order[:, :size]), least)

@@ -14,7 +14,7 @@ from seq2seq_lab.report.latex import MARK, noted, significance, table, tex
 from seq2seq_lab.report.notes import note_of, notes_of
 from seq2seq_lab.report.page import FIGURES, filled
 from seq2seq_lab.report.several import Column, Several
-from seq2seq_lab.report.statistics import LEVEL
+from seq2seq_lab.report.spread import LEVEL
 
 
 def write_several(several: Several, folder: Path, *, with_figures: bool = False) -> Path:

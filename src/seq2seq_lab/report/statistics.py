@@ -1,16 +1,9 @@
 """Statistics of a study: means and intervals of arms, and differences judged over sentences and seeds together.
 
-A difference of two arms varies because training has a seed and because the test set is a sample of sentences. The
-scores of n seeds on N sentences give two pieces of its variance: A, the variance between seeds of the mean, and B,
-what the sentences add beyond it (the two-way decomposition of Owen 2007, on jackknife values, so that it holds for
-BLEU). The half-width is
-
-    sqrt(t[n-1]^2 A + t[N-1]^2 B),
-
-each piece with the t quantile of its own degrees of freedom. Resampling three seeds (hierarchical bootstrap) and
-Welch-Satterthwaite degrees of freedom for A + B both reject a true null too often with few seeds; this form does not
-(measured in tests/report/test_coverage.py, reported in docs/log.md). Its p-value is the level at which the interval
-touches 0.
+A difference of two arms varies because training has a seed and because the test set is a sample of sentences. `spread`
+takes the pieces of its variance from scores of n seeds on N sentences, `spread.Spread` makes the interval and the
+p-value of them: the level at which the interval touches 0. Arms share their sentences and need not share their seeds.
+How the procedure was found, what it rejects by chance and what it finds: docs/statistics.md.
 """
 
 import math
@@ -18,15 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from seq2seq_lab.metrics.metric import Array, Metric
 from seq2seq_lab.report import resampling
-from seq2seq_lab.report.t_distribution import detectable_shift, two_sided_quantile, two_sided_tail
+from seq2seq_lab.report.spread import Spread, spread
 
-LEVEL = 0.05
-_LOWEST_P = 1e-100
-"""Where the search for a p-value ends."""
 ONE_SEED = "1 seed: says nothing about the seed"
 NO_SENTENCES = "over seeds only"
 
@@ -63,65 +52,6 @@ class Interval:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """The variance of a mean over seeds and sentences: between seeds, and what sentences add."""
-
-    between_seeds: float
-    sentences: float
-    num_seeds: int
-    num_sentences: int
-
-    def half_width(self, level: float = LEVEL) -> float:
-        """Return half of the interval that leaves out `level`."""
-        width = self.between_seeds * two_sided_quantile(level, self.num_seeds - 1.0) ** 2
-        if self.sentences > 0.0:
-            width += self.sentences * two_sided_quantile(level, self.num_sentences - 1.0) ** 2
-        return math.sqrt(width)
-
-    def p_value(self, difference: float) -> float:
-        """Return the level whose interval just reaches 0; 0 if nothing varies at all."""
-        found, total = abs(difference), self.between_seeds + self.sentences
-        if found == 0.0 or total <= 0.0:
-            return float(found == 0.0)
-        if self.sentences == 0.0:
-            return two_sided_tail(found / math.sqrt(total), self.num_seeds - 1.0)
-        # both pieces on the lighter tail, and on the heavier one, are ends to search between
-        ends = [
-            two_sided_tail(found / math.sqrt(total), n - 1.0)
-            for n in (self.num_seeds, self.num_sentences)
-        ]
-
-        def excess(log_p: float) -> float:
-            return math.log(max(self.half_width(math.exp(log_p)), 1e-300) / found)
-
-        low, high = math.log(max(min(ends), _LOWEST_P)), math.log(max(*ends, _LOWEST_P))
-        if excess(high) >= 0.0 or excess(low) <= 0.0:  # rounding, or below _LOWEST_P
-            return math.exp(high if excess(high) >= 0.0 else low)
-        return math.exp(brentq(excess, low, high, xtol=1e-14))
-
-    def smallest_effect(self) -> float:
-        """Return the true difference that this many seeds and sentences show with 80 % power at 5 %."""
-        width = self.between_seeds * detectable_shift(self.num_seeds - 1.0) ** 2
-        if self.sentences > 0.0:
-            width += self.sentences * detectable_shift(self.num_sentences - 1.0) ** 2
-        return math.sqrt(width)
-
-
-def spread(values: Array, influences: Array | None) -> Spread:
-    """Decompose the variance of the mean of `values` (seeds,), given influences (seeds, sentences) if there are any."""
-    seeds = len(values)
-    between = float(values.var(ddof=1)) / seeds
-    if influences is None or influences.shape[1] < 2:
-        return Spread(between, 0.0, seeds, 1)
-    sentences = influences.shape[1]
-    by_sentence = influences.mean(0)
-    rest = influences - by_sentence - influences.mean(1, keepdims=True) + influences.mean()
-    both = float((rest**2).sum()) / ((seeds - 1) * (sentences - 1)) / (seeds * sentences)
-    added = float(by_sentence.var(ddof=1)) / sentences - both
-    return Spread(between, max(added, 0.0), seeds, sentences)
-
-
 def influences_of(scores: Scores) -> Array | None:
     """Return the jackknife values (seeds, sentences), or None if sentences do not determine the metric."""
     if scores.metric is None or scores.statistics is None:
@@ -129,12 +59,16 @@ def influences_of(scores: Scores) -> Array | None:
     return np.array([resampling.influence(scores.metric, rows) for rows in scores.statistics])
 
 
+def _spread_of(values: Array, influences: Array | None = None) -> Spread:
+    return spread([values], None if influences is None else [influences])
+
+
 def over_seeds(scores: Scores) -> Interval:
     """Return mean, standard deviation and t interval over seeds; with one seed the interval over sentences."""
     mean, nan = float(scores.values.mean()), math.nan
     if len(scores.values) > 1:
         deviation = float(scores.values.std(ddof=1))
-        half = spread(scores.values, None).half_width()
+        half = _spread_of(scores.values).half_width()
         return Interval(mean, deviation, mean - half, mean + half)
     if scores.metric is None or scores.statistics is None:
         return Interval(mean, nan, nan, nan, ONE_SEED)
@@ -146,7 +80,7 @@ def over_seeds_and_sentences(scores: Scores) -> Interval:
     if len(scores.values) == 1:
         return over_seeds(scores)
     mean, deviation = float(scores.values.mean()), float(scores.values.std(ddof=1))
-    half = spread(scores.values, influences_of(scores)).half_width()
+    half = _spread_of(scores.values, influences_of(scores)).half_width()
     return Interval(mean, deviation, mean - half, mean + half)
 
 
@@ -167,46 +101,50 @@ class Comparison:
 
 
 def compare(baseline: Scores, arm: Scores, *, with_resampling: bool = True) -> Comparison:
-    """Compare two arms on the seeds that both have, paired by seed and by sentence.
+    """Compare all seeds of two arms on the same sentences; seeds are not paired, so they may differ in name and number.
 
-    One common seed: sacreBLEU's paired bootstrap over sentences. No common seed, or a metric that sentences do not
-    determine and one seed: only the difference of the means.
+    One seed on each side: sacreBLEU's paired bootstrap over sentences. One seed on one side says nothing about that
+    arm's seeds: the runs of the seed that both have are compared if there is one, else only the means.
     """
-    common = [seed for seed in baseline.seeds if seed in arm.seeds]
-    if not common:
-        difference, nan = float(arm.values.mean() - baseline.values.mean()), math.nan
-        return Comparison(difference, nan, nan, nan, 0, note="no common seed")
-    one, other = baseline.of_seeds(common), arm.of_seeds(common)
-    if len(common) == 1:
-        return _compare_single_runs(one, other, with_resampling=with_resampling)
-    changes = other.values - one.values
-    difference = float(changes.mean())
-    paired = _same_sentences(one, other)
-    of_one, of_other = influences_of(one), influences_of(other)
-    known = paired and of_one is not None and of_other is not None
-    found = spread(changes, of_other - of_one if known else None)  # type: ignore[operator]
+    fewest = min(len(baseline.seeds), len(arm.seeds))
+    difference, nan = float(arm.values.mean() - baseline.values.mean()), math.nan
+    if fewest == 1:
+        common = [seed for seed in baseline.seeds if seed in arm.seeds]
+        if len(baseline.seeds) + len(arm.seeds) > 2:
+            if not common:
+                return Comparison(difference, nan, nan, nan, 1, note=ONE_SEED)
+            baseline, arm = baseline.of_seeds(common), arm.of_seeds(common)
+        return _compare_single_runs(baseline, arm, with_resampling=with_resampling)
+    paired = same_sentences(baseline, arm)
+    influences = [one for one in map(influences_of, (arm, baseline)) if paired and one is not None]
+    known = len(influences) == 2
+    found = spread([arm.values, baseline.values], influences if known else None)
     half = found.half_width()
-    boot = (math.nan, math.nan)
+    boot, swapped = (nan, nan), nan
     if known and with_resampling:
-        boot = resampling.hierarchical_bootstrap(one.metric, one.statistics, other.statistics)  # type: ignore[arg-type]
+        sums = (baseline.metric, baseline.statistics, arm.statistics)
+        boot = resampling.hierarchical_bootstrap(*sums)  # type: ignore[arg-type]
+    if with_resampling:
+        swapped = resampling.exchange_seeds(baseline.values, arm.values)
     return Comparison(
-        difference, difference - half, difference + half, found.p_value(difference), len(common),
-        found.smallest_effect(), *boot, resampling.sign_flip(changes), "" if known else NO_SENTENCES,
+        difference, difference - half, difference + half, found.p_value(difference), fewest,
+        found.smallest_effect(), *boot, swapped, "" if known else NO_SENTENCES,
     )  # fmt: skip
 
 
-def _same_sentences(one: Scores, other: Scores) -> bool:
+def same_sentences(one: Scores, other: Scores) -> bool:
+    """Tell whether two arms have the sums of as many sentences under the same metric."""
     return (
         one.statistics is not None
         and other.statistics is not None
         and one.metric == other.metric
-        and one.statistics.shape == other.statistics.shape
+        and one.statistics.shape[1:] == other.statistics.shape[1:]
     )
 
 
 def _compare_single_runs(one: Scores, other: Scores, *, with_resampling: bool) -> Comparison:
     difference, nan = float(other.values[0] - one.values[0]), math.nan
-    if not _same_sentences(one, other):
+    if not same_sentences(one, other):
         return Comparison(difference, nan, nan, nan, 1, note=ONE_SEED)
     runs = one.metric, one.statistics[0], other.statistics[0]  # type: ignore[index]
     boot = resampling.paired_bootstrap(*runs)  # type: ignore[arg-type]

@@ -17,14 +17,16 @@ def two_sided_quantile(tail: float, df: float) -> float:
     return -float(stdtrit(df, tail / 2.0))
 
 
+def power_at(shift: float, df: float, level: float = 0.05) -> float:
+    """Return how often a two-sided t test finds a true effect of `shift` standard errors."""
+    critical = two_sided_quantile(level, df)
+    # P(T <= -c) is 1 - P(T <= c) under the opposite shift: below 1e-12 from 7 on, where nctdtr can be NaN
+    above, below = nctdtr(df, shift, critical), nctdtr(df, -min(shift, 7.0), critical)
+    return 2.0 - float(above) - float(below)
+
+
 @lru_cache(maxsize=256)
 def detectable_shift(df: float, power: float = 0.8, level: float = 0.05) -> float:
     """Return how many standard errors a true effect must be for a two-sided t test to find it with this power."""
-    critical = two_sided_quantile(level, df)
-
-    def excess(shift: float) -> float:
-        # P(T <= -c) is 1 - P(T <= c) under the opposite shift: below 1e-12 from 7 on, where nctdtr can be NaN
-        above, below = nctdtr(df, shift, critical), nctdtr(df, -min(shift, 7.0), critical)
-        return 2.0 - float(above) - float(below) - power
-
-    return float(brentq(excess, 0.0, 3.0 * critical, xtol=1e-12))
+    highest = 3.0 * two_sided_quantile(level, df)
+    return float(brentq(lambda shift: power_at(shift, df, level) - power, 0.0, highest, xtol=1e-12))
