@@ -4,8 +4,8 @@ python scripts/rederive.py outputs/studies/attention_vs_none
 
 Imports the standard library, numpy and sacreBLEU only. Corpus scores come from the stored texts, or from the counts
 stored for each sentence (rederive_runs.py), intervals and p-values from rederive_formulas.py. Compares runs.csv,
-table.csv, comparisons.csv and by_length.csv to 1e-9; numbers that no text determines (losses, parameters) are compared
-with the runs' result.json.
+table.csv, comparisons.csv, by_length.csv, by_target_length.csv and by_rarity.csv to 1e-9; numbers that no text
+determines (losses, parameters) are compared with the runs' result.json.
 Exit code 0: all equal; 1: a list of what differs, or of metrics that have no formula here; 2: no report there; 3:
 stored files that are damaged or do not belong together.
 """
@@ -33,6 +33,9 @@ from rederive_formulas import (
 from rederive_runs import Run, printable, quarters
 
 TOLERANCE = 1e-9
+TABLES = ("table.csv", "comparisons.csv")
+BY_LENGTH = {"by_length.csv": "source", "by_target_length.csv": "reference"}
+"""Tables by quarters of the length of a side."""
 
 
 # the tables
@@ -103,7 +106,8 @@ def expected(runs: dict, row: dict, baseline: str, places: list[int] | None) -> 
     members = [run for arm in (row["arm"], baseline) for run in runs[arm]]
     everyone = [run for arm in runs.values() for run in arm]
     texts = {
-        json.dumps([(r["source"], r["reference"]) for r in run.texts[split]]) for run in everyone
+        json.dumps([(r["source"], r["reference"], r.get("references")) for r in run.texts[split]])
+        for run in everyone
     }
     made = {run.signatures.get(name) for run in everyone}
     derived = [run.derive(split, name) for run in members]
@@ -183,8 +187,10 @@ def check_rows(name: str, rows: list[dict], baseline: str, runs: dict, found: Fi
             continue
         places = None
         if "quarter" in row:
-            sources = [t["source"] for t in next(iter(runs.values()))[0].texts[split]]
-            places = quarters(sources)[int(row["quarter"]) - 1]
+            texts = [t[BY_LENGTH[name]] for t in next(iter(runs.values()))[0].texts[split]]
+            places = quarters(texts)[int(row["quarter"]) - 1]
+        elif name == "by_rarity.csv":
+            places = list(range(len(next(iter(runs.values()))[0].texts[split])))
         derived.append((row, expected(runs, row, baseline, places)))
     corrected = holm([numbers.get("p") for _, numbers in derived])
     for (row, numbers), p in zip(derived, corrected, strict=True):
@@ -201,8 +207,9 @@ def check_tables(tables: dict[str, list[dict]], runs: dict, found: Findings) -> 
     """Check every table, metric by metric, against the first arm."""
     baseline = tables["table.csv"][0]["arm"] if tables["table.csv"] else ""
     for name, rows in tables.items():
-        for metric in dict.fromkeys(row["metric"] for row in rows):
-            chosen = [row for row in rows if row["metric"] == metric]
+        whole = name == "by_rarity.csv"  # whose metrics are the bins of one table
+        for metric in dict.fromkeys("" if whole else row["metric"] for row in rows):
+            chosen = [row for row in rows if row["metric"] == metric or whole]
             check_rows(name, chosen, baseline, runs, found)
 
 
@@ -221,8 +228,7 @@ def rederive(place: Path) -> int:
     done = [row for row in run_rows if row["state"] == "done"]
     finished = [Run(place / "runs" / row["run"], row) for row in done]
     tables = {
-        name: read_csv(place / "report" / name)
-        for name in ("table.csv", "comparisons.csv", "by_length.csv")
+        name: read_csv(place / "report" / name) for name in (*TABLES, *BY_LENGTH, "by_rarity.csv")
     }
     found = Findings()
     check_runs(run_rows, finished, found)

@@ -130,7 +130,7 @@ def middle_95(values: np.ndarray) -> tuple[float, float]:
 def resampled(sums: np.ndarray, score) -> np.ndarray:
     """Score 1,000 resamples of the sentences, as sacreBLEU's paired bootstrap draws them, in its precision."""
     chosen = np.random.default_rng(12345).choice(len(sums), size=(1000, len(sums)), replace=True)
-    return np.array([score(row) for row in sums.astype("float32")[chosen].sum(1)])
+    return np.array([score(row) for row in sums[chosen].sum(1).astype("float32")])
 
 
 def within(mean: float, half: float, bounds: tuple[float, float]) -> tuple[float, float]:

@@ -46,6 +46,25 @@ def test_other_references_leave_the_hypotheses_as_they_are(command, parallel):
     assert found[0] == found[1]
 
 
+def test_further_references_are_scored_and_stored(command, parallel):
+    found = rows(learned() / "hypotheses" / "test.jsonl")
+    (parallel / "more").write_text(text_of(r["hypothesis"] for r in found), encoding="utf-8")
+    (parallel / "none").write_text("\n" * 10, encoding="utf-8")
+    files = [parallel / "source", parallel / "reference", "--also", parallel / "more"]
+    out = parallel / "scores"
+    code, _, _ = command(
+        "evaluate", learned(), *files, "--also", parallel / "none", "--output", out
+    )
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert code == 0
+    assert (metrics["exact_match"], metrics["wer"]) == (100.0, 0.0)
+    assert "nrefs:" in metrics["signatures"]["bleu"]
+    stored = rows(out / "hypotheses.jsonl")
+    assert [r["references"] for r in stored] == [[r["reference"], r["hypothesis"]] for r in found]
+    files[3] = parallel / "source"
+    assert "named twice" in one_line_error(command("evaluate", learned(), *files), 3)
+
+
 def test_the_default_folder_lies_in_the_working_folder(command, parallel, monkeypatch):
     monkeypatch.chdir(parallel)
     assert command("evaluate", learned(), "source", "reference")[0] == 0

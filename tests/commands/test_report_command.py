@@ -23,6 +23,21 @@ def test_a_study_is_found_by_its_name(report, tmp_path, capsys):
     assert (tmp_path / "outputs" / "studies" / "mine" / "report" / "index.html").is_file()
 
 
+def test_scores_from_a_file_are_a_metric(report, tmp_path, capsys):
+    place = write_study(tmp_path / "study", SMALL)
+    runs = sorted(path.name for path in (place / "runs").iterdir())
+    lines = [f"{run}\tcomet\t{0.1 * i}" for run in runs for i in range(8)]
+    (tmp_path / "comet.tsv").write_text("\n".join(["run\tmetric\tscore", *lines]) + "\n")
+    assert report("study", "--scores", "comet.tsv", "--metric", "test/comet") == 0
+    assert "Metric: test/comet." in capsys.readouterr().out
+    (tmp_path / "comet.tsv").write_text("\n".join(["run\tmetric\tscore", *lines[1:]]) + "\n")
+    assert report("study", "--scores", "comet.tsv") == 3
+    told = capsys.readouterr().err
+    assert "7 scores for 8 sentences" in told
+    assert told.count("\n") == 1
+    assert report("study", "--scores", "absent.tsv") == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from torchmetrics.functional.text import char_error_rate
+from torchmetrics.functional.text import match_error_rate
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = "character_error_rate"
+NAME = "match_error_rate"
 HYPOTHESES = ["the cat sat on a mat", "", "A dog ran .", "一二三", "abc"]
 REFERENCES = ["the cat sat on the mat", "nothing", "A dog ran .", "一三三四", "cab"]
 CODE = """
@@ -53,4 +53,4 @@ def test_the_example_reaches_every_consumer_and_equals_its_library(patched, tmp_
     value, less_is_better, places = json.loads(done.stdout.splitlines()[-1])
     assert [place for place, names in places.items() if NAME not in names] == []
     assert less_is_better
-    assert value == pytest.approx(100 * float(char_error_rate(HYPOTHESES, REFERENCES)), rel=1e-6)
+    assert value == pytest.approx(100 * float(match_error_rate(HYPOTHESES, REFERENCES)), rel=1e-6)

@@ -16,8 +16,18 @@ from seq2seq_lab.report.records import read_records
 from seq2seq_lab.study.run import write_done
 from support.study_folder import Plan, write_study
 
-FILES = {"index.html", "report.md", "table.csv", "table.tex", "runs.csv", "by_length.csv",
-         "comparisons.csv"}  # fmt: skip
+FILES = {
+    "index.html",
+    "report.md",
+    "table.csv",
+    "table.tex",
+    "runs.csv",
+    "by_length.csv",
+    "by_target_length.csv",
+    "by_rarity.csv",
+    "scores.jsonl",
+    "comparisons.csv",
+}
 SMALL = Plan(errors={"none": 0.4, "dot": 0.05}, seeds=(1, 2), sentences=24, seed_spread=0.005)
 
 
@@ -87,7 +97,8 @@ def test_page_has_every_section_and_figure(whole):
                       "Gain by source length", "Learning curves", "Exposure bias", "Exposure bias by position",
                       "Score against parameters"]  # fmt: skip
     ids = re.findall(r'<h2 id="(\w+)"', text)
-    assert ids == ["arms", "figures", "length", "others", "attention", "sentences", "provenance"]
+    assert ids == ["arms", "figures", "length", "target_length", "rarity", "others", "attention", "sentences",
+                   "provenance"]  # fmt: skip
     assert "4 of 4 runs are done" in text
     assert "monotonicity" in text
     assert text.count("data:image/png;base64,") == 2

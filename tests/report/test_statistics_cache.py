@@ -31,7 +31,7 @@ def kept(place):
 def test_a_report_from_kept_counts_has_the_same_bytes_and_counts_nothing(place, monkeypatch):
     first = pages(place)
     assert kept(place)
-    monkeypatch.setattr(Sacrebleu, "statistics", None)
+    monkeypatch.setattr(Sacrebleu, "statistics_of_several", None)
     assert pages(place) == first
 
 

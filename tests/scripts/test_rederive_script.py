@@ -14,6 +14,7 @@ import pytest
 from seq2seq_lab.metrics.metric import Metric, Ratio
 from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.page import write_report
+from seq2seq_lab.report.records import read_records
 from support.study_folder import Plan, write_study
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -70,6 +71,30 @@ def test_arms_with_other_seeds_are_derived_again(tmp_path, lost):
     write_report(place)
     done = rederive(place)
     assert done.returncode == 0, done.stdout
+
+
+def test_several_references_and_scores_from_a_file_are_derived_again(tmp_path):
+    plan = replace(PLAN, several_references=True, metric="test/ter")
+    place = write_study(tmp_path / "several", plan)
+    rows = [
+        {"run": run.name, "id": i, "metric": "comet", "score": len(one.hypothesis) / 7, "lower_is_better": True}
+        for run in read_records(place).runs for i, one in enumerate(run.translated)
+    ]  # fmt: skip
+    path = tmp_path / "scores.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_report(place, scores=str(path))
+    done = rederive(place)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    for table, column in (("by_rarity.csv", "p"), ("by_target_length.csv", "mean")):
+        tamper(place / "report" / table, column)
+    stored = place / "report" / "scores.jsonl"
+    first, _, rest = stored.read_text().partition("\n")
+    changed = json.dumps(json.loads(first) | {"score": 9.0})
+    stored.write_text(f"{changed}\n{rest}", encoding="utf-8")
+    lines = rederive(place).stdout.splitlines()
+    for words in ("by_rarity.csv, ", "by_target_length.csv, ", "comparisons.csv, test/comet, "):
+        assert any(line.startswith(words) for line in lines), words
+    assert not any("test/ter" in line and line.startswith("comp") for line in lines)
 
 
 TABLES = {

@@ -2,17 +2,20 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.metrics.scores import hypothesis_rows, score
+from seq2seq_lab.metrics.word_rarity import Frequencies
 
 DIGITS = "零一二三四五六七八九十百千万"
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "hundred", "thousand",
          "myriad"]  # fmt: skip
+TRAINING_COUNTS = {char: 3**i for i, char in enumerate(DIGITS[1:-1])}
+"""1, 3, 9 ... times; the first and the last digit are unknown."""
 RATIOS = ("1", "0.75", "0.5", "0.25", "0")
 
 
@@ -30,6 +33,7 @@ class Plan:
     seed_spread: float = 0.02
     failed: tuple[tuple[str, int], ...] = ()
     missing: tuple[tuple[str, int], ...] = ()
+    several_references: bool = False
 
 
 def make_pairs(sentences: int, seed: int = 7) -> list[Pair]:
@@ -94,7 +98,16 @@ def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, diges
     for split in ("val", "test"):
         pairs = make_pairs(plan.sentences, {"val": 6, "test": 7}[split])
         texts = [corrupted(p.target, share, generator) for p in pairs]
-        scores = score(pairs, texts, "zh")
+        if plan.several_references:
+            other = np.random.default_rng(11)
+            pairs = [
+                replace(p, further=tuple(corrupted(p.target, 0.3, other) for _ in range(i % 3)))
+                for i, p in enumerate(pairs)
+            ]
+        known = Frequencies(TRAINING_COUNTS, by_character=True).of_texts(
+            [p.target for p in pairs] + texts
+        )
+        scores = score(pairs, texts, "zh", frequencies=known if split == "test" else None)
         rows = hypothesis_rows(pairs, texts, [-float(len(t)) for t in texts])
         _lines(folder / "hypotheses" / f"{split}.jsonl", rows)
         _lines(folder / "hypotheses" / f"{split}_counts.jsonl", scores.counts)
@@ -111,6 +124,7 @@ def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, diges
     if arm not in {"none", "uniform"}:
         numbers |= {"attention/entropy": 0.4 + share, "attention/monotonicity": 0.9}
     _json(folder / "hypotheses" / "signatures.json", scores.signatures)
+    _json(folder / "hypotheses" / "word_counts.json", asdict(known))
     _json(folder / "result.json", dict(sorted(numbers.items())))
     _facts(folder, arm, seed)
     _history(folder / "metrics.csv", numbers)

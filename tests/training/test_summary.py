@@ -37,7 +37,7 @@ def test_metrics_are_shown_with_two_digits(printed):
 
 
 def test_a_metric_that_was_not_measured_is_a_dash(printed):
-    (chrf,) = [line for line in printed().splitlines() if "chrF" in line]
+    (chrf,) = [line for line in printed().splitlines() if "chrF " in line]
     assert [cell.strip() for cell in chrf.strip("│").split("│")] == ["chrF", "-", "-"]
 
 

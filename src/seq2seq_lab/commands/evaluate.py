@@ -1,7 +1,7 @@
 """Score a trained model on any two parallel files; prints the metrics and stores them.
 
 seq2seq-lab evaluate outputs/<name>/<run> test.de test.en --output scores/
-seq2seq-lab evaluate outputs/<name>/<run> test.de test.en --beam 5 decoding.max_ratio=2
+seq2seq-lab evaluate outputs/<name>/<run> test.de test.en --also other.en --beam 5 decoding.max_ratio=2
 """
 
 import argparse
@@ -23,6 +23,10 @@ def parser() -> Parser:
     flags.add_argument("source", help="UTF-8 text or .gz, one sentence per line")
     flags.add_argument("reference", help="the translations, line by line")
     flags.add_argument(
+        "--also", metavar="REFERENCE", action="append", default=[],
+        help="a file of further references, an empty line for none; may be given several times",
+    )  # fmt: skip
+    flags.add_argument(
         "--output",
         help="folder for metrics.json and hypotheses.jsonl (default: evaluation_<source file> in the working folder)",
     )
@@ -33,10 +37,10 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> None:
     overrides = decoding_choice.take_overrides(arguments)
-    from seq2seq_lab.data.parallel import read_parallel
+    from seq2seq_lab.data.parallel import read_references
 
-    source = Path(arguments.source)
-    pairs, _ = read_parallel(source, Path(arguments.reference))
+    source, files = Path(arguments.source), [arguments.reference, *arguments.also]
+    pairs, _ = read_references(source, files)
     if not pairs:
         raise errors.DataError(f"{source}: no line in it; a score needs one pair at least")
     trained = decoding_choice.open_trained(arguments, overrides)
@@ -46,7 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
     except OSError as error:
         text = f"--output {folder}: cannot be made ({error.strerror}); choose another folder"
         raise errors.ResourceError(text) from error
-    inputs = decoding_choice.inputs_of(arguments, arguments.source, arguments.reference)
+    inputs = decoding_choice.inputs_of(arguments, arguments.source, *files)
     # one file beside the other: both appear, or none
     with output_file(folder / ROWS, inputs) as rows, output_file(folder / NUMBERS, inputs) as file:
         evaluate(trained, pairs, rows, file)

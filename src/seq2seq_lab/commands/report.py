@@ -2,6 +2,7 @@
 
 seq2seq-lab report attention_vs_none
 seq2seq-lab report outputs/studies/attention_vs_none --metric test/bleu --figures
+seq2seq-lab report attention_vs_none --scores comet.tsv --metric test/comet
 seq2seq-lab report en_de en_fr en_cs --out outputs/reports/three_languages
 seq2seq-lab report all_languages --by data/corpus
 """
@@ -23,6 +24,10 @@ def parser() -> Parser:
         help="the folder of a study, or its name under outputs/studies; of several studies one table is made",
     )  # fmt: skip
     flags.add_argument("--metric", help="test/NAME or val/NAME (default: what the study declares)")
+    flags.add_argument(
+        "--scores", metavar="FILE",
+        help="scores of each run and sentence by another program (docs/metrics.md has the format)",
+    )  # fmt: skip
     flags.add_argument(
         "--figures", action="store_true",
         help="write every figure as PDF, SVG and PNG for a paper, and its numbers as CSV, to figures/ in the report",
@@ -58,10 +63,14 @@ def _one(place: Path, arguments: argparse.Namespace) -> Path:
             f"--out {arguments.out}: the report of one study goes to {place / 'report'}; "
             "give several studies, or leave --out away"
         )
-    return write_report(place, arguments.metric, with_figures=arguments.figures)
+    return write_report(place, arguments.metric, arguments.scores, with_figures=arguments.figures)
 
 
 def _several(places: list[Path], arguments: argparse.Namespace) -> Path:
+    if arguments.scores:
+        raise errors.ConfigError(
+            f"--scores {arguments.scores}: belongs to the runs of one study; give one study, without --by"
+        )
     from seq2seq_lab.report.several import read_several
     from seq2seq_lab.report.several_page import write_several
 

@@ -11,10 +11,19 @@ from typing import Any, Protocol, runtime_checkable
 
 @dataclass(frozen=True)
 class Pair:
-    """A source text and its translation, both as plain detokenised strings without line ends."""
+    """A source text and its translation, both as plain detokenised strings without line ends.
+
+    `further` are more references of a validation or test pair: scores count against all, losses know the target alone.
+    """
 
     source: str
     target: str
+    further: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The target and the further references."""
+        return (self.target, *self.further)
 
 
 @dataclass(frozen=True)

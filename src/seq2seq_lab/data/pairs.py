@@ -77,7 +77,8 @@ class Pairs(Sequence[Pair]):
         row = range(len(self))[index]
         row = row if self._rows is None else int(self._rows[row])
         sides = (self._sources, self._targets)
-        return Pair(*(side.between(row, row + 1)[0] for side in sides))
+        source, target = (side.between(row, row + 1)[0] for side in sides)
+        return Pair(source, target)
 
     def __iter__(self) -> Iterator[Pair]:
         for block in self.blocks():

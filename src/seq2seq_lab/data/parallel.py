@@ -1,5 +1,6 @@
 """Reading of two parallel files: line i of one is paired with line i of the other; unequal lengths are refused."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -30,6 +31,33 @@ def read_parallel(source: str | Path, target: str | Path) -> tuple[Pairs, dict[s
             f"{found}{where}; make line i of one the translation of line i of the other"
         )
     return Pairs(*texts), dict(counts)
+
+
+def read_references(
+    source: str | Path, references: Sequence[str | Path]
+) -> tuple[Sequence[Pair], dict[str, int]]:
+    """Return the pairs of a source file and one or more files of references, and what was cut from their lines.
+
+    An empty line in a further file says that this reference is missing. Raises what `read_parallel` raises, and
+    `DataError` for a file that is named twice.
+    """
+    pairs, counts = read_parallel(source, references[0])
+    if len(references) == 1:
+        return pairs, counts
+    total, places = Counter(counts), [Path(path).expanduser() for path in (source, *references)]
+    for place, other in itertools.combinations(places, 2):
+        if place.samefile(other):
+            raise DataError(f"{place} is named twice; name one file for each reference")
+    columns = []
+    for path in references[1:]:
+        texts = _texts(path, total)
+        if len(texts) != len(pairs):
+            found = f"{source} has {len(pairs):,} lines, {path} has {len(texts):,}"
+            raise DataError(f"{found}; make line i of one the translation of line i of the other")
+        columns.append(list(texts))
+    given = [tuple(filter(str.strip, row)) for row in zip(*columns, strict=True)]
+    several = [Pair(p.source, p.target, more) for p, more in zip(pairs, given, strict=True)]
+    return several, dict(total)
 
 
 def _texts(path: str | Path, counts: Counter[str]) -> Texts:

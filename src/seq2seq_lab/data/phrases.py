@@ -85,11 +85,11 @@ class Phrases:
         while True:
             count = dice.between(self.min_clauses, self.max_clauses)
             clauses = [dice.pick(kinds)(dice) for _ in range(count)]
-            texts = (
+            first, second = (
                 join.join(render(locale) for render in clauses).translate(_PLAIN_SPACES)
                 for join, locale in zip(joins, (source, target), strict=True)
             )
-            yield Pair(*texts)
+            yield Pair(first, second)
 
 
 def clause_kinds(source: "Locale", target: "Locale") -> dict[str, Callable[[Dice], Render]]:

@@ -1,6 +1,7 @@
 """The data report of a run: counts of pairs read and left out, lengths, unknown tokens, and overlap of the splits."""
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 
@@ -9,15 +10,17 @@ import numpy.typing as npt
 import torch
 
 from seq2seq_lab.data.corpus import Pair
-from seq2seq_lab.data.pairs import blocks
+from seq2seq_lab.data.pairs import Pairs, blocks
 
 
 def fingerprint(pairs: Sequence[Pair]) -> str:
-    """Return the SHA-256 of the texts in their order."""
+    """Return the SHA-256 of the texts in their order, and of the further references where there are any."""
     digest = hashlib.sha256()
     for block in blocks(pairs):
         text = "".join(f"{source}\n{target}\n" for source, target in zip(*block, strict=True))
         digest.update(text.encode("utf-8", "surrogatepass"))
+    if not isinstance(pairs, Pairs) and any(pair.further for pair in pairs):
+        digest.update(json.dumps([pair.further for pair in pairs]).encode())
     return digest.hexdigest()
 
 

@@ -1,17 +1,20 @@
 """A corpus of your own parallel text: two files per split, line i of one the translation of line i of the other."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq_lab.data.corpus import ParallelText
-from seq2seq_lab.data.pairs import Pairs
-from seq2seq_lab.data.parallel import check_languages, drop_empty, read_parallel
+from seq2seq_lab.data.corpus import Pair, ParallelText
+from seq2seq_lab.data.parallel import check_languages, drop_empty, read_references
 from seq2seq_lab.data.split import Shares, by_source, split_pairs
 from seq2seq_lab.errors import ConfigError, DataError
 
 
 class TextFiles:
     """Plain or gzip UTF-8 files; `train`, `val` and `test` are [SOURCE FILE, TARGET FILE].
+
+    `val` and `test` may name further files after the target: more references, line by line, an empty line for none.
+    Scores count against all references of a sentence, losses know the first.
 
     A split without files is held out of the training pairs (`val_fraction`, `test_fraction`, at most 2,000 pairs;
     see `split.py`: by the texts alone, no source in two splits). A fraction of 0, or `all_in_training`, holds
@@ -33,9 +36,11 @@ class TextFiles:
     ):
         check_languages(source_language, target_language)
         for name, files in (("train", train), ("val", val), ("test", test)):
-            if files is not None and len(files) != 2:
-                text = f"{name}={list(files)}: must be two files, data.{name}=[SOURCE,TARGET]"
-                raise ValueError(text)
+            if files is None or len(files) == 2 or (len(files) > 2 and name != "train"):
+                continue
+            more = "" if name == "train" else ", and files of further references may follow"
+            text = f"{name}={list(files)}: must be two files, data.{name}=[SOURCE,TARGET]{more}"
+            raise ValueError(text)
         self.source_language, self.target_language = source_language, target_language
         self.files = {"train": train, "val": val, "test": test}
         shares = Shares(val_fraction, test_fraction)
@@ -51,11 +56,11 @@ class TextFiles:
             raise ConfigError(
                 "data.train is not set: name two parallel files, data.train=[SOURCE,TARGET]"
             )
-        given: dict[str, Pairs] = {}
+        given: dict[str, Sequence[Pair]] = {}
         dropped: dict[str, dict[str, int]] = {}
         for name, files in self.files.items():
             if files is not None:
-                given[name], dropped[name] = read_parallel(*files)
+                given[name], dropped[name] = read_references(files[0], files[1:])
         train, empty = drop_empty(given.pop("train"))
         counts = Counter(dropped.pop("train")) + Counter(empty)
         where = " and ".join(self.files["train"])

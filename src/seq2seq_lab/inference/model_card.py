@@ -64,7 +64,8 @@ def _results(folder: Path) -> Iterator[Result]:
     numbers = read_json(folder / "result.json", CheckpointError, _ADVICE)
     signatures = read_json(folder / "hypotheses" / "signatures.json", CheckpointError, _ADVICE)
     rows = list(read_json_lines(folder / "hypotheses" / "test.jsonl", CheckpointError, _ADVICE))
-    hypotheses, references = ([row[key] for row in rows] for key in ("hypothesis", "reference"))
+    hypotheses = [row["hypothesis"] for row in rows]
+    references = [tuple(row.get("references", [row["reference"]])) for row in rows]
     found = re.search(r"tok:([^|]+)", signatures.get("bleu", ""))
     tokenize = found[1] if found else "13a"
     for name in METRICS:

@@ -1,4 +1,4 @@
-"""Exact match of hypotheses and references, and means by the length of the source."""
+"""Exact match of hypotheses and references, and quarters of sentences by the length of a text."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -21,12 +21,3 @@ def length_quarters(sources: Sequence[str]) -> list[list[int]]:
     bins = min(4, len(order))
     edges = [len(order) * k // bins for k in range(bins + 1)] if bins else []
     return [order[a:b] for a, b in pairwise(edges)]
-
-
-def by_length_quarter(sources: Sequence[str], values: Sequence[float]) -> list[float]:
-    """Return the mean value of each quarter of the sources, shortest quarter first."""
-    if len(sources) != len(values):
-        raise ValueError(f"{len(values)} values for {len(sources)} sources: one each is needed")
-    if not sources:
-        raise ValueError("no sources: a mean of nothing is not defined; give at least one")
-    return [sum(values[i] for i in part) / len(part) for part in length_quarters(sources)]

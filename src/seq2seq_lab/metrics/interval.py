@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_lab.metrics.metric import Array, Metric, check_parallel
+from seq2seq_lab.metrics.metric import Array, Metric, as_references, check_parallel
 from seq2seq_lab.metrics.table import METRICS
 
 SEED = 12345
@@ -55,10 +55,15 @@ def middle(values: Values) -> tuple[float, float]:
 
 
 def bootstrap_interval(
-    name: str, hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str
+    name: str,
+    hypotheses: Sequence[str],
+    references: Sequence[str | tuple[str, ...]],
+    *,
+    tokenize: str,
 ) -> tuple[float, float]:
     """Return the 95 % bootstrap interval over sentences of a row of METRICS: sacreBLEU's mean -+ half-width.
 
+    A reference is a text, or several for one sentence.
     Raises `ValueError` for a name that has no row. It says nothing about the seed of the training run.
     """
     check_parallel(hypotheses, references)
@@ -66,7 +71,7 @@ def bootstrap_interval(
         known = ", ".join(METRICS)
         raise ValueError(f"{name}: no interval over sentences for it; choose one of {known}")
     metric = METRICS[name].made_as(f"tok:{tokenize}")
-    statistics = metric.statistics([hypotheses], references)[0]
+    statistics = metric.statistics_of_several([hypotheses], as_references(references))[0]
     return intervals_of({name: metric}, {name: statistics})[name]
 
 

@@ -9,7 +9,9 @@ from seq2seq_lab.metrics.table import METRICS, lower_is_better
 TIE_BREAKER = "val/loss"
 """The number that decides between checkpoints whose monitored number is equal."""
 
-_LENGTH_QUARTERS = tuple(f"exact_match_length_q{i}" for i in range(1, 5))
+_LENGTH_QUARTERS = tuple(
+    f"exact_match_{side}q{i}" for side in ("length_", "target_length_") for i in range(1, 5)
+)
 _OF_TRAINING = ("loss", "gradient_norm", "tokens_per_second")
 _COUNTERS = ("step", "epoch")
 _CURVE = re.compile(r"val/loss_at_ratio_(0|1|0\.\d+)")

@@ -7,6 +7,8 @@ scripts/rederive.py follow from the rows; a new metric is one row and its functi
 import math
 from collections import UserDict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from seq2seq_lab.config.extension_registry import active, extensions, import_of
 from seq2seq_lab.errors import ConfigError
@@ -16,14 +18,30 @@ from seq2seq_lab.metrics.bleu import (
     cased_bleu,
     chrf2,
     chrf_of_sums,
+    chrf_plus_plus,
     lower_cased_bleu,
+    ter_of_sums,
+    translation_edit_rate,
+)
+from seq2seq_lab.metrics.edit_distance import (
+    character_edits,
+    character_errors,
+    word_errors,
+    words_in_place,
 )
 from seq2seq_lab.metrics.metric import Metric, Ratio, Sacrebleu
 
+_ERRORS: Any = {"lower_is_better": True, "bounds": (0.0, math.inf)}
 _ROWS: tuple[Metric, ...] = (
     Sacrebleu("bleu", "BLEU", cased_bleu, bleu_of_sums, epoch_line="BLEU {:.2f}"),
     Sacrebleu("bleu_tok_lc", "BLEU, tokenised, lower-cased", lower_cased_bleu, bleu_of_sums),
     Sacrebleu("chrf", "chrF", chrf2, chrf_of_sums),
+    Sacrebleu("chrfpp", "chrF++", chrf_plus_plus, chrf_of_sums, each_epoch=False),
+    Sacrebleu("ter", "TER", translation_edit_rate, ter_of_sums, **_ERRORS, each_epoch=False),
+    Ratio("cer", "character error rate %", character_errors, **_ERRORS),
+    Ratio("wer", "word (symbol) error rate %", word_errors, **_ERRORS),
+    Ratio("edit_distance", "edited characters per sentence", character_edits, **_ERRORS, scale=1.0),
+    Ratio("token_accuracy", "token accuracy %", words_in_place),
     Ratio("exact_match", "exact match %", exact_matches, epoch_line="exact {:.1f} %"),
 )
 
@@ -45,6 +63,16 @@ class _Table(UserDict[str, Metric]):
 
     def __len__(self) -> int:
         return len(self._rows())
+
+    @contextmanager
+    def with_rows(self, rows: Mapping[str, Metric]) -> Iterator[None]:
+        """Hold further rows for a while: scores that a report takes from a file."""
+        before = dict(self.data)
+        self.data.update(rows)
+        try:
+            yield
+        finally:
+            self.data = before
 
 
 def rows_of_extensions(names: tuple[str, ...], taken: tuple[str, ...]) -> dict[str, Metric]:

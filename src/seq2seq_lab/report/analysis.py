@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from seq2seq_lab.metrics.accuracy import length_quarters
 from seq2seq_lab.metrics.metric import Metric
 from seq2seq_lab.metrics.table import METRICS, bounds_of
 from seq2seq_lab.report.bounds import bounded
+from seq2seq_lab.report.rarity import RarityRow, is_defined, rarity_rows
 from seq2seq_lab.report.records import Records, Run
 from seq2seq_lab.report.statistics import (
     Comparison,
@@ -39,7 +40,7 @@ class ArmRow:
 
 @dataclass(frozen=True)
 class LengthRow:
-    """One arm on one quarter of the sentences by source length (in characters, as exact_match_length_q1 counts)."""
+    """One arm on one quarter of the sentences by the length of a side (in characters, as exact_match_length_q1)."""
 
     metric: str
     arm: str
@@ -64,6 +65,8 @@ class Analysis:
     others: list[ArmRow]
     by_length: list[LengthRow]
     scores: dict[str, dict[str, Scores]]
+    by_target_length: list[LengthRow] = field(default_factory=list)
+    by_rarity: list[RarityRow] = field(default_factory=list)
 
 
 def analyse(records: Records) -> Analysis:
@@ -72,9 +75,13 @@ def analyse(records: Records) -> Analysis:
     further = [m for m in METRICS if m != name and _known_everywhere(records, m)]
     scores = {metric: arm_scores(records, metric) for metric in (name, *further)}
     others = [row for metric in further for row in _table(records, metric, scores[metric])]
+    sides = [[], []] if not records.runs else [
+        [getattr(t, side) for t in records.runs[0].translated] for side in ("source", "reference")
+    ]  # fmt: skip
     return Analysis(
-        _table(records, name, scores[name]), others, _by_length(records, scores), scores
-    )
+        _table(records, name, scores[name]), others, _by_length(records, scores, sides[0]), scores,
+        _by_length(records, scores, sides[1]), rarity_rows(records),
+    )  # fmt: skip
 
 
 def _known_everywhere(records: Records, name: str) -> bool:
@@ -92,7 +99,7 @@ def metric_of(runs: Sequence[Run], name: str) -> Metric | None:
 
 def same_sentences(runs: Iterable[Run]) -> bool:
     """Tell whether all runs translated the same sources with the same references."""
-    return len({tuple((t.source, t.reference) for t in run.translated) for run in runs}) == 1
+    return len({tuple((t.source, t.references) for t in run.translated) for run in runs}) == 1
 
 
 def arm_scores(records: Records, name: str) -> dict[str, Scores]:
@@ -134,27 +141,30 @@ def _corrected(rows: list[ArmRow] | list[LengthRow]) -> list[float]:
     return holm([math.nan if r.comparison is None else r.comparison.p for r in rows])
 
 
-def _by_length(records: Records, scores: dict[str, dict[str, Scores]]) -> list[LengthRow]:
+def _by_length(
+    records: Records, scores: dict[str, dict[str, Scores]], texts: list[str]
+) -> list[LengthRow]:
     """Return the rows of the first metric that sentences determine; none if sentences differ between arms."""
     for name, arms in scores.items():
         whole = [one for one in arms.values() if one.statistics is not None]
         if whole and whole[0].metric is not None:
-            return _length_rows(records, f"{records.split}/{name}", whole[0].metric, arms)
+            return _length_rows(texts, f"{records.split}/{name}", whole[0].metric, arms)
     return []
 
 
 def _length_rows(
-    records: Records, key: str, metric: Metric, arms: dict[str, Scores]
+    texts: list[str], key: str, metric: Metric, arms: dict[str, Scores]
 ) -> list[LengthRow]:
-    sources = [t.source for t in records.runs[0].translated]
     rows = []
-    for quarter, places in enumerate(length_quarters(sources), 1):
-        lengths = [len(sources[i]) for i in places]
+    for quarter, places in enumerate(length_quarters(texts), 1):
+        lengths = [len(texts[i]) for i in places]
         baseline: Scores | None = None
         for arm, found in arms.items():
             if found.statistics is None:
                 continue
             part = scores_of(metric, found.seeds, found.statistics[:, places])
+            if not is_defined(part):
+                continue
             comparison = (
                 None if baseline is None else compare(baseline, part, with_resampling=False)
             )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from seq2seq_lab.report.analysis import ArmRow, LengthRow
+from seq2seq_lab.report.rarity import RarityRow
 from seq2seq_lab.report.statistics import ONE_SEED
 
 TWO_SEEDS = "2 seeds: the interval rests on 1 degree of freedom"
@@ -16,7 +17,7 @@ EXPLAINED = {
 """One more sentence for the page."""
 
 
-def note_of(row: ArmRow | LengthRow) -> str:
+def note_of(row: ArmRow | LengthRow | RarityRow) -> str:
     """Return what must be said of a row; empty if nothing must."""
     c = row.comparison
     found = [row.interval.note if c is None else c.note]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.files import write_text
+from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report import tables
 from seq2seq_lab.report.analysis import Analysis, analyse
 from seq2seq_lab.report.arm_names import arm_names
@@ -13,9 +14,10 @@ from seq2seq_lab.report.chart import Figure
 from seq2seq_lab.report.figures import figures
 from seq2seq_lab.report.latex import table_tex
 from seq2seq_lab.report.notes import EXPLAINED, notes_of
+from seq2seq_lab.report.outside_scores import SCORES, joined, read_scores, rows_of, stored
 from seq2seq_lab.report.provenance import attention_pictures, facts
 from seq2seq_lab.report.records import Records, read_records
-from seq2seq_lab.report.sentence_diff import sentence_changes
+from seq2seq_lab.report.sentence_diff import judged_by, sentence_changes
 from seq2seq_lab.report.spread import LEVEL
 from seq2seq_lab.report.svg import css_class, draw, mark
 
@@ -23,19 +25,36 @@ FIGURES = "figures"
 """The folder of the figures for papers, in that of the report."""
 
 
-def write_report(study_dir: Path, metric: str | None = None, *, with_figures: bool = False) -> Path:
+def write_report(
+    study_dir: Path,
+    metric: str | None = None,
+    scores: str | None = None,
+    *,
+    with_figures: bool = False,
+) -> Path:
     """Write <study_dir>/report/ and return its index.html; `metric`, as in test/bleu, replaces the study's own.
 
-    The same files give the same bytes. Runs that are not done are listed and left out of the numbers. Figures for
-    papers are written if asked for, and again where an earlier report left some: none is older than the page.
+    The same files give the same bytes. Runs that are not done are listed and left out of the numbers. `scores` names a
+    file with further scores of each sentence; without it those of an earlier report are left out. Figures for papers
+    are written if asked for, and again where an earlier report left some: none is older than the page.
     """
-    records = read_records(study_dir, metric)
+    found = {} if scores is None else read_scores(scores)
+    with METRICS.with_rows(rows_of(found)):
+        records = read_records(study_dir, metric, found)
+        whole = joined(records, found, scores or "")
+        return write_pages(whole, study_dir / "report", with_figures=with_figures)
+
+
+def write_pages(records: Records, folder: Path, *, with_figures: bool = False) -> Path:
+    """Write page, tables and figures into the folder and return the page's path."""
     analysis = analyse(records)
-    folder = study_dir / "report"
     folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / SCORES, stored(records))
     write_text(folder / "table.csv", tables.table_csv(analysis))
     write_text(folder / "comparisons.csv", tables.comparisons_csv(analysis))
-    write_text(folder / "by_length.csv", tables.by_length_csv(analysis))
+    write_text(folder / "by_length.csv", tables.by_length_csv(analysis.by_length))
+    write_text(folder / "by_target_length.csv", tables.by_length_csv(analysis.by_target_length))
+    write_text(folder / "by_rarity.csv", tables.by_rarity_csv(analysis))
     write_text(folder / "runs.csv", tables.runs_csv(records))
     names = arm_names(records)
     write_text(folder / "table.tex", table_tex(records, analysis, names))
@@ -94,6 +113,7 @@ def _content(records: Records, analysis: Analysis) -> dict[str, Any]:
         "levels": factor_levels(records, analysis),
         "figures": figures(records, analysis),
         "diagnostics": diagnostics(records),
+        "judged_by": METRICS[judged_by(records)].label,
         "changes": sentence_changes(records, analysis),
         "pictures": attention_pictures(records),
         "facts": facts(records),

@@ -5,7 +5,8 @@ Writes nothing; a missing picture or a run that never started is normal. Layout:
 
 import csv
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,17 @@ AGAIN = "run the study's command again"
 
 @dataclass(frozen=True)
 class Translated:
-    """One line of hypotheses/<split>.jsonl."""
+    """One line of hypotheses/<split>.jsonl; `further` are its references beyond the first."""
 
     source: str
     reference: str
     hypothesis: str
+    further: tuple[str, ...] = ()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All references of the sentence."""
+        return (self.reference, *self.further)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Run:
     manifest: dict[str, Any]
     data_report: dict[str, Any]
     seconds: float
+    outside: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Scores of the sentences by metric that a file gives (`report --scores`)."""
 
     @property
     def url(self) -> str | None:
@@ -95,8 +104,13 @@ class Records:
         return [run for runs in self.arms.values() for run in runs]
 
 
-def read_records(study_dir: Path, metric: str | None = None) -> Records:
-    """Read a study; `metric` (as in test/bleu) replaces the one that the study declared."""
+def read_records(
+    study_dir: Path, metric: str | None = None, outside: Collection[str] = ()
+) -> Records:
+    """Read a study; `metric` (as in test/bleu) replaces the one that the study declared.
+
+    `outside` names metrics that the runs themselves need not have.
+    """
     study = Study.load(study_dir)
     chosen = metric or study.metric
     split = chosen.partition("/")[0]
@@ -114,7 +128,8 @@ def read_records(study_dir: Path, metric: str | None = None) -> Records:
             unfinished.append(UnfinishedRun(*planned, state.kind, reason))
     done = [run for runs in arms.values() for run in runs]
     require_metrics((run.manifest.get("extensions"), run.folder) for run in done)
-    if metric and done and not any(metric in run.result for run in done):
+    is_known = chosen.partition("/")[2] in outside or any(chosen in run.result for run in done)
+    if metric and done and not is_known:
         known = ", ".join(sorted(k for k in done[0].result if k.startswith(f"{split}/")))
         raise ConfigError(f"metric={metric}: no finished run has it; there are {known}")
     ordered = {arm: tuple(sorted(runs, key=lambda run: run.seed)) for arm, runs in arms.items()}
@@ -152,11 +167,20 @@ def _optional_json(path: Path) -> dict[str, Any]:
 
 
 def _translated(path: Path) -> tuple[Translated, ...]:
-    if not path.is_file():
-        return ()
-    keys = ("source", "reference", "hypothesis")
-    rows = read_json_lines(path, DataError, AGAIN, keys)
-    return tuple(Translated(*(row[key] for key in keys)) for row in rows)
+    return read_translated(path, AGAIN) if path.is_file() else ()
+
+
+def read_translated(path: Path, advice: str) -> tuple[Translated, ...]:
+    """Read a hypotheses file; raises `DataError` that names the line and ends with the advice."""
+    keys, found = ("source", "reference", "hypothesis"), []
+    for number, row in enumerate(read_json_lines(path, DataError, advice, keys), start=1):
+        texts = row.get("references", [row["reference"]])
+        is_list = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+        if not is_list or texts[:1] != [row["reference"]]:
+            rule = "`references` must be a list of texts that begins with `reference`"
+            raise DataError(f"{path}:{number}: {rule}; {advice}")
+        found.append(Translated(row[keys[0]], row[keys[1]], row[keys[2]], tuple(texts[1:])))
+    return tuple(found)
 
 
 def _history(path: Path) -> tuple[dict[str, float], ...]:

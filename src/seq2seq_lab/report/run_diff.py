@@ -10,10 +10,10 @@ from seq2seq_lab.config.keys import RECORDING, is_below, items, leaves, without
 from seq2seq_lab.errors import ConfigError, DataError
 from seq2seq_lab.metrics.metric import Metric
 from seq2seq_lab.metrics.table import METRICS, lower_is_better
-from seq2seq_lab.report.records import Translated
+from seq2seq_lab.report.records import Translated, read_translated
 from seq2seq_lab.report.resampling import paired_bootstrap
 from seq2seq_lab.report.run_list import DONE, ListedRun, read_run
-from seq2seq_lab.stored_text import read_json, read_json_lines
+from seq2seq_lab.stored_text import read_json
 
 SPLIT = "test"
 _ENVIRONMENT = ("code", "extensions", "python", "versions", "hardware")
@@ -85,9 +85,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _translated(path: Path) -> tuple[Translated, ...]:
-    keys = ("source", "reference", "hypothesis")
-    rows = read_json_lines(path, DataError, "", keys)
-    return tuple(Translated(*(row[key] for key in keys)) for row in rows)
+    return read_translated(path, "")
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
@@ -176,7 +174,7 @@ def environment_changes(old: ListedRun, new: ListedRun) -> list[Change]:
 
 def sentences_agree(old: Side, new: Side) -> bool:
     """Tell whether both runs translated the same sources with the same references."""
-    texts = [[(t.source, t.reference) for t in side.translated] for side in (old, new)]
+    texts = [[(t.source, t.references) for t in side.translated] for side in (old, new)]
     return bool(texts[0]) and texts[0] == texts[1]
 
 
@@ -228,9 +226,9 @@ def _with_interval(number: Number, old: Side, new: Side) -> Number:
     metric = metric_of(old, new, name) if split == SPLIT else None
     if metric is None:
         return number
-    references = [t.reference for t in old.translated]
+    references = [t.references for t in old.translated]
     texts = [[t.hypothesis for t in side.translated] for side in (old, new)]
-    found = paired_bootstrap(metric, *metric.statistics(texts, references))
+    found = paired_bootstrap(metric, *metric.statistics_of_several(texts, references))
     if not all(map(math.isfinite, (found.low, found.high))):
         return number
     return replace(number, interval=(found.low, found.high), p=found.p)

@@ -34,9 +34,10 @@ def changed_sentences(old: Side, new: Side, most: int | None) -> Sentences | str
             f"the runs have different test sets ({counts} pairs), so sentences cannot be compared"
         )
     pairs = list(zip(old.translated, new.translated, strict=True))
-    references = [one.reference for one, _ in pairs]
+    references = [one.references for one, _ in pairs]
     texts = [[t.hypothesis for t in side.translated] for side in (old, new)]
-    before, after = METRICS[SCORE].score(METRICS[SCORE].statistics(texts, references))
+    metric = METRICS[SCORE]
+    before, after = metric.score(metric.statistics_of_several(texts, references))
     gains = after - before
     order = np.argsort(-gains, kind="stable")
 

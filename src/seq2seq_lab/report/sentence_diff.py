@@ -23,7 +23,7 @@ class Word:
 
 @dataclass(frozen=True)
 class SentenceChange:
-    """One sentence with the outputs of both arms; `gain` is the mean change of its chrF over the seeds."""
+    """One sentence with the outputs of both arms; `gain` is the mean change of its score over the seeds."""
 
     source: str
     reference: str
@@ -47,7 +47,7 @@ class ArmChanges:
 
 def sentence_changes(records: Records, analysis: Analysis) -> list[ArmChanges]:
     """Return the changes of each arm against the baseline; none if arms translated different sentences."""
-    scores = analysis.scores.get("chrf", {})
+    scores = analysis.scores.get(judged_by(records), {})
     known = [arm for arm, one in scores.items() if one.statistics is not None]
     found = []
     for arm in known[1 : 1 + _MOST_ARMS]:
@@ -58,10 +58,17 @@ def sentence_changes(records: Records, analysis: Analysis) -> list[ArmChanges]:
         before, after = (each.of_seeds(common).statistics for each in (one, other))
         if before is None or after is None:
             continue
-        gains = (one.metric.score(after) - one.metric.score(before)).mean(0)
+        sign = -1.0 if one.metric.lower_is_better else 1.0
+        gains = sign * (one.metric.score(after) - one.metric.score(before)).mean(0)
         runs = [_run(records, name, common[0]) for name in (known[0], arm)]
         found.append(_changes(runs[0], runs[1], gains))
     return found
+
+
+def judged_by(records: Records) -> str:
+    """Return the metric of the sentences: chrF, or the report's own where a file gives its scores."""
+    name = records.metric.partition("/")[2]
+    return name if any(name in run.outside for run in records.runs) else "chrf"
 
 
 def _run(records: Records, arm: str, seed: int) -> Run:

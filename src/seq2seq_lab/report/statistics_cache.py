@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from seq2seq_lab.metrics.metric import Array, Metric
+from seq2seq_lab.metrics.metric import Array, Metric, References
 from seq2seq_lab.report.records import Run
 
 FOLDER = "report_cache"
@@ -22,22 +22,25 @@ def sentence_statistics(metric: Metric, runs: Sequence[Run]) -> Array:
 
     A file names what it was made from, and its own content, by their SHA-256; any other is made again.
     """
-    references = [one.reference for one in runs[0].translated]
+    if metric.name in runs[0].outside:
+        scores = np.array([run.outside[metric.name] for run in runs])
+        return np.stack([scores, np.ones_like(scores)], axis=-1)
+    references = [one.references for one in runs[0].translated]
     outputs = [[one.hypothesis for one in run.translated] for run in runs]
     if not metric.needs_signature:  # counted as fast as read
-        return metric.statistics(outputs, references)
+        return metric.statistics_of_several(outputs, references)
     keys = [_key(metric, texts, references) for texts in outputs]
     found = [_read(run, metric, key) for run, key in zip(runs, keys, strict=True)]
     missing = [i for i, one in enumerate(found) if one is None]
     if missing:
-        made = metric.statistics([outputs[i] for i in missing], references)
+        made = metric.statistics_of_several([outputs[i] for i in missing], references)
         for i, rows in zip(missing, made, strict=True):
             _write(runs[i], metric, keys[i], rows)
             found[i] = rows
     return np.stack([one for one in found if one is not None])
 
 
-def _key(metric: Metric, hypotheses: list[str], references: list[str]) -> bytes:
+def _key(metric: Metric, hypotheses: list[str], references: References) -> bytes:
     made_by = [_version(), metric.name, getattr(metric, "signature", "")]
     text = json.dumps([*made_by, hypotheses, references])
     return hashlib.sha256(text.encode()).digest()

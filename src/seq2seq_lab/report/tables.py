@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from seq2seq_lab.metrics.table import bounds_of
-from seq2seq_lab.report.analysis import Analysis, ArmRow
+from seq2seq_lab.report.analysis import Analysis, ArmRow, LengthRow
 from seq2seq_lab.report.notes import note_of, notes_of
 from seq2seq_lab.report.records import Records
 from seq2seq_lab.report.statistics import Comparison, Interval
@@ -66,16 +66,28 @@ def comparisons_csv(analysis: Analysis) -> str:
     return csv_text(rows)
 
 
-def by_length_csv(analysis: Analysis) -> str:
-    """Return scores and gains by quarter of the source length; Holm's correction is over all of them."""
+def by_length_csv(found: Sequence[LengthRow]) -> str:
+    """Return scores and gains by quarter of the length of a side; Holm's correction is over all of them."""
     head = ["metric", "arm", "quarter", "sentences", "shortest", "longest", "num_seeds", "mean", "sd", "low",
             "high", "difference", "diff_low", "diff_high", "p", "p_holm", "lowest", "highest", "note"]  # fmt: skip
     rows: list[Sequence[object]] = [head]
-    for row in analysis.by_length:
+    for row in found:
         c = row.comparison or NO_COMPARISON
         rows.append([row.metric, row.arm, row.quarter, row.sentences, row.shortest, row.longest, len(row.seeds),
                      *_interval(row.interval), c.difference, c.low, c.high, c.p, row.p_holm, *bounds_of(row.metric),
                      note_of(row)])  # fmt: skip
+    return csv_text(rows)
+
+
+def by_rarity_csv(analysis: Analysis) -> str:
+    """Return F1 and gains of words by how often training has seen them; Holm's correction is over all of them."""
+    head = ["metric", "arm", "seen_from", "seen_to", "words", "num_seeds", "mean", "sd", "low", "high", "difference",
+            "diff_low", "diff_high", "p", "p_holm", "note"]  # fmt: skip
+    rows: list[Sequence[object]] = [head]
+    for row in analysis.by_rarity:
+        c = row.comparison or NO_COMPARISON
+        rows.append([row.metric, row.arm, row.lowest, row.highest, row.words, len(row.seeds), *_interval(row.interval),
+                     c.difference, c.low, c.high, c.p, row.p_holm, note_of(row)])  # fmt: skip
     return csv_text(rows)
 
 

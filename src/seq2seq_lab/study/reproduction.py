@@ -151,8 +151,9 @@ def interval(run: Path, metric: str) -> tuple[float, float]:
     if not isinstance(languages, list) or [type(one) for one in languages] != [str, str]:
         raise CheckpointError(f"{run / 'data_report.json'}: names no two languages; {_EDITED}")
     language = languages[1]
-    texts = [row["hypothesis"] for row in rows], [row["reference"] for row in rows]
+    hypotheses = [row["hypothesis"] for row in rows]
+    references = [tuple(row.get("references", [row["reference"]])) for row in rows]
     try:
-        return bootstrap_interval(name, *texts, tokenize=bleu_tokenizer(language))
+        return bootstrap_interval(name, hypotheses, references, tokenize=bleu_tokenizer(language))
     except ValueError as error:
         raise ConfigError(f"--metric {metric}: {error}") from error

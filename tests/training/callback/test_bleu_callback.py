@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.metrics.bleu import bleu_tokenizer
 from seq2seq_lab.metrics.interval import bootstrap_interval
+from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.training.callback import bleu
 from seq2seq_lab.training.callback.bleu import Bleu
 from support.small_runs import rows, small, trainer
@@ -60,7 +62,7 @@ def test_numbers_are_those_of_the_stored_text(done, split):
 def test_signatures_are_stored(done):
     signatures = json.loads((done[0] / "hypotheses" / "signatures.json").read_text())
     assert "version:" in signatures["bleu"]
-    assert set(signatures) == {"bleu", "bleu_tok_lc", "chrf"}
+    assert set(signatures) == {"bleu", "bleu_tok_lc", "chrf", "chrfpp", "ter"}
 
 
 def test_the_intervals_of_the_test_are_stored_with_it(done):
@@ -70,9 +72,55 @@ def test_the_intervals_of_the_test_are_stored_with_it(done):
     found = rows(folder / "hypotheses" / "test.jsonl")
     texts = [r["hypothesis"] for r in found], [r["reference"] for r in found]
     tokenizer = bleu_tokenizer(parts.data.corpus.target_language)
-    for name, ends in stored["test"].items():
+    of_rows = {name: ends for name, ends in stored["test"].items() if name in METRICS}
+    for name, ends in of_rows.items():
         assert tuple(ends) == bootstrap_interval(name, *texts, tokenize=tokenizer)
-    assert set(stored["test"]) == {"bleu", "bleu_tok_lc", "chrf", "exact_match"}
+    assert set(of_rows) == set(METRICS)
+    others = [name for name in stored["test"] if name not in METRICS]
+    assert {f"exact_match_target_length_q{i}" for i in range(1, 5)} <= set(others)
+    assert all(name.startswith(("exact_match_", "word_f1_seen_")) for name in others)
+
+
+def test_the_training_counts_of_the_words_of_the_test_are_stored(done):
+    folder, callback, parts = done
+    stored = json.loads((folder / "hypotheses" / "word_counts.json").read_text())
+    training = Counter(w for p in parts.data.pairs["train"] for w in p.target.split())
+    rows_of_test = rows(folder / "hypotheses" / "test.jsonl")
+    words = {w for r in rows_of_test for k in ("reference", "hypothesis") for w in r[k].split()}
+    counts = {word: training[word] for word in words if training[word]}
+    assert stored == {"counts": counts, "by_character": False}
+    assert any(name.startswith("test/word_f1_seen_") for name in callback.numbers)
+
+
+def numbers_of_an_epoch(folder, *overrides):
+    """Train for an epoch; return what its validation measured."""
+    parts, callback, seen = small(*overrides), Bleu(), {}
+    score = bleu.score
+
+    def noted(*arguments, **named):
+        found = score(*arguments, **named)
+        seen.setdefault(named["names"] is None, found.numbers)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bleu, "score", noted)
+        engine = trainer(folder, callbacks=[callback], max_epochs=1, limit_train_batches=1)
+        engine.fit(parts.module, datamodule=parts.data)
+        engine.validate(parts.module, datamodule=parts.data, verbose=False)
+    return seen
+
+
+def test_slow_metrics_wait_for_the_best_checkpoint(tmp_path):
+    seen = numbers_of_an_epoch(tmp_path)
+    slow = {name for name, row in METRICS.items() if not row.each_epoch}
+    assert slow == {"chrfpp", "ter"}
+    assert set(METRICS) & set(seen[False]) == set(METRICS) - slow
+    assert set(METRICS) <= set(seen[True])
+
+
+def test_a_slow_metric_that_is_monitored_is_counted_each_epoch(tmp_path):
+    seen = numbers_of_an_epoch(tmp_path, "data.monitor=val/ter")
+    assert set(METRICS) & set(seen[False]) == set(METRICS) - {"chrfpp"}
 
 
 def test_both_counts_of_a_ratio_are_stored_for_each_pair(done):

@@ -2,16 +2,20 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
 from seq2seq_lab.data.corpus import Pair
+from seq2seq_lab.data.pairs import targets_of
 from seq2seq_lab.files import write_json, write_json_lines
 from seq2seq_lab.inference.translator import Translation
 from seq2seq_lab.metrics.scores import hypothesis_rows, score, too_short_for_bleu
 from seq2seq_lab.metrics.sentences import SentenceStatistics
+from seq2seq_lab.metrics.table import METRICS
+from seq2seq_lab.metrics.word_rarity import Frequencies, training_frequencies
 from seq2seq_lab.training.pack import evaluated
 from seq2seq_lab.training.pack_step import Evaluation
 
@@ -21,7 +25,8 @@ class Bleu(pl.Callback):
 
     Writes in the run folder what the numbers can be made from again: hypotheses/<split>.jsonl (one line per pair, in
     order), hypotheses/signatures.json (how sacreBLEU scored) and hypotheses/<split>_counts.jsonl (both counts of each
-    pair, for every metric that is a ratio). hypotheses/intervals.json holds the 95 % bootstrap intervals of the test.
+    pair, for every metric that is a ratio). hypotheses/intervals.json holds the 95 % bootstrap intervals of the test,
+    hypotheses/word_counts.json how often the training targets have the words of the test.
     Loggers that take them get all test hypotheses with the score of each sentence, and the metrics by source length.
     """
 
@@ -54,7 +59,15 @@ class Bleu(pl.Callback):
         found = _translated(module, split, pairs)
         texts = [t.text for t in found]
         language = trainer.datamodule.corpus.target_language
-        scores = score(pairs, texts, language, with_intervals=split == "test")
+        known = _frequencies(trainer.datamodule, pairs, texts) if split == "test" else None
+        scores = score(
+            pairs,
+            texts,
+            language,
+            with_intervals=split == "test",
+            names=_rows_of_an_epoch(trainer) if trainer.state.fn == "fit" else None,
+            frequencies=known,
+        )
         named = {f"{split}/{name}": value for name, value in scores.numbers.items()}
         self.numbers |= named
         module.log_dict(named)
@@ -66,6 +79,8 @@ class Bleu(pl.Callback):
         write_json_lines(folder / f"{split}.jsonl", rows)
         write_json_lines(folder / f"{split}_counts.jsonl", scores.counts)
         write_json(folder / "signatures.json", scores.signatures)
+        if known is not None:
+            write_json(folder / "word_counts.json", asdict(known))
         if scores.sentences is not None:
             write_json(folder / "intervals.json", {split: scores.intervals})
             self._send(rows, pairs, scores.sentences, trainer)
@@ -83,7 +98,10 @@ class Bleu(pl.Callback):
             return
         by_metric = counted.scores()
         scored = zip(*by_metric.values(), strict=True)
-        table = [[*row.values(), *found] for row, found in zip(rows, scored, strict=True)]
+        table = [
+            ["\n".join(x) if isinstance(x, list) else x for x in row.values()] + list(found)
+            for row, found in zip(rows, scored, strict=True)
+        ]
         quarters = counted.by_length_quarter([pair.source for pair in pairs])
         for logger in loggers:
             logger.log_hypotheses("test", [*rows[0], *by_metric], table)
@@ -94,6 +112,19 @@ class Bleu(pl.Callback):
                 title="Score by length of the source",
                 x_label="quarter of the sources, shortest first",
             )
+
+
+def _rows_of_an_epoch(trainer: Any) -> list[str]:
+    """Return the metrics that an epoch counts: those that are fast, and what decides about checkpoints."""
+    deciding = [trainer.datamodule, *trainer.callbacks, *trainer.lr_scheduler_configs]
+    monitored = {str(getattr(one, "monitor", None)).removeprefix("val/") for one in deciding}
+    return [name for name, row in METRICS.items() if row.each_epoch or name in monitored]
+
+
+def _frequencies(data: Any, pairs: Sequence[Pair], hypotheses: list[str]) -> Frequencies:
+    """Return how often the training targets have the words of these references and hypotheses."""
+    whole = training_frequencies(targets_of(data.pairs["train"]), data.corpus.target_language)
+    return whole.of_texts([*(pair.target for pair in pairs), *hypotheses])
 
 
 def _translated(module: Any, split: str, pairs: Sequence[Pair]) -> list[Translation]:
