@@ -104,6 +104,7 @@ def _content(records: Records, analysis: Analysis) -> dict[str, Any]:
         "records": records,
         "analysis": analysis,
         "done": records.total - len(records.unfinished),
+        "counted": tables.counted(records),
         "baseline": analysis.table[0].arm if analysis.table else None,
         "verdict": verdict(analysis),
         "notes": [(text, EXPLAINED.get(text, "")) for text in notes_of(analysis.table)],

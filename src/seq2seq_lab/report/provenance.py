@@ -34,20 +34,21 @@ def facts(records: Records) -> list[Fact]:
     """Return every fact of the runs that are done; those that differ come first."""
     found: dict[str, Counter[str]] = {}
     for run in records.runs:
-        for name, value in _facts(run).items():
+        for name, value in _facts(run, is_study=records.is_study).items():
             found.setdefault(name, Counter())[value] += 1
     listed = [Fact(name, tuple(sorted(values.items()))) for name, values in found.items()]
     return sorted(listed, key=lambda fact: not fact.differs)
 
 
-def _facts(run: Run) -> dict[str, str]:
+def _facts(run: Run, *, is_study: bool) -> dict[str, str]:
     manifest = {k: v for k, v in run.manifest.items() if k not in _NOT_SHARED}
     flat = {
         key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for key, value in leaves(manifest).items()
     }
     flat |= {f"signature of {name}": text for name, text in sorted(run.signatures.items())}
-    flat["decoding"] = _block(run.folder / "config.yaml", "decoding")
+    if is_study:
+        flat["decoding"] = _block(run.folder / "config.yaml", "decoding")
     return flat
 
 

@@ -88,6 +88,8 @@ class Records:
     arms: dict[str, tuple[Run, ...]]
     unfinished: tuple[UnfinishedRun, ...]
     total: int
+    is_study: bool = field(default=True, kw_only=True)
+    """False for text files of other programs, which have no plan, configs or runs."""
 
     @property
     def split(self) -> str:

@@ -165,11 +165,10 @@ READING = (
 
 def markdown(records: Records, analysis: Analysis) -> str:
     """Return report.md: the main table, the runs that are missing, and how to read it."""
-    done = records.total - len(records.unfinished)
     lines = [
         f"# {markdown_text(records.name)}",
         "",
-        f"{done} of {records.total} runs are done. Metric: {markdown_text(records.metric)}.",
+        f"{counted(records)} Metric: {markdown_text(records.metric)}.",
     ]
     lines += [f"Baseline: {markdown_text(analysis.table[0].arm)}."] if analysis.table else []
     if notes := notes_of(analysis.table):
@@ -179,6 +178,14 @@ def markdown(records: Records, analysis: Analysis) -> str:
         lines += ["", "## Runs that are not done", "", *unfinished_markdown(records)]
     lines += ["", READING]
     return "\n".join(lines) + "\n"
+
+
+def counted(records: Records) -> str:
+    """Return one sentence: how many runs are done, or how many files are compared."""
+    if records.is_study:
+        return f"{records.total - len(records.unfinished)} of {records.total} runs are done."
+    sentences = len(records.runs[0].translated)
+    return f"{records.total} files of {sentences:,} sentences are compared."
 
 
 def arms_markdown(analysis: Analysis) -> list[str]:
