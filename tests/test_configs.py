@@ -61,6 +61,7 @@ ALONE = {
     **{f"model/feature_encoder/{name}": [OF_FEATURES] for name in options("model/feature_encoder")},
     "model/readout/state": ["model/attention=none"],
     "model/attention/none": ["model/readout=state"],
+    "decoding/intervention/other_seed": ["decoding.intervention.run=outputs/other"],
     **{
         f"model/{group}/{file.stem}": ["model=transformer"]
         for group in ("norm", "position")

@@ -26,8 +26,8 @@ READ = {
     | node
     for name, node in FILES.items()
 }
-ELSEWHERE = {"replace_unknown"}
-"""Read by the translator, not by the search: tests/training/test_translator*.py."""
+ELSEWHERE = {"replace_unknown", "intervention"}
+"""Read by the translator, not by the search: tests/inference/test_translator*.py, tests/commands/test_intervene*.py."""
 
 
 @cache

@@ -8,7 +8,7 @@ import torch
 
 from seq2seq_lab.batch import mask_from_lengths
 from seq2seq_lab.metrics import attention_diagnostics as module
-from seq2seq_lab.metrics.attention_diagnostics import Mean, diagnose
+from seq2seq_lab.metrics.attention_diagnostics import Mean, alignment_error, diagnose
 
 LN2, LN4 = math.log(2.0), math.log(4.0)
 
@@ -141,3 +141,52 @@ def test_planted_bugs_are_caught(monkeypatch, name, planted):
     monkeypatch.setattr(module, name, planted)
     with pytest.raises(AssertionError):
         equals_the_loop()
+
+
+# alignment error
+
+
+def error_of(best, sure, possible, steps=None):
+    """Return the figures of one sentence; `best` names the source position with the most weight of each step."""
+    weights = torch.full((1, len(best), 3), 0.1)
+    weights[0, range(len(best)), best] = 0.8
+    links = [torch.tensor([one]) > 0 for one in (sure, possible)]
+    where = torch.ones(1, len(best), dtype=torch.bool) if steps is None else torch.tensor([steps])
+    return {n: m.value for n, m in alignment_error(weights, *links, where).items()}
+
+
+SURE = [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+POSSIBLE = [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+
+
+def test_a_perfect_alignment_has_no_error():
+    assert error_of([0, 1, 2], SURE, POSSIBLE) == {
+        "alignment_error": 0.0,
+        "alignment_precision": 1.0,
+        "alignment_recall": 1.0,
+    }
+
+
+def test_alignment_error_by_hand():
+    """A = 0-0, 1-2, 2-0: one of two sure links found, two of three are possible: 1 - (1 + 2) / (3 + 2)."""
+    found = error_of([0, 2, 0], SURE, POSSIBLE)
+    assert found["alignment_error"] == pytest.approx(2 / 5)
+    assert found["alignment_precision"] == pytest.approx(2 / 3)
+    assert found["alignment_recall"] == pytest.approx(1 / 2)
+
+
+def test_a_sure_link_is_possible_although_nobody_says_so():
+    assert error_of([0, 1, 2], SURE, [[0, 0, 0]] * 2 + [[0, 0, 1]])["alignment_error"] == 0.0
+
+
+def test_steps_that_are_left_out_have_no_link():
+    found = error_of([0, 1, 0], SURE, POSSIBLE, [True, True, False])
+    assert found == {"alignment_error": 0.0, "alignment_precision": 1.0, "alignment_recall": 1.0}
+
+
+def test_planted_second_best_position_is_caught(monkeypatch):
+    monkeypatch.setattr(
+        torch.Tensor, "argmax", lambda self, dim, keepdim: self.topk(2, dim).indices[..., 1:]
+    )
+    with pytest.raises(AssertionError):
+        test_a_perfect_alignment_has_no_error()

@@ -79,5 +79,9 @@ def evaluate(trained: Any, pairs: Any, rows: Any, file: Any) -> None:
     cut, limit, notes = sum(t.truncated for t in found), trained.translator.max_source_tokens, []
     if cut:
         notes = [f"note: {cut} of {len(pairs)} lines were over {limit} tokens and cut"]
+    if trained.translator.decoding.intervention is not None:
+        notes.append(
+            f"note: attention weights were replaced: {trained.translator.decoding.intervention}"
+        )
     for note in [*notes, *unknown.notes]:
         print(errors.one_line(note), file=sys.stderr)

@@ -5,12 +5,14 @@ by ten thousands where English groups by thousands, German says the units before
 not prose.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
+from seq2seq_lab.data.alignment import Alignment
 from seq2seq_lab.data.corpus import Pair, ParallelText
-from seq2seq_lab.data.drawing import Dice, check_range, check_sizes, fill_splits
+from seq2seq_lab.data.drawing import Dice, check_range, check_sizes, fill_splits, split_of
 from seq2seq_lab.data.language import comma, number_language
+from seq2seq_lab.data.number_alignment import list_alignment
 
 HIGHEST = 10**15 - 1
 """Up to here all rules are complete and a float of 64 bits is exact."""
@@ -45,6 +47,7 @@ class Numbers:
         self.max_numbers, self.max_value = max_numbers, max_value
         self.sizes = check_sizes(num_train, num_val, num_test)
         self.corpus_seed = corpus_seed
+        self._numbers: dict[Pair, list[int]] = {}
 
     def read(self) -> ParallelText:
         """Make the text; raises `DataError` when there are too few different sentences."""
@@ -58,10 +61,27 @@ class Numbers:
         while True:
             count = dice.between(1, self.max_numbers)
             numbers = [dice.log_uniform(self.max_value) for _ in range(count)]
-            yield Pair(
+            pair = Pair(
                 source_comma.join(map(spell_source, numbers)),
                 target_comma.join(map(spell_target, numbers)),
             )
+            if split_of(pair.source) == "test":
+                self._numbers[pair] = numbers
+            yield pair
+
+    def alignments(self, pairs: Sequence[Pair]) -> list[Alignment | None]:
+        """Return the alignment of each pair of the test split, after `read`; None for any other pair.
+
+        Possible links are all within a number. Sure ones are the commas, and for each digit the words on both sides
+        that say it (`number_alignment.py`).
+        """
+        found = [self._numbers.get(pair) for pair in pairs]
+        return [None if numbers is None else self._alignment(numbers) for numbers in found]
+
+    def _alignment(self, numbers: list[int]) -> Alignment:
+        spell = tuple(map(speller, self._rules))
+        commas = comma(self.source_language), comma(self.target_language)
+        return list_alignment(numbers, spell, commas)
 
 
 @lru_cache(maxsize=4)

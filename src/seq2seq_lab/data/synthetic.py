@@ -1,8 +1,9 @@
 """The synthetic tasks copy, reverse and sort: symbol sequences of any length and vocabulary, with known targets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from seq2seq_lab.data.alignment import Alignment, word_spans
 from seq2seq_lab.data.corpus import Pair, ParallelText
 from seq2seq_lab.data.drawing import Dice, check_range, check_sizes, fill_splits
 from seq2seq_lab.data.parallel import check_languages
@@ -30,6 +31,8 @@ class _Sequences:
     ask for longer sequences than were trained. Sources never repeat; see `drawing.py` for the splits. The languages
     only name the sides (`zxx`: no language). `corpus_seed` is not the seed of the run.
     """
+
+    ties_are_open = False
 
     def __init__(
         self,
@@ -62,6 +65,35 @@ class _Sequences:
         """Return the target of a source."""
         raise NotImplementedError
 
+    def origins(self, symbols: list[int]) -> list[int]:
+        """Return from which place of the source each target symbol is."""
+        raise NotImplementedError
+
+    def alignments(self, pairs: Sequence[Pair]) -> list[Alignment | None]:
+        """Return the alignment of each pair: every target symbol with the one that it is.
+
+        Equal symbols of a sorted sequence could be any of each other: links between them are only possible, not sure.
+        """
+        return [self._alignment(pair) for pair in pairs]
+
+    def _alignment(self, pair: Pair) -> Alignment:
+        source, target = word_spans(pair.source), word_spans(pair.target)
+        symbols = [int(word) for word in pair.source.split()]
+        links = [(source[i], target[j]) for j, i in enumerate(self.origins(symbols))]
+        if not self.ties_are_open:
+            return Alignment(tuple(links))
+        answer = self.answer(symbols)
+        sure = [
+            link for link, symbol in zip(links, answer, strict=True) if symbols.count(symbol) == 1
+        ]
+        possible = [
+            (source[i], target[j])
+            for j, wanted in enumerate(answer)
+            for i, symbol in enumerate(symbols)
+            if symbol == wanted
+        ]
+        return Alignment(tuple(sure), tuple(possible))
+
     def read(self) -> ParallelText:
         """Make the text; raises `DataError` when there are too few different sequences."""
         advice = "raise data.max_length or data.vocab_size, or lower data.corpus.num_train"
@@ -86,6 +118,10 @@ class Copy(_Sequences):
         """Return the symbols as they are."""
         return copied(symbols)
 
+    def origins(self, symbols: list[int]) -> list[int]:
+        """Return each place."""
+        return copied(list(range(len(symbols))))
+
 
 class Reverse(_Sequences):
     """The target is the source backwards."""
@@ -94,10 +130,20 @@ class Reverse(_Sequences):
         """Return the symbols from last to first."""
         return backwards(symbols)
 
+    def origins(self, symbols: list[int]) -> list[int]:
+        """Return the places from last to first."""
+        return backwards(list(range(len(symbols))))
+
 
 class Sort(_Sequences):
     """The target is the source in ascending order."""
 
+    ties_are_open = True
+
     def answer(self, symbols: list[int]) -> list[int]:
         """Return the symbols from smallest to largest."""
         return ascending(symbols)
+
+    def origins(self, symbols: list[int]) -> list[int]:
+        """Return the places in the order of their symbols, equal ones from left to right."""
+        return sorted(range(len(symbols)), key=symbols.__getitem__)

@@ -66,6 +66,7 @@ class Search(Protocol):
     """A search with its settings, as `conf/decoding` builds it."""
 
     replace_unknown: bool
+    intervention: Any  # an Intervention, or None
 
     def __call__(self, step: Step, state: State, request: Request) -> list[list[Hypothesis]]:
         """Return the hypotheses of each sentence, best first, at least one."""

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seq2seq_lab.decoding.hypotheses import Request
+from seq2seq_lab.decoding.intervention import Intervention
 from seq2seq_lab.special_tokens import BOS, EOS, PAD, UNK
 
 
@@ -86,6 +87,7 @@ class SearchSettings:
     An output has at most `max_ratio` x source tokens + `max_extra` tokens and at least `min_ratio` x source tokens and
     `min_length` (the end token counts on both sides); no n-gram of `no_repeat_ngram` tokens comes twice (0: no such
     rule). `allow_unknown=False` never writes UNK, `replace_unknown` copies the source word with the most attention.
+    `intervention` replaces the attention weights that the model has learned, to see what they carry.
     """
 
     max_ratio: float = 3.0
@@ -95,6 +97,7 @@ class SearchSettings:
     no_repeat_ngram: int = 0
     allow_unknown: bool = True
     replace_unknown: bool = False
+    intervention: Intervention | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_ratio", "min_ratio", "min_length", "no_repeat_ngram"):

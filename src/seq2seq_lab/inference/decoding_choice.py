@@ -140,14 +140,15 @@ def _limits(stored: dict[str, Any]) -> list[str]:
     from seq2seq_lab.decoding.limits import SearchSettings
 
     names = {field.name for field in fields(SearchSettings)}
-    return [f"{GROUP}.{key}={json.dumps(value)}" for key, value in stored.items() if key in names]
+    limits = {key: stored[key] for key in stored if key in names and key != "intervention"}
+    return [f"{GROUP}.{key}={json.dumps(value)}" for key, value in limits.items()]
 
 
 def _is_replaced(line: str, names: set[str]) -> bool:
     """Return whether a user's override replaces a stored line: the same key, or a value inside a replaced group."""
     key = line.partition("=")[0]
     groups = [name.replace("/", ".") + "." for name in names if "/" in name]
-    return key in names or key.startswith(tuple(groups))
+    return key in names or f"{key}.".startswith(tuple(groups))
 
 
 def as_overrides(stored: dict[str, Any], further: Sequence[Path] = ()) -> list[str]:
@@ -207,10 +208,11 @@ def open_trained(
 ) -> "Trained":
     """Load the model that the arguments name, with the search that they choose."""
     from seq2seq_lab.config.build import build
+    from seq2seq_lab.inference.other_seed import with_other
 
     trained = open_model(arguments)
     stored = trained.config[GROUP]
     chosen = with_shortcuts(stored, overrides, beam=arguments.beam, n_best=n_best)
     node = choose(stored, chosen)
-    translator = replace(trained.translator, decoding=build(node))
+    translator = with_other(replace(trained.translator, decoding=build(node)))
     return replace(trained, translator=translator, config={**trained.config, GROUP: node})

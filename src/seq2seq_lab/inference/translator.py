@@ -15,6 +15,7 @@ from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search, Step
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.inference.unknown_tokens import unknown_pieces
+from seq2seq_lab.model.intervened import Intervened
 from seq2seq_lab.model.seedwise.search import SeedwiseSearchModel
 from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
 
@@ -111,7 +112,8 @@ class _Asked:
 class Translator:
     """A model with its tokenizers and search; an empty text becomes an empty text.
 
-    A batch has sentences of similar length: so many, or as many as fit into so many source tokens with padding.
+    A batch has sentences of similar length: so many, or as many as fit into so many source tokens with padding. `other`
+    is the model that `decoding.intervention=other_seed` asks for (`inference/other_seed.py` puts it there).
     """
 
     model: Any  # an EncoderDecoder, or an Ensemble of them
@@ -120,14 +122,29 @@ class Translator:
     decoding: Search
     max_source_tokens: int
     batching: Batching = field(default_factory=BySentences)
+    other: Any = None
 
     def __post_init__(self) -> None:
-        """Refuse `replace_unknown` for a model without attention now, not at the first unknown word."""
+        """Refuse what a model without attention cannot do now, not at the first word."""
         if self.decoding.replace_unknown and not self._has_attention():
             raise ConfigError(
                 "decoding.replace_unknown=true: this model has no attention that says which source word belongs "
                 "there; set it to false or choose a model with attention"
             )
+        if self.decoding.intervention is not None and not self._has_attention():
+            raise ConfigError(
+                "decoding.intervention: this model has no attention whose weights could be replaced; set it to null "
+                "or choose a model with attention"
+            )
+
+    def searched_model(self) -> Any:
+        """Return the model that is searched: under the intervention where there is one."""
+        intervention = self.decoding.intervention
+        if intervention is None:
+            return self.model
+        if intervention.other_run() is not None and self.other is None:
+            raise ValueError(f"{intervention}: the other model is missing")
+        return Intervened(self.model, intervention, self.other).eval()
 
     @torch.inference_mode()
     def _has_attention(self) -> bool:
@@ -161,7 +178,7 @@ class Translator:
             raise ValueError(f"{len(prefixes)} prefixes for {len(texts)} texts")
         training = self.model.training
         self.model.eval()
-        (results,) = self._n_best(self.model, 1, texts, first, prefixes)
+        (results,) = self._n_best(self.searched_model(), 1, texts, first, prefixes)
         self.model.train(training)
         return results
 
@@ -170,6 +187,8 @@ class Translator:
         self, model: SeedwiseSearchModel, texts: list[str]
     ) -> list[list[Translation]]:
         """Return, for each seed of a model of several, what `translate` would return with the model of that seed."""
+        if self.decoding.intervention is not None:
+            raise NotImplementedError("an intervention acts on one model at a time")
         found = self._n_best(model, model.seeds, texts, 0, None)
         return [[hypotheses[0] for hypotheses in of_seed] for of_seed in found]
 

@@ -126,5 +126,31 @@ def diagnose(
     }
 
 
+def alignment_error(
+    weights: Float[Tensor, "batch target source"],
+    sure: Bool[Tensor, "batch target source"],
+    possible: Bool[Tensor, "batch target source"],
+    steps: Bool[Tensor, "batch target"],
+) -> dict[str, Mean]:
+    """Compare the position with the most weight of each step with a gold alignment (Och and Ney 2003).
+
+    With A the links of the steps, S the sure and P the possible gold links (which hold S): `alignment_error` is
+    1 - (|A and S| + |A and P|) / (|A| + |S|), `alignment_precision` |A and P| / |A|, `alignment_recall`
+    |A and S| / |S|. A step without any weight has no link. With one link a step, the recall of a gold alignment that
+    has several is below 1 at best.
+    """
+    best = weights.argmax(dim=-1, keepdim=True)
+    linked = torch.zeros_like(sure).scatter(-1, best, value=True)
+    linked &= (steps & (weights.sum(dim=-1) > 0)).unsqueeze(-1)
+    links, wanted = int(linked.sum()), int(sure.sum())
+    in_sure, in_possible = int((linked & sure).sum()), int((linked & (sure | possible)).sum())
+    missed = float(links + wanted - in_sure - in_possible)
+    return {
+        "alignment_error": Mean(missed, links + wanted),
+        "alignment_precision": Mean(float(in_possible), links),
+        "alignment_recall": Mean(float(in_sure), wanted),
+    }
+
+
 def _mean(values: Tensor, where: Tensor) -> Mean:
     return Mean(float(values[where].double().sum()), int(where.sum()))

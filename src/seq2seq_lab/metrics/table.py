@@ -102,7 +102,7 @@ def rows_of_extensions(names: tuple[str, ...], taken: tuple[str, ...]) -> dict[s
 
 METRICS = _Table({row.name: row for row in _ROWS})
 
-_LOSSES = ("loss", "perplexity", "exposure_bias", "gradient_norm")
+_LOSSES = ("loss", "perplexity", "exposure_bias", "gradient_norm", "alignment_error")
 """How the names of numbers begin that no text determines and of which less is better."""
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from seq2seq_lab.model.checks import check_positive, refuse_empty_rows
 from seq2seq_lab.model.kernel.linear import Linear
-from seq2seq_lab.model.normalizer import Normalizer, Softmax
+from seq2seq_lab.model.normalizer import Changed, Normalizer, Softmax, WeightsChange
 from seq2seq_lab.model.state import AttentionKeys, Memory
 
 
@@ -87,6 +87,10 @@ class Attention(nn.Module):
         """Return the context vectors and the attention weights of the queries, each with a past of its own."""
         weights = self.normalizer(self.energies(query, keys, past), keys.mask)
         return torch.bmm(weights, keys.values), weights
+
+    def change_weights(self, change: WeightsChange) -> None:
+        """Pass the weights of every head through this change from now on."""
+        self.normalizer = Changed(self.normalizer, change)
 
     def attention_weights(
         self,

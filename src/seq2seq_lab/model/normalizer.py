@@ -5,10 +5,14 @@ position a weight above 0; the sparse normalizers give exactly 0 to scores far e
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+WeightsChange = Callable[[Tensor, Tensor], Tensor]
+"""(weights (batch, rows, source), mask (batch, source)) -> the weights to use"""
 
 
 def only_real(
@@ -68,3 +72,16 @@ class Entmax15(Normalizer):
         from entmax import entmax15
 
         return entmax15(scores, dim=-1)
+
+
+class Changed(Normalizer):
+    """The weights of a normalizer after a change: how an intervention reaches every kind of attention."""
+
+    def __init__(self, normalizer: Normalizer, change: WeightsChange):
+        self.normalizer, self.change = normalizer, change
+
+    def __call__(
+        self, scores: Float[Tensor, "batch steps source"], mask: Bool[Tensor, "batch source"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return the changed weights."""
+        return self.change(self.normalizer(scores, mask), mask)

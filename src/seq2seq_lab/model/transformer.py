@@ -167,7 +167,8 @@ class TransformerDecoder(nn.Module):
 
     def _mean_weights(self, queries: Tensor, state: TransformerState) -> Tensor:
         """Return the mean over the heads of the top layer's cross-attention weights."""
-        return attention_weights(queries, state.source.keys[-1], state.source.mask).mean(dim=1)
+        read = self.layers[-1].read_source
+        return read.weights(queries, state.source.keys[-1], state.source.mask).mean(dim=1)
 
     def forward(
         self,

@@ -16,6 +16,7 @@ from seq2seq_lab.model.checks import check_positive, check_probability
 from seq2seq_lab.model.kernel.dropout import Dropout
 from seq2seq_lab.model.kernel.linear import Linear
 from seq2seq_lab.model.norm import Norm
+from seq2seq_lab.model.normalizer import WeightsChange
 from seq2seq_lab.model.position import Position
 
 
@@ -108,6 +109,56 @@ def attention_weights(
     return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(dim=-1)
 
 
+class SourceReading:
+    """How a decoder layer reads the source: the fused call, which keeps no weights."""
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "rows heads steps width"],
+        keys: Float[Tensor, "rows heads source width"],
+        values: Float[Tensor, "rows heads source width"],
+        mask: Bool[Tensor, "rows source"],
+    ) -> Float[Tensor, "rows heads steps width"]:
+        """Return the contexts of each head."""
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None])
+
+    def weights(
+        self,
+        queries: Float[Tensor, "rows heads steps width"],
+        keys: Float[Tensor, "rows heads source width"],
+        mask: Bool[Tensor, "rows source"],
+    ) -> Float[Tensor, "rows heads steps source"]:
+        """Return the weights of each head."""
+        return attention_weights(queries, keys, mask)
+
+
+class ChangedReading(SourceReading):
+    """The source read with changed weights (`model/intervened.py`)."""
+
+    def __init__(self, change: WeightsChange):
+        self.change = change
+
+    def __call__(
+        self,
+        queries: Float[Tensor, "rows heads steps width"],
+        keys: Float[Tensor, "rows heads source width"],
+        values: Float[Tensor, "rows heads source width"],
+        mask: Bool[Tensor, "rows source"],
+    ) -> Float[Tensor, "rows heads steps width"]:
+        """Return the contexts of each head under the changed weights."""
+        return self.weights(queries, keys, mask) @ values
+
+    def weights(
+        self,
+        queries: Float[Tensor, "rows heads steps width"],
+        keys: Float[Tensor, "rows heads source width"],
+        mask: Bool[Tensor, "rows source"],
+    ) -> Float[Tensor, "rows heads steps source"]:
+        """Return the changed weights of each head."""
+        learned = attention_weights(queries, keys, mask)
+        return self.change(learned.flatten(1, 2), mask).unflatten(1, learned.shape[1:3])
+
+
 class EncoderLayer(nn.Module):
     """Self-attention over the real tokens, then the feed-forward layers."""
 
@@ -172,6 +223,11 @@ class DecoderLayer(nn.Module):
             norm(dim, dropout),
         )
         self.read = position.self_attention()
+        self.read_source = SourceReading()
+
+    def change_weights(self, change: WeightsChange) -> None:
+        """Pass the cross-attention weights of every head through this change from now on."""
+        self.read_source = ChangedReading(change)
 
     def self_attention(
         self,
@@ -206,7 +262,7 @@ class DecoderLayer(nn.Module):
         query = self.source.queries(
             self.source_norm.before(vectors).reshape(len(mask), -1, vectors.shape[-1])
         )
-        read = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask[:, None, None])
+        read = self.read_source(query, keys, values, mask)
         made = self.source.merge(read).reshape(rows, steps, -1)
         return self.source_norm.after(vectors, made), query
 

@@ -25,6 +25,7 @@ from seq2seq_lab.errors import (
     one_line,
 )
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
+from seq2seq_lab.inference.other_seed import with_other
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
 from seq2seq_lab.special_tokens import EOS, UNK
@@ -124,7 +125,8 @@ def make_translator(model: EncoderDecoder, data: Seq2SeqDataModule, decoding: An
     """Return the translator that the callbacks use while the model trains."""
     refuse_misfits(model)
     limit = data.length_filter.max_source_tokens
-    return Translator(model, data.source_tokenizer, data.target_tokenizer, decoding, limit)
+    made = Translator(model, data.source_tokenizer, data.target_tokenizer, decoding, limit)
+    return with_other(made)
 
 
 def checkpoint_io(config: dict[str, Any], data: Seq2SeqDataModule) -> AtomicCheckpointIO:

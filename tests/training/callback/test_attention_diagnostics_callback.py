@@ -35,8 +35,31 @@ def alone(parts, head=0):
     return {f"attention/{name}": total / count for name, (total, count) in sums.items()}
 
 
+@torch.no_grad()
+def aligned_alone(parts):
+    """Return the alignment figures of the copy task: target token i is source token i, one pair at a time."""
+    right = total = 0
+    pairs = parts.data.encoded["test"]
+    for i in range(len(pairs)):
+        batch = pairs[torch.tensor([i])]
+        weights = parts.module.model.attention_weights(
+            batch.source, batch.source_lengths, batch.target_input
+        )
+        best = weights[0].mean(dim=0).argmax(dim=-1).tolist()[:-1]  # without the end token
+        right += sum(place == step for step, place in enumerate(best))
+        total += len(best)
+    share = right / total
+    return {
+        "attention/alignment_error": 1 - share,
+        "attention/alignment_precision": share,
+        "attention/alignment_recall": share,
+    }
+
+
 def test_figures_are_those_of_each_pair_alone(tmp_path):
     parts, numbers = figures(tmp_path)
+    aligned = {n: numbers.pop(n) for n in list(numbers) if n.startswith("attention/alignment_")}
+    assert aligned == pytest.approx(aligned_alone(parts))
     assert set(numbers) == {f"attention/{name}" for name in NAMES}
     assert numbers == pytest.approx(alone(parts), rel=1e-5, abs=1e-5)
 
@@ -45,6 +68,7 @@ def test_heads_count_alike(tmp_path):
     parts, numbers = figures(tmp_path, "model/attention=multi_head")
     num_heads = parts.run["model"]["decoder"]["attention"]["num_heads"]
     each = [alone(parts, head) for head in range(num_heads)]
+    numbers = {name: numbers[name] for name in each[0]}
     mean = {name: sum(one[name] for one in each) / num_heads for name in numbers}
     assert numbers == pytest.approx(mean, rel=1e-5, abs=1e-5)
 

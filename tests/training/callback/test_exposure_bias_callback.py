@@ -24,11 +24,18 @@ def test_the_curves_are_written_and_logged(tmp_path):
     numbers = callback.numbers
     gap = numbers["test/loss_at_ratio_0"] - numbers["test/loss_at_ratio_1"]
     assert numbers["test/exposure_bias"] == pytest.approx(gap)
+    recovery = json.loads((tmp_path / "exposure_bias" / "corruption.json").read_text())
+    assert recovery["pairs"][0] == 7
+    assert recovery["rise"][0] == numbers["test/loss_rise_at_corruption"]
+    assert all(low <= high for low, high in recovery["interval"])
+    assert not any("corruption" in name for name in numbers if name.startswith("val/"))
 
 
 def test_validations_can_be_left_out(tmp_path):
     measured(tmp_path, ExposureBias(every_n_epochs=0))
     assert sorted(p.name for p in (tmp_path / "exposure_bias").iterdir()) == [
+        "corruption.json",
+        "corruption.png",
         "test.json",
         "test.png",
     ]

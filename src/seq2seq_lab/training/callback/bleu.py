@@ -130,6 +130,8 @@ def _frequencies(data: Any, pairs: Sequence[Pair], hypotheses: list[str]) -> Fre
 def _translated(module: Any, split: str, pairs: Sequence[Pair]) -> list[Translation]:
     """Return the translations; runs of a pack are searched together if they search alike (a sample has a seed)."""
     translator, texts = module.translator, [pair.source for pair in pairs]
+    if translator.decoding.intervention is not None:  # acts on one model at a time
+        return translator.translate(texts)
     return evaluated(
         Evaluation(
             module,

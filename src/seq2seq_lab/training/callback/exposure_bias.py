@@ -1,6 +1,7 @@
 """Logs the teacher-forcing ratio, and measures exposure bias after validations and the test."""
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,12 @@ import torch
 
 from seq2seq_lab.batch import Batch
 from seq2seq_lab.files import write_json
+from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS
+from seq2seq_lab.training.corrupted_prefix import (
+    draw_recovery,
+    measure_recovery,
+    measure_recovery_of_each,
+)
 from seq2seq_lab.training.exposure_bias import Curve, draw_curves, measure, measure_each
 from seq2seq_lab.training.pack import evaluated
 from seq2seq_lab.training.pack_step import Evaluation
@@ -21,6 +28,10 @@ class ExposureBias(pl.Callback):
     token), and writes exposure_bias/<split>.json and .png in the run folder. Picture and curves go to the loggers that
     take them.
     Validations are measured every `every_n_epochs` epochs; 0 measures the test only.
+
+    After the test, the loss after one corrupted input token as well: `test/loss_rise_at_corruption` (the step that
+    reads it) and `test/loss_rise_after_corruption` (the ten steps after that), with exposure_bias/corruption.json and
+    .png.
     """
 
     def __init__(
@@ -56,8 +67,9 @@ class ExposureBias(pl.Callback):
             self._measure("val", trainer, pl_module)
 
     def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Measure the test split."""
+        """Measure the test split, and there the recovery from a corrupted token."""
         self._measure("test", trainer, pl_module)
+        self._measure_recovery(trainer, pl_module)
 
     def _batches(self, data: Any, split: str, device: torch.device) -> list[Batch]:
         pairs = data.encoded[split]
@@ -86,6 +98,33 @@ class ExposureBias(pl.Callback):
         module.log_dict(named)
         if trainer.is_global_zero:
             self._write(split, curves, trainer)
+
+    def _measure_recovery(self, trainer: Any, module: Any) -> None:
+        data, batches = trainer.datamodule, self._batches(trainer.datamodule, "test", module.device)
+        words = len(data.target_tokenizer)
+        if words < NUM_SPECIAL_TOKENS + 2 or not any(b.target_mask.shape[1] > 1 for b in batches):
+            return
+        found = evaluated(
+            Evaluation(
+                module,
+                "recovery from corrupted prefixes",
+                data.encoded["test"],
+                alone=lambda: measure_recovery(module.model, batches, words),
+                at_once=lambda seedwise: measure_recovery_of_each(
+                    seedwise.evaluated(), len(seedwise.models), batches, words
+                ),
+            )
+        )
+        named = {"test/loss_rise_at_corruption": found.at}
+        named |= {} if isnan(found.after) else {"test/loss_rise_after_corruption": found.after}
+        self.numbers |= named
+        module.log_dict(named)
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir) / "exposure_bias"
+            folder.mkdir(exist_ok=True)
+            rows = {"pairs": found.pairs, "rise": found.by_distance, "interval": found.intervals()}
+            write_json(folder / "corruption.json", rows)
+            draw_recovery(folder / "corruption.png", found)
 
     def _write(self, split: str, curves: list[Curve], trainer: Any) -> None:
         folder = Path(trainer.default_root_dir) / "exposure_bias"
