@@ -16,18 +16,8 @@ from seq2seq_lab.report.records import read_records
 from seq2seq_lab.study.run import write_done
 from support.study_folder import Plan, write_study
 
-FILES = {
-    "index.html",
-    "report.md",
-    "table.csv",
-    "table.tex",
-    "runs.csv",
-    "by_length.csv",
-    "by_target_length.csv",
-    "by_rarity.csv",
-    "scores.jsonl",
-    "comparisons.csv",
-}
+FILES = {"index.html", "report.md", "table.csv", "table.tex", "runs.csv", "by_length.csv", "by_target_length.csv",
+         "by_rarity.csv", "scores.jsonl", "comparisons.csv"}  # fmt: skip
 SMALL = Plan(errors={"none": 0.4, "dot": 0.05}, seeds=(1, 2), sentences=24, seed_spread=0.005)
 
 

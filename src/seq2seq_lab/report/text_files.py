@@ -1,5 +1,6 @@
 """Runs of any toolkit as a report reads them: text files with a line for each sentence, by arm and seed."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from seq2seq_lab.data.text import read_lines
 from seq2seq_lab.errors import ConfigError, DataError
 from seq2seq_lab.files import sha256_of
+from seq2seq_lab.metrics.metric import Metric
 from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report.records import Records, Run, Translated
 
@@ -108,50 +110,50 @@ def read_texts(texts: Texts, metric: str, tokenize: str, folder: Path) -> Record
     """
     if metric not in METRICS:
         raise ConfigError(f"--metric {metric}: no such metric; there are {', '.join(METRICS)}")
-    first = [one[0] for one in texts.references]
-    further = [one[1:] for one in texts.references]
-    sources = first if texts.source is None else texts.lines(texts.source)
-    given = [f"{path.name}, SHA-256 {sha256_of(path)}" for path in texts.reference_files]
+    sources = None if texts.source is None else texts.lines(texts.source)
     rows = {name: row.made_as(f"tok:{tokenize}") for name, row in METRICS.items()}
-    runs: dict[str, tuple[Run, ...]] = {}
-    for arm, paths in texts.arms.items():
-        found = []
-        for seed, path in enumerate(paths, start=1):
-            hypotheses = texts.lines(path)
-            scores = {
-                name: row.corpus_of_several(hypotheses, texts.references)
-                for name, row in rows.items()
-            }
-            facts = {
-                f"{arm}, seed {seed}": f"{path.name}, SHA-256 {sha256_of(path)}",
-                "references": "\n".join(given),
-                "sentences": len(hypotheses),
-            }
-            found.append(
-                Run(
-                    name=path.name,
-                    arm=arm,
-                    seed=seed,
-                    factors={"arm": arm},
-                    folder=folder / "runs" / f"{arm}-{seed}",
-                    result={f"test/{name}": score.value for name, score in scores.items()},
-                    signatures={n: s.signature for n, s in scores.items() if s.signature},
-                    translated=tuple(map(Translated, sources, first, hypotheses, further)),
-                    history=(),
-                    manifest=facts,
-                    data_report={},
-                    seconds=float("nan"),
-                )
-            )
-        runs[arm] = tuple(found)
-    total = sum(map(len, runs.values()))
-    return Records(
-        " and ".join(runs),
-        folder,
-        f"test/{metric}",
-        {"arm": tuple(runs)},
-        runs,
-        (),
-        total,
-        is_study=False,
+    runs = {
+        arm: tuple(
+            _run(texts, sources, rows, arm, seed, path, folder / "runs" / f"{arm}-{seed}")
+            for seed, path in enumerate(paths, start=1)
+        )
+        for arm, paths in texts.arms.items()
+    }
+    total, name, factors = sum(map(len, runs.values())), " and ".join(runs), {"arm": tuple(runs)}
+    return Records(name, folder, f"test/{metric}", factors, runs, (), total, is_study=False)
+
+
+def _run(
+    texts: Texts,
+    sources: list[str] | None,
+    rows: dict[str, Metric],
+    arm: str,
+    seed: int,
+    path: Path,
+    folder: Path,
+) -> Run:
+    hypotheses, references = texts.lines(path), texts.references
+    first, further = [one[0] for one in references], [one[1:] for one in references]
+    scores = {name: row.corpus_of_several(hypotheses, references) for name, row in rows.items()}
+    return Run(
+        name=path.name,
+        arm=arm,
+        seed=seed,
+        factors={"arm": arm},
+        folder=folder,
+        result={f"test/{name}": score.value for name, score in scores.items()},
+        signatures={name: score.signature for name, score in scores.items() if score.signature},
+        translated=tuple(map(Translated, sources or first, first, hypotheses, further)),
+        history=(),
+        manifest={
+            f"{arm}, seed {seed}": _fact(path),
+            "references": "\n".join(map(_fact, texts.reference_files)),
+            "sentences": len(hypotheses),
+        },
+        data_report={},
+        seconds=math.nan,
     )
+
+
+def _fact(path: Path) -> str:
+    return f"{path.name}, SHA-256 {sha256_of(path)}"

@@ -16,12 +16,8 @@ import numpy as np
 
 from seq2seq_lab.data.text_form import Normalization
 from seq2seq_lab.data.tokenizer.bpe_dropout import merged
-from seq2seq_lab.data.tokenizer.vocabulary import (
-    Tokenizer,
-    checked_pieces,
-    decode_runs,
-    in_any_order,
-)
+from seq2seq_lab.data.tokenizer.pieces import checked_pieces, decode_runs
+from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer, in_any_order
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, UNK
 

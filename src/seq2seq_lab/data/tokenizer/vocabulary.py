@@ -19,6 +19,7 @@ import numpy as np
 
 from seq2seq_lab.data.slots import check_slots, unknown_words, with_slots
 from seq2seq_lab.data.text_form import Normalization, check_normalization, text_form, visible
+from seq2seq_lab.data.tokenizer.pieces import checked_pieces
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, SPELLINGS, UNK
 
@@ -297,25 +298,3 @@ class VocabularyTokenizer(Tokenizer):
 
     def _piece(self, id_: int) -> str:
         return self._vocabulary[id_ - NUM_SPECIAL_TOKENS]
-
-
-def decode_runs(items: list[int | str], decode: Callable[[list[int]], str]) -> str:
-    """Return the text where only runs of ids can be decoded: given texts between them stay as they are."""
-    parts: list[str] = []
-    run: list[int] = []
-    for item in items:
-        if isinstance(item, int):
-            run.append(item)
-        else:
-            parts += [decode(run), item]
-            run = []
-    return "".join([*parts, decode(run)])
-
-
-def checked_pieces(pieces: object) -> list[str]:
-    """Return a stored list of vocabulary pieces; `ValueError` unless it is non-empty, of distinct texts."""
-    if not isinstance(pieces, list) or not pieces or not all(isinstance(p, str) for p in pieces):
-        raise ValueError("the vocabulary is not a list of texts")
-    if len(set(pieces)) != len(pieces):
-        raise ValueError("the vocabulary names a piece twice")
-    return pieces
