@@ -20,6 +20,7 @@ VOCABULARY = (f"model.source_vocab_size={SOURCE}", f"model.target_vocab_size={TA
 PARTNERS = {
     "attention/none": ("model/readout=state",),
     "readout/state": ("model/attention=none",),
+    "feature_encoder": ("model.feature_encoder.text_vocab_size=8",),
     "position": ("model=transformer",),
     "norm": ("model=transformer",),
 }

@@ -20,10 +20,10 @@ WHERE_TO_GET_THEM = "https://sigmorphon.github.io/sharedtasks/ and https://unimo
 class Sigmorphon:
     """The training, validation (dev) and test files of one language.
 
-    `columns` is `lemma_form_features` (shared tasks from 2017 to 2020, UniMorph) or `lemma_features_form` (2016, and
-    from 2021 on). A split without a file is held out of the training pairs (`split.py`: no lemma with the same
-    features lies in two splits); given ones are read as they are. A lemma or a form may hold spaces, none may be
-    empty: test files without forms are for `translate`, not for training.
+    `columns` is `lemma_form_features` (UniMorph, and the shared tasks of 2017 and 2018) or `lemma_features_form` (that
+    of 2016, whose features stand between commas). A split without a file is held out of the training pairs (`split.py`:
+    no lemma with the same features lies in two splits); given ones are read as they are. A lemma or a form may hold
+    spaces, none may be empty: test files without forms are for `translate`, not for training.
     """
 
     def __init__(

@@ -123,4 +123,4 @@ class FeatureEncoder(nn.Module):
         states = memory.states.masked_fill(~is_feature.unsqueeze(-1), 0.0)
         has_none = ~is_feature[:, :1].unsqueeze(-1)
         hidden = memory.hidden[:, -1:].masked_fill(has_none, 0.0)
-        return Memory(states, is_feature, hidden, memory.cell_state)
+        return Memory(states, is_feature, hidden, memory.cell_state[:, -1:])
