@@ -115,8 +115,13 @@ def sentences_needed(pilot: Pilot, effect: float, asked: float, num_seeds: int) 
 
 
 def _smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int | None:
-    if not is_enough(high):
-        return None
+    """Search upwards by doubling, then halve: with two seeds power falls a little where sentences are very many."""
+    step = low
+    while not is_enough(step):
+        if step == high:
+            return None
+        low, step = step + 1, min(2 * step, high)
+    high = step
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if is_enough(middle) else (middle + 1, high)
