@@ -135,7 +135,7 @@ def _index(run: Run, origin: dict[str, Any], task: dict[str, str] | None) -> dic
 
 def _type(name: str) -> str:
     """Return the hub's name of a metric."""
-    return "bleu" if name.startswith("bleu") else name
+    return next((known for known in ("bleu", "chrf") if name.startswith(known)), name)
 
 
 def _languages(stored: StoredModel) -> list[str]:
@@ -238,13 +238,15 @@ def _limits(stored: StoredModel, run: Run | None) -> str:
     lines = [f"- A source of more than {stored.max_source_tokens} tokens is cut."]
     if run is not None:
         pairs = run.data["splits"]["train"]["pairs"]
+        single = all("nrefs:1|" in one.signature for one in run.results if one.signature)
+        references = "one reference" if single else "several references"
         unknown = run.data["splits"]["test"]["source"]["unknown_rate"]
         lines = [
             f"- It learned from {pairs:,} pairs of one corpus; of other text it may make fluent nonsense.",
             f"- {100 * unknown:.2f} % of the source tokens of its test split are not in its vocabulary.",
             *lines,
             "- One training run with one seed; another seed gives other numbers.",
-            "- The numbers compare with one reference per sentence; no person judged the output.",
+            f"- The numbers compare with {references} per sentence; no person judged the output.",
         ]
     return "## Limits\n\n" + "\n".join(lines)
 
