@@ -62,6 +62,7 @@ ALONE = {
     "model/readout/state": ["model/attention=none"],
     "model/attention/none": ["model/readout=state"],
     "decoding/intervention/other_seed": ["decoding.intervention.run=outputs/other"],
+    "model/output/copy": ["data.joint=true"],
     **{
         f"model/{group}/{file.stem}": ["model=transformer"]
         for group in ("norm", "position")

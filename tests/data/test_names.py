@@ -2,6 +2,7 @@
 
 import pytest
 
+from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.data.drawing import Dice
 from seq2seq_lab.data.names import DAYS, MONTHS, SENTENCES, Names, draw_name
 
@@ -24,6 +25,12 @@ def test_a_sentence_by_hand(monkeypatch):
     monkeypatch.setattr(Dice, "fraction", lambda self: 0.9)
     pair = next(Names()._draw())
     assert (pair.source, pair.target) == ("Baba lives in Baba", "in Baba wohnt Baba")
+    assert next(Names("de", "en")._draw()) == Pair(pair.target, pair.source)
+
+
+def test_another_language_is_refused():
+    with pytest.raises(ValueError, match="must be en and de, in either order"):
+        Names("en", "fr")
 
 
 def test_the_share_of_common_names_is_a_number_of_the_corpus():

@@ -1,4 +1,4 @@
-"""The names corpus: short sentences, English to German, about people and towns whose names are made of syllables.
+"""The names corpus: short sentences, in English and German, about people and towns whose names are made of syllables.
 
 What the copy mechanism is for: a name is written alike in both languages, stands elsewhere in the German sentence, and
 may be one that no training sentence has. All other words are few and frequent.
@@ -44,10 +44,10 @@ class Names:
     Sources never repeat; see `drawing.py` for the splits. `corpus_seed` is not the seed of the run.
     """
 
-    source_language, target_language = "en", "de"
-
     def __init__(
         self,
+        source_language: str = "en",
+        target_language: str = "de",
         common: float = 0.5,
         num_train: int = 4_000,
         num_val: int = 300,
@@ -56,6 +56,12 @@ class Names:
     ):
         if not 0.0 <= common <= 1.0:
             raise ValueError(f"common={common}: must be in [0, 1], a share of the names")
+        if {source_language, target_language} != {"en", "de"}:
+            raise ValueError(
+                f"source_language={source_language} and target_language={target_language}: must be en and de, "
+                "in either order"
+            )
+        self.source_language, self.target_language = source_language, target_language
         self.common = common
         self.sizes = check_sizes(num_train, num_val, num_test)
         self.corpus_seed = corpus_seed
@@ -69,12 +75,13 @@ class Names:
         dice = Dice(self.corpus_seed)
         known = [draw_name(dice) for _ in range(_COMMON)]
         while True:
-            source, target = dice.pick(list(SENTENCES))
+            sentence = dict(zip(("en", "de"), dice.pick(list(SENTENCES)), strict=True))
             is_known = [dice.fraction() < self.common for _ in "abcd"]
             words = [dice.pick(known) if one else draw_name(dice) for one in is_known]
             names = dict(zip("abcd", words, strict=True))
             day, month = dice.pick(list(DAYS)), dice.pick(list(MONTHS))
-            yield Pair(
-                source.format(**names, day=day[0], month=month[0]),
-                target.format(**names, day=day[1], month=month[1]),
-            )
+            texts = {
+                "en": sentence["en"].format(**names, day=day[0], month=month[0]),
+                "de": sentence["de"].format(**names, day=day[1], month=month[1]),
+            }
+            yield Pair(texts[self.source_language], texts[self.target_language])
