@@ -29,6 +29,7 @@ TWO_LAYERS = (
     "model.num_layers=2",
     "model.embedding_dim=128",
 )  # residual sums and a tied output need them
+HAVE_STACK = {"_recurrent", "hard_monotonic"}
 ONE_VOCABULARY = "tie_source"
 
 
@@ -37,8 +38,9 @@ def base_of(file: Path) -> tuple[str, ...]:
     name = file.relative_to(CONF).with_suffix("").as_posix()
     group, _, option = name.rpartition("/")
     if not group:
-        whole = ("model=lstm_attn", *TWO_LAYERS) if name == "_recurrent" else (f"model={name}",)
-        return (*whole, *VOCABULARY)
+        whole = "lstm_attn" if name == "_recurrent" else name
+        layers = TWO_LAYERS if name in HAVE_STACK else ()
+        return (f"model={whole}", *layers, *VOCABULARY)
     extra = PARTNERS.get(name, PARTNERS.get(group, ()))
     return (*extra, f"model/{group}={option}", *SIZES, *VOCABULARY)
 
