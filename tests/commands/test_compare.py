@@ -152,6 +152,8 @@ def test_several_references_are_those_of_sacrebleu(files):
 def test_figures_are_written_if_asked_for(files):
     assert run("none=a-s*.txt", "attention=b-s*.txt", "--figures") == 0
     assert list((files / "comparison" / "figures").glob("*.pdf"))
+    latex = (files / "comparison" / "table.tex").read_text(encoding="utf-8")
+    assert "\nattention" in latex  # the arm's own name, not made of factors
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The window: where it stands, how wide it is, and the bugs of both."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -56,14 +57,8 @@ def test_nothing_outside_the_window_is_read(name):
 def test_the_monotonic_window_does_not_count_in_half_precision():
     attention, steps = make("local_m").bfloat16(), 300
     memory = make_memory(torch.tensor([steps]))
-    keys = attention.prepare(
-        type(memory)(
-            *(
-                part.bfloat16() if part.is_floating_point() else part
-                for part in vars(memory).values()
-            )
-        )
-    )
+    half = {name: getattr(memory, name).bfloat16() for name in ("states", "hidden", "cell_state")}
+    keys = attention.prepare(replace(memory, **half))
     query = torch.zeros(1, steps, WIDTH, dtype=torch.bfloat16)
     _, weights = attention.sequence(query, keys)
     assert weights[0].argmax(dim=-1).tolist() == list(range(steps))

@@ -10,13 +10,26 @@ depends on earlier weights are in the modules beside this one.
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from seq2seq_lab.model.checks import check_positive, refuse_empty_rows
 from seq2seq_lab.model.kernel.linear import Linear
-from seq2seq_lab.model.normalizer import Changed, Normalizer, Softmax, WeightsChange
+from seq2seq_lab.model.normalizer import Normalizer, Softmax, WeightsChange
 from seq2seq_lab.model.state import AttentionKeys, Memory
+
+
+class _Changed(Normalizer):
+    """The weights of a normalizer after a change: how an intervention reaches every kind of attention."""
+
+    def __init__(self, normalizer: Normalizer, change: WeightsChange):
+        self.normalizer, self.change = normalizer, change
+
+    def __call__(
+        self, scores: Float[Tensor, "batch steps source"], mask: Bool[Tensor, "batch source"]
+    ) -> Float[Tensor, "batch steps source"]:
+        """Return the changed weights."""
+        return self.change(self.normalizer(scores, mask), mask)
 
 
 class Attention(nn.Module):
@@ -90,7 +103,7 @@ class Attention(nn.Module):
 
     def change_weights(self, change: WeightsChange) -> None:
         """Pass the weights of every head through this change from now on."""
-        self.normalizer = Changed(self.normalizer, change)
+        self.normalizer = _Changed(self.normalizer, change)
 
     def attention_weights(
         self,

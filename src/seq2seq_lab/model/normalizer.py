@@ -72,16 +72,3 @@ class Entmax15(Normalizer):
         from entmax import entmax15
 
         return entmax15(scores, dim=-1)
-
-
-class Changed(Normalizer):
-    """The weights of a normalizer after a change: how an intervention reaches every kind of attention."""
-
-    def __init__(self, normalizer: Normalizer, change: WeightsChange):
-        self.normalizer, self.change = normalizer, change
-
-    def __call__(
-        self, scores: Float[Tensor, "batch steps source"], mask: Bool[Tensor, "batch source"]
-    ) -> Float[Tensor, "batch steps source"]:
-        """Return the changed weights."""
-        return self.change(self.normalizer(scores, mask), mask)

@@ -27,7 +27,9 @@ def arm_names(records: Records) -> dict[str, str]:
 
 
 def made_names(records: Records) -> dict[str, str]:
-    """Return a name for each arm, made of its factors; where two are the same, the arms as they are."""
+    """Return a name for each arm, made of its factors; where two are the same, or there is no study, the arms."""
+    if not records.is_study:
+        return {arm: arm for arm in records.arms}
     factors = {run.arm: run.factors for run in records.runs}
     factors |= {run.arm: run.factors for run in records.unfinished}
     made = {arm: _made(factors[arm]) for arm in records.arms}

@@ -1,7 +1,7 @@
 """Finished runs decoded again under each intervention: hypotheses, numbers, and the comparison.
 
 The arms of the comparison are the interventions; `none`, the learned weights, is the baseline. Everything else is the
-report of a study: intervals over seeds, differences paired by seed and sentence, Holm's correction.
+report of a study: intervals over seeds, differences paired by sentence, Holm's correction.
 """
 
 import json

@@ -2,15 +2,23 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
+
+@runtime_checkable
+class Generator(Protocol):
+    """What draws: a `numpy.random.Generator`, named so that numpy is not imported where nothing is drawn."""
+
+    def random(self, size: int, /) -> Any:
+        """Return so many numbers of [0, 1)."""
+        ...
 
 
 def merged(
     symbols: list[str],
     ranks: Mapping[tuple[str, str], int],
     dropout: float,
-    generator: np.random.Generator,
+    generator: Generator,
 ) -> list[str]:
     """Return the symbols of a word after merging: at each merge every possible one is dropped with this probability.
 

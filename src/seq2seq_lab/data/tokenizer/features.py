@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from seq2seq_lab.data.text_form import Normalization, text_form
+from seq2seq_lab.data.tokenizer.bpe_dropout import Generator
 from seq2seq_lab.data.tokenizer.character import CharacterTokenizer
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 
@@ -86,7 +85,7 @@ class FeaturesTokenizer(Tokenizer):
         """Whether training reads a new segmentation of each text in each epoch."""
         return self._words.samples
 
-    def sample(self, text: str, generator: np.random.Generator) -> list[int]:
+    def sample(self, text: str, generator: Generator) -> list[int]:
         """Return the ids of the features, then those of a segmentation of the text that is drawn."""
         words, _, features = self.normalize(text).partition("\t")
         return [*self._numbers_of(self._separated(features)), *self._words.sample(words, generator)]

@@ -12,10 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
 from seq2seq_lab.data.text_form import Normalization
-from seq2seq_lab.data.tokenizer.bpe_dropout import merged
+from seq2seq_lab.data.tokenizer.bpe_dropout import Generator, merged
 from seq2seq_lab.data.tokenizer.pieces import checked_pieces, decode_runs
 from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer, in_any_order
 from seq2seq_lab.errors import DataError
@@ -160,7 +158,7 @@ class BpeTokenizer(Tokenizer):
         spaced = [_with_space(text) for text in texts]
         return [encoding.ids for encoding in self._encoder.encode_batch_fast(spaced)]
 
-    def sample(self, text: str, generator: np.random.Generator) -> list[int]:
+    def sample(self, text: str, generator: Generator) -> list[int]:
         """Return the ids of a text whose merges are dropped at random."""
         self._require_fit()
         words = self._encoder.pre_tokenizer.pre_tokenize_str(_with_space(self.normalize(text)))

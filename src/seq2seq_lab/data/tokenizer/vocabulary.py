@@ -15,10 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from seq2seq_lab.data.slots import check_slots, unknown_words, with_slots
 from seq2seq_lab.data.text_form import Normalization, check_normalization, text_form, visible
+from seq2seq_lab.data.tokenizer.bpe_dropout import Generator
 from seq2seq_lab.data.tokenizer.pieces import checked_pieces
 from seq2seq_lab.errors import DataError
 from seq2seq_lab.special_tokens import NUM_SPECIAL_TOKENS, SPELLINGS, UNK
@@ -123,7 +122,7 @@ class Tokenizer(ABC):
         text = self.normalize(source)
         return unknown_words(self._cut(text), self._encode([text])[0], self.copy_slots)
 
-    def sample(self, text: str, generator: np.random.Generator) -> list[int]:  # noqa: ARG002
+    def sample(self, text: str, generator: Generator) -> list[int]:  # noqa: ARG002
         """Return the ids of a segmentation drawn for training; the usual one where the tokenizer draws none."""
         return self.encode(text)
 
