@@ -38,9 +38,8 @@ _Steps = tuple[Tensor, Tensor]
 class RecurrentDecoder(nn.Module):
     """An RNN, GRU or LSTM over the target, with every part exchangeable.
 
-    Attention comes before the cell, with the previous state as query (`BahdanauDecoder`), or after it with the new
-    state (`LuongDecoder`). With `input_feeding` the cell reads the previous readout too (Luong et al. 2015); with
-    `mixture` the output may copy source words.
+    Attention comes before the cell, with the previous state as query (`BahdanauDecoder`), or after it with the new state
+    (`LuongDecoder`). `input_feeding`: the cell reads the previous readout (Luong et al. 2015); `mixture`: see output.py.
     """
 
     attends_before = False
