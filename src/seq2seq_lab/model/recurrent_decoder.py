@@ -38,8 +38,8 @@ _Steps = tuple[Tensor, Tensor]
 class RecurrentDecoder(nn.Module):
     """An RNN, GRU or LSTM over the target, with every part exchangeable.
 
-    Attention comes before the cell, with the previous state as query (`BahdanauDecoder`), or after it with the new state
-    (`LuongDecoder`). `input_feeding`: the cell reads the previous readout (Luong et al. 2015); `mixture`: see output.py.
+    Attention comes before the cell, with the previous state as query (`BahdanauDecoder`), or after it with the new one
+    (`LuongDecoder`). `input_feeding`: the cell reads the last readout (Luong et al. 2015); `mixture`: see output.py.
     """
 
     attends_before = False
