@@ -1,6 +1,7 @@
 """Means, comparisons and corrections by hand, and what is said when seeds are few."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,3 +98,40 @@ def test_holm_by_hand():
     with_gap = holm([0.01, math.nan, 0.02])
     assert math.isnan(with_gap[1])
     assert with_gap[0] == pytest.approx(0.02)
+
+
+def paired_equals_scipy() -> None:
+    """Runs of one seed are one model: what the model itself scores does not count, only how it changes."""
+    before = Scores((1, 2, 3, 4), np.array([60.0, 75.0, 82.0, 90.0]), same_models=True)
+    after = Scores((1, 2, 3, 4), np.array([58.5, 73.2, 81.1, 88.0]), same_models=True)
+    found, expected = compare(before, after), stats.ttest_rel(after.values, before.values)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-9)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
+
+
+def test_the_same_models_used_in_two_ways_are_paired_by_seed():
+    paired_equals_scipy()
+
+
+def test_the_same_models_are_paired_with_their_sentences_too():
+    generator = np.random.default_rng(4)
+    strength = np.array([[0.2], [0.5], [0.9]])  # three seeds that differ much
+    right = generator.random((3, 200)) < strength
+    fewer = right & (generator.random((3, 200)) < 0.95)
+    one, other = (
+        replace(arm(hits.astype(int).tolist()), same_models=True) for hits in (right, fewer)
+    )
+    paired = compare(one, other)
+    apart = compare(*(replace(scores, same_models=False) for scores in (one, other)))
+    assert paired.difference == pytest.approx(apart.difference)
+    assert paired.high - paired.low < 0.2 * (apart.high - apart.low)
+    assert other.of_seeds([2, 1]).same_models
+
+
+def test_planted_seeds_that_are_not_paired_are_caught(monkeypatch):
+    monkeypatch.setattr(
+        Scores, "same_models", property(lambda self: False, lambda self, value: None)
+    )
+    with pytest.raises(AssertionError):
+        paired_equals_scipy()

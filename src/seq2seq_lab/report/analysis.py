@@ -113,7 +113,8 @@ def arm_scores(records: Records, name: str) -> dict[str, Scores]:
         rows = [i for i, run in enumerate(usable) if run.arm == arm]
         values = np.array([usable[i].result[key] for i in rows])
         seeds = tuple(usable[i].seed for i in rows)
-        found[arm] = Scores(seeds, values, metric, None if sums is None else sums[rows])
+        counted = None if sums is None else sums[rows]
+        found[arm] = Scores(seeds, values, metric, counted, records.same_models)
     return found
 
 
@@ -163,6 +164,7 @@ def _length_rows(
             if found.statistics is None:
                 continue
             part = scores_of(metric, found.seeds, found.statistics[:, places])
+            part = replace(part, same_models=found.same_models)
             if not is_defined(part):
                 continue
             comparison = (

@@ -1,7 +1,7 @@
 """Finished runs decoded again under each intervention: hypotheses, numbers, and the comparison.
 
 The arms of the comparison are the interventions; `none`, the learned weights, is the baseline. Everything else is the
-report of a study: intervals over seeds, differences paired by sentence, Holm's correction.
+report of a study: intervals over seeds, differences paired by model and by sentence, Holm's correction.
 """
 
 import json
@@ -23,9 +23,8 @@ from seq2seq_lab.inference.trained import Trained, load, read_model
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.metrics.scores import hypothesis_rows, score
 from seq2seq_lab.report.analysis import analyse
-from seq2seq_lab.report.records import Records, Run, Translated
+from seq2seq_lab.report.records import Records, Run, Translated, read_translated
 from seq2seq_lab.report.tables import arms_markdown, markdown
-from seq2seq_lab.stored_text import read_json_lines
 from seq2seq_lab.study.matrix import Study, find_study
 from seq2seq_lab.study.plan import states
 
@@ -34,7 +33,8 @@ INTERVENTIONS = ("uniform", "shuffled", "shifted", "hard", OTHER)
 LOSS = "test/loss"
 _READING = (
     "Loss: nats per token of the references, teacher-forced under the same intervention; intervals over seeds only. "
-    f"{NONE} has the learned weights. What an arm loses is what the weights carried that it took away."
+    f"{NONE} has the learned weights; all arms are the same models, so seeds are paired. What an arm loses is what the "
+    "weights carried that it took away."
 )
 
 
@@ -90,7 +90,8 @@ def intervene(arm: str, runs: Mapping[int, Path], setting: Setting) -> str:
         for name in (NONE, *names)
     }
     total = sum(map(len, arms.values()))
-    records = Records(f"interventions on {arm}", place, setting.metric, {}, arms, (), total)
+    name = f"interventions on {arm}"
+    records = Records(name, place, setting.metric, {}, arms, (), total, same_models=True)
     if not all(setting.metric in run.result for run in records.runs):
         known = ", ".join(sorted(records.runs[0].result))
         raise ConfigError(f"--metric {setting.metric}: no such number; there are {known}")
@@ -138,7 +139,9 @@ def _run(name: str, runs: Mapping[int, Path], seed: int, folder: Path, setting: 
     return Run(
         name=f"{name}-s{seed}", arm=name, seed=seed, factors={}, folder=folder, result=numbers,
         signatures=scores.signatures, history=(), manifest={}, data_report={}, seconds=math.nan,
-        translated=tuple(map(Translated, *zip(*[(p.source, p.target) for p in pairs], strict=True), texts)),
+        translated=tuple(
+            Translated(p.source, p.target, text, p.further) for p, text in zip(pairs, texts, strict=True)
+        ),
     )  # fmt: skip
 
 
@@ -149,8 +152,10 @@ def tested_pairs(run: Path) -> list[Pair]:
         raise DataError(
             f"{path}: missing; intervene needs a run that has been tested with training.callback.bleu"
         )
-    rows = read_json_lines(path, DataError, "train the run again", ("source", "reference"))
-    return [Pair(row["source"], row["reference"]) for row in rows]
+    return [
+        Pair(one.source, one.reference, one.further)
+        for one in read_translated(path, "train the run again")
+    ]
 
 
 def teacher_forced_loss(translator: Translator, pairs: Sequence[Pair]) -> float:

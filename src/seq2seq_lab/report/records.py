@@ -88,6 +88,8 @@ class Records:
     arms: dict[str, tuple[Run, ...]]
     unfinished: tuple[UnfinishedRun, ...]
     total: int
+    same_models: bool = field(default=False, kw_only=True)
+    """True where runs of one seed are one model used in several ways: then arms are paired by seed."""
     is_study: bool = field(default=True, kw_only=True)
     """False for text files of other programs, which have no plan, configs or runs."""
 

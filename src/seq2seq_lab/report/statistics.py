@@ -28,12 +28,13 @@ class Scores:
     values: Array
     metric: Metric | None = None
     statistics: Array | None = None
+    same_models: bool = False
 
     def of_seeds(self, seeds: Sequence[int]) -> "Scores":
         """Return the runs with these seeds, in this order."""
         rows = [self.seeds.index(seed) for seed in seeds]
         statistics = None if self.statistics is None else self.statistics[rows]
-        return Scores(tuple(seeds), self.values[rows], self.metric, statistics)
+        return Scores(tuple(seeds), self.values[rows], self.metric, statistics, self.same_models)
 
 
 def scores_of(metric: Metric, seeds: Sequence[int], statistics: Array) -> Scores:
@@ -103,6 +104,8 @@ class Comparison:
 def compare(baseline: Scores, arm: Scores, *, with_resampling: bool = True) -> Comparison:
     """Compare all seeds of two arms on the same sentences; seeds are not paired, so they may differ in name and number.
 
+    Where the runs of a seed are one model (`same_models`), they are: only how each model changes counts then.
+
     One seed on each side: sacreBLEU's paired bootstrap over sentences. One seed on one side says nothing about that
     arm's seeds: the runs of the seed that both have are compared if there is one, else only the means.
     """
@@ -118,7 +121,11 @@ def compare(baseline: Scores, arm: Scores, *, with_resampling: bool = True) -> C
     paired = same_sentences(baseline, arm)
     influences = [one for one in map(influences_of, (arm, baseline)) if paired and one is not None]
     known = len(influences) == 2
-    found = spread([arm.values, baseline.values], influences if known else None)
+    values = [arm.values, baseline.values]
+    if arm.same_models and baseline.same_models and arm.seeds == baseline.seeds:
+        values = [arm.values - baseline.values]
+        influences = [influences[0] - influences[1]] if known else []
+    found = spread(values, influences if known else None)
     half = found.half_width()
     boot, swapped = (nan, nan), nan
     if known and with_resampling:
