@@ -98,8 +98,10 @@ def shift(df: float) -> float:
     spread = 10 / math.sqrt(2 * df)
     low, high = max(0.0, 1 - spread), 1 + spread
     nodes, weights = np.polynomial.legendre.leggauss(600)
-    s = low + (nodes + 1) * (high - low) / 2
-    density = weights * np.exp((df - 1) * np.log(s) - df * (s * s - 1) / 2)
+    u = (nodes + 1) / 2
+    # s^(df-1) is not smooth at 0 for a broken df: of u with s - low ~ u^4 it is
+    s = low + u**4 * (high - low)
+    density = weights * u**3 * np.exp((df - 1) * np.log(s) - df * (s * s - 1) / 2)
     density /= density.sum()
     critical = quantile(0.05, df)
 
