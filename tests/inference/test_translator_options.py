@@ -183,3 +183,12 @@ def test_a_row_of_jsonl_holds_everything():
     assert all(len(weights) == len(row["source_tokens"]) for weights in first["attention"])
     assert base.target_tokenizer.decode(first["ids"]) == first["text"]
     assert "attention" not in translation_row(7, "0 1 2", found)["hypotheses"][0]
+
+
+@pytest.mark.parametrize("model", ["gru", "hard_monotonic"])
+def test_weights_that_nothing_replaces_are_refused_before_it_decodes(model):
+    base = translator(f"model={model}")
+    uniform = build(compose(["decoding/intervention=uniform"])["decoding"])
+    with pytest.raises(ConfigError, match="no attention whose weights could be replaced"):
+        replace(base, decoding=uniform)
+    replace(translator("model=gru_attn"), decoding=uniform)

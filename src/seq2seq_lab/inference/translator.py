@@ -15,7 +15,7 @@ from seq2seq_lab.data.tokenizer.vocabulary import Tokenizer
 from seq2seq_lab.decoding.hypotheses import Hypothesis, Request, Search, Step
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.inference.unknown_tokens import unknown_pieces
-from seq2seq_lab.model.intervened import Intervened
+from seq2seq_lab.model.intervened import Intervened, changeable
 from seq2seq_lab.model.seedwise.search import SeedwiseSearchModel
 from seq2seq_lab.special_tokens import BOS, EOS, SPELLINGS, UNK
 
@@ -131,10 +131,10 @@ class Translator:
                 "decoding.replace_unknown=true: this model has no attention that says which source word belongs "
                 "there; set it to false or choose a model with attention"
             )
-        if self.decoding.intervention is not None and not self._has_attention():
+        if self.decoding.intervention is not None and not self._weights_can_change():
             raise ConfigError(
                 "decoding.intervention: this model has no attention whose weights could be replaced; set it to null "
-                "or choose a model with attention"
+                "or choose a model with attention (hard attention has none: it reads one position)"
             )
 
     def searched_model(self) -> Any:
@@ -146,18 +146,27 @@ class Translator:
             raise ValueError(f"{intervention}: the other model is missing")
         return Intervened(self.model, intervention, self.other).eval()
 
-    @torch.inference_mode()
     def _has_attention(self) -> bool:
         """Return whether a step gives attention weights: known only after one, since any state class may have them."""
-        training = self.model.training
-        self.model.eval()
-        device = next(self.model.parameters()).device
+        return self._one_step(self.model).attention.shape[1] > 0
+
+    def _weights_can_change(self) -> bool:
+        """Return whether a step passes the weights of every attention through what an intervention replaces."""
+        model, changes = changeable(self.model)
+        self._one_step(model)
+        return bool(changes) and all(change.used is not None for change in changes)
+
+    @torch.inference_mode()
+    def _one_step(self, model: Any) -> Any:
+        """Return the state after the first step on an empty source."""
+        training = model.training
+        model.eval()
+        device = next(model.parameters()).device
         source, lengths = pad_source([[]])
-        memory: Any = self.model.encode(source.to(device), lengths)
-        state: Any = self.model.initial_state(memory)
-        _, state = self.model.step(torch.tensor([BOS], device=device), state)
-        self.model.train(training)
-        return state.attention.shape[1] > 0
+        memory: Any = model.encode(source.to(device), lengths)
+        _, state = model.step(torch.tensor([BOS], device=device), model.initial_state(memory))
+        model.train(training)
+        return state
 
     def translate(
         self, texts: list[str], *, first: int = 0, prefixes: list[str] | None = None

@@ -39,7 +39,7 @@ _ROWS: tuple[Metric, ...] = (
     Sacrebleu("chrfpp", "chrF++", chrf_plus_plus, chrf_of_sums, each_epoch=False),
     Sacrebleu("ter", "TER", translation_edit_rate, ter_of_sums, **_ERRORS, each_epoch=False),
     Ratio("cer", "character error rate %", character_errors, **_ERRORS),
-    Ratio("wer", "word (symbol) error rate %", word_errors, **_ERRORS),
+    Ratio("wer", "word error rate %", word_errors, **_ERRORS),
     Ratio("edit_distance", "edited characters per sentence", character_edits, **_ERRORS, scale=1.0),
     Ratio("token_accuracy", "token accuracy %", words_in_place),
     Ratio("exact_match", "exact match %", exact_matches, epoch_line="exact {:.1f} %"),
