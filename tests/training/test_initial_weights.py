@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 
+from seq2seq_lab.data.tokenizer.subword import BpeTokenizer
 from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.inference.trained import read_model
+from seq2seq_lab.training import initial_weights
 from seq2seq_lab.training.initial_weights import InitialWeights
 from support.small_runs import TINY_RUN, assemble, small, tiny_run, train, trainer
 
@@ -191,3 +193,33 @@ def test_another_vocabulary_and_vectors_make_a_run_that_translates(tmp_path):
     changed = [i for i in range(len(found)) if not torch.equal(found[i], before[i])]
     assert len(changed) == 1
     assert found[changed[0]].tolist() == [0.25] * 16
+
+
+def bytes_of(*texts: str) -> BpeTokenizer:
+    made = BpeTokenizer(vocab_size=300, min_frequency=1)
+    made.fit(list(texts), "en")
+    return made
+
+
+def rows_are_those_of_their_tokens() -> None:
+    """Many bytes are no text alone and look alike: equal vocabularies go row by row, others leave such bytes out."""
+    one, other = bytes_of("some cats", "a mat"), bytes_of("other dogs", "a log")
+    here, there = initial_weights._rows(one, bytes_of("some cats", "a mat"))
+    assert here.tolist() == there.tolist() == list(range(len(one)))
+    here, there = (ids.tolist() for ids in initial_weights._rows(one, other))
+    assert len(set(here)) == len(set(there)) == len(here) > 100
+    assert [one.token(i) for i in here] == [other.token(i) for i in there]
+    assert "\ufffd" not in {one.token(i) for i in here}
+
+
+def test_tokens_that_look_alike_are_not_mixed_up():
+    rows_are_those_of_their_tokens()
+
+
+def test_planted_rows_by_text_alone_are_caught(monkeypatch):
+    def by_text(tokenizer):
+        return {tokenizer.token(i): i for i in range(4, len(tokenizer))}
+
+    monkeypatch.setattr(initial_weights, "_ids_by_text", by_text)
+    with pytest.raises(AssertionError):
+        rows_are_those_of_their_tokens()

@@ -4,6 +4,7 @@ A vocabulary may differ from that of the other model: rows of an embedding or ou
 the same token here. Whatever was asked for and does not fit is refused, so that no part is left at random in silence.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -136,13 +137,21 @@ def _side(name: str) -> str | None:
 
 def _rows(own: Tokenizer, other: Tokenizer) -> tuple[Tensor, Tensor]:
     """Return the ids of the tokens that both vocabularies have, here and there; the special tokens come first."""
-    there = {other.token(i): i for i in range(NUM_SPECIAL_TOKENS, len(other))}
+    if own.fingerprint() == other.fingerprint():
+        every = torch.arange(len(own))
+        return every, every
+    here, there = _ids_by_text(own), _ids_by_text(other)
     both = [(i, i) for i in range(NUM_SPECIAL_TOKENS)]
-    for i in range(NUM_SPECIAL_TOKENS, len(own)):
-        if (j := there.get(own.token(i))) is not None:
-            both.append((i, j))
-    here, theirs = zip(*both, strict=True)
-    return torch.tensor(here), torch.tensor(theirs)
+    both += [(i, there[text]) for text, i in here.items() if text in there]
+    rows = torch.tensor(both)
+    return rows[:, 0], rows[:, 1]
+
+
+def _ids_by_text(tokenizer: Tokenizer) -> dict[str, int]:
+    """Return the ids of the tokens whose text no other token has: parts of a character, and features, may share one."""
+    texts = [tokenizer.token(i) for i in range(NUM_SPECIAL_TOKENS, len(tokenizer))]
+    counts = Counter(texts)
+    return {text: i for i, text in enumerate(texts, NUM_SPECIAL_TOKENS) if counts[text] == 1}
 
 
 @torch.no_grad()
@@ -154,7 +163,7 @@ def _from_vectors(model: nn.Module, side: str, tokenizer: Tokenizer, path: Path)
     if embedding is None or not hasattr(embedding, "lookup"):
         raise ConfigError(f"{key}: this {'en' if side == 'source' else 'de'}coder has no embedding")
     weight = embedding.lookup.weight
-    ids = {tokenizer.token(i): i for i in range(NUM_SPECIAL_TOKENS, len(tokenizer))}
+    ids = _ids_by_text(tokenizer)
     found = read_vectors(path, ids.keys(), weight.shape[1])
     if not found:
         raise ConfigError(

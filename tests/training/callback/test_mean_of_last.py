@@ -1,6 +1,7 @@
 """The mean of the last checkpoints inside a run: its weights, what is tested, and what other commands take."""
 
 import json
+from unittest import mock
 
 import pytest
 import torch
@@ -56,6 +57,19 @@ def test_a_run_that_goes_on_ends_with_a_new_mean(tmp_path):
     assert all(torch.equal(one["state_dict"][n], t) for n, t in other["state_dict"].items())
     after = json.loads((tmp_path / "run" / "result.json").read_text())
     assert after != before
+
+
+def test_a_run_that_goes_on_has_no_old_mean(tmp_path):
+    path = tmp_path / "run" / "mean.ckpt"
+    run = [*TINY_RUN, LAST, KEYS[1], "training/logger=csv", f"run_dir={tmp_path / 'run'}"]
+    assert train(*run, "training.trainer.max_epochs=2") == 0
+    assert path.exists()
+    seen = []
+    look = mock.Mock(side_effect=lambda *_: seen.append(path.exists()))
+    with mock.patch.object(MeanOfLast, "on_train_epoch_end", look):
+        assert train(*run, "training.trainer.max_epochs=3", "resume=auto") == 0
+    assert seen == [False]
+    assert path.exists()
 
 
 def test_one_checkpoint_is_no_mean():

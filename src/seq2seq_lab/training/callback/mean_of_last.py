@@ -26,6 +26,12 @@ class MeanOfLast(Checkpoint):
             "step", "max", filename="mean_of_{step}", save_top_k=count, every_n_minutes=None
         )
 
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Remove the mean of an earlier end of this run: until the new end, other commands take the best checkpoint."""
+        super().on_train_start(trainer, pl_module)
+        if trainer.is_global_zero:
+            trainer.strategy.checkpoint_io.remove_checkpoint(Path(trainer.default_root_dir) / MEAN)
+
     def write_mean(self, trainer: Any) -> Path | None:
         """Write the mean and return its path; None where nothing was stored. Every process calls this."""
         paths = [Path(path) for path in self.best_k_models]
