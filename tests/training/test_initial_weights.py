@@ -223,3 +223,13 @@ def test_planted_rows_by_text_alone_are_caught(monkeypatch):
     monkeypatch.setattr(initial_weights, "_ids_by_text", by_text)
     with pytest.raises(AssertionError):
         rows_are_those_of_their_tokens()
+
+
+def test_a_tied_weight_is_frozen_by_each_of_its_names():
+    tied = ("model.tie_output=true", "model.embedding_dim=16", "model.dim=16")
+    for part in ("decoder.output", "decoder.embedding"):
+        model = small(*tied).module.model
+        InitialWeights(frozen=[part]).freeze(model)
+        assert not model.decoder.output.weight.requires_grad
+        assert not model.decoder.embedding.lookup.weight.requires_grad
+        assert model.encoder.embedding.lookup.weight.requires_grad

@@ -75,8 +75,9 @@ class InitialWeights:
 
     def freeze(self, model: nn.Module) -> list[str]:
         """Exclude the frozen parts from training, and return the names of their parameters."""
-        names = _of_parts([name for name, _ in model.named_parameters()], self.frozen, "frozen")
-        parameters = dict(model.named_parameters())
+        # a tied weight has several names, and is frozen by each of them
+        parameters = dict(model.named_parameters(remove_duplicate=False))
+        names = _of_parts(list(parameters), self.frozen, "frozen")
         for name in names:
             parameters[name].requires_grad = False
         if not any(one.requires_grad for one in parameters.values()):
