@@ -11,6 +11,7 @@ from seq2seq_lab.data import multi30k
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.data.multi30k import SHA256, Multi30k
 from seq2seq_lab.errors import DataError, UnsafeError
+from seq2seq_lab.metrics.bleu import bleu_tokenizer
 from support.local_server import serve
 
 DATA = (
@@ -39,7 +40,7 @@ def server(monkeypatch):
 @pytest.fixture
 def published(server, monkeypatch, tmp_path):
     monkeypatch.setenv("SEQ2SEQ_LAB_CACHE", str(tmp_path))
-    sums = {name: hashlib.sha256(FILES[name]).hexdigest() for name in SHA256}
+    sums = {name: hashlib.sha256(FILES.get(name, b"")).hexdigest() for name in SHA256}
     monkeypatch.setattr(multi30k, "SHA256", sums)
     server[1].files.update(FILES)
     return server
@@ -111,11 +112,50 @@ def test_impossible_settings_are_refused(settings, message):
         Multi30k(**settings)
 
 
+TOKENIZED = {
+    f"{name}.lc.norm.tok.{language}": "".join(f"{language} , {name} {i}\n" for i in range(n))
+    for name, n in SIZES.items()
+    for language in ("en", "de")
+}
+
+
+def test_tokenized_text_is_downloaded_from_its_own_folder_and_scored_as_it_stands(
+    published, tmp_path, monkeypatch
+):
+    files = {name: text.encode() for name, text in TOKENIZED.items()}
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    monkeypatch.setattr(multi30k, "SHA256", sums)
+    monkeypatch.setattr(multi30k, "WORDS", {("test_2016_flickr", "de"): 12})
+    published[1].files.update(files)
+    corpus = Multi30k("en", "de", url=published[0], form="tokenized")
+    assert corpus.read().test[0] == Pair("en , test_2016_flickr 0", "de , test_2016_flickr 0")
+    assert all("/tok/" in request for request in published[1].requests)
+    assert bleu_tokenizer(corpus.target_language) == "none"
+    assert bleu_tokenizer("de") == "13a"
+
+
+def test_a_tokenized_test_set_with_other_words_is_refused(tmp_path):
+    for name, text in TOKENIZED.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=r"tok\.de: 12 words, the published file has 12,103"):
+        Multi30k("en", "de", root=str(tmp_path), form="tokenized").read()
+
+
+def _published_content(name):
+    path = DATA / name if name.endswith(".gz") else DATA / "tok" / f"{name}.gz"
+    return path.read_bytes() if name.endswith(".gz") else gzip.decompress(path.read_bytes())
+
+
 @needs_data
 def test_pinned_sums_are_those_of_the_files():
-    assert {
-        name: hashlib.sha256((DATA / name).read_bytes()).hexdigest() for name in SHA256
-    } == SHA256
+    found = {name: hashlib.sha256(_published_content(name)).hexdigest() for name in SHA256}
+    assert found == SHA256
+
+
+@needs_data
+def test_the_tokenized_reference_has_the_published_words():
+    text = Multi30k("en", "de", root=str(DATA / "tok"), form="tokenized").read()
+    assert sum(len(pair.target.split()) for pair in text.test) == 12_103
 
 
 @needs_data

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 
@@ -113,6 +114,19 @@ def test_a_damaged_plan_is_reported(study):
 
 
 # what is left to do
+
+
+def test_a_prediction_is_kept_from_the_first_run_on(study):
+    expected = dataclasses.replace(study, prediction={"claim": "more is more"})
+    changed = dataclasses.replace(study, prediction={"claim": "less is more"})
+    begin(changed)
+    begin(expected)  # nothing has run yet
+    assert Study.load(study.place).prediction == {"claim": "more is more"}
+    ledger.append(study.ledger, "started", study.runs[0].name, 1, study.runs[0].content_hash)
+    begin(expected)
+    with pytest.raises(ConfigError, match="began with another prediction, which is in study"):
+        begin(changed)
+    assert Study.load(study.place).prediction == {"claim": "more is more"}
 
 
 def test_all_states_are_reported(study):

@@ -11,10 +11,11 @@ RECORDING = (
     "traceback",
     "study",
     "study_dir",
+    "prediction",
     "training.logger",
     "data.cache_dir",
 )
-"""Keys that say where and how a run is recorded, not what it computes."""
+"""Keys that say where and how a run is recorded and what is expected of it, not what it computes."""
 
 
 def join(path: str, key: object) -> str:

@@ -164,6 +164,7 @@ RULES = Rules(
             "traceback": "bool",
             "study": "str | None",
             "study_dir": "str | None",
+            "prediction": "dict | None",
             "torch_threads": "int | None",
             "model": NODE,
             "data": NODE,

@@ -1,10 +1,12 @@
-"""Languages of the generated corpora: those of the number rules and the CLDR locales, and their list separators."""
+"""Languages: text that is tokenized already; number rules, CLDR locales and list separators of generated text."""
 
 import difflib
 import importlib.util
 from functools import lru_cache
 from pathlib import Path
 
+TOKENIZED = "-x-tok"
+"""The end of the code of a language whose text is tokenized already, `de-x-tok` (a private-use subtag of BCP 47)."""
 _NOT_A_LANGUAGE = frozenset({"root", "es_419", "en_001", "nb"})
 """Rule files without rules of their own."""
 _COMMA = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seq2seq_lab.data.language import TOKENIZED
 from seq2seq_lab.metrics.metric import Array, Columns
 
 ORDER = 4
@@ -23,9 +24,13 @@ CHARACTER_LANGUAGES = frozenset({"ja", "ko", "th", "lo", "km", "my", "bo", "dz"}
 def bleu_tokenizer(language: str) -> str:
     """Return sacreBLEU's tokeniser for a target language given as a BCP 47 code.
 
-    Chinese in any script gets `zh`; other languages without spaces get `char`; the rest `13a`.
+    Chinese in any script gets `zh`; other languages without spaces get `char`; the rest `13a`. Text that is tokenized
+    already, `de-x-tok`, is counted as it stands: `none`.
     """
-    primary = language.replace("_", "-").split("-")[0].lower()
+    whole = language.replace("_", "-").lower()
+    if whole.endswith(TOKENIZED):
+        return "none"
+    primary = whole.split("-")[0]
     if primary in {"zh", "yue", "cmn"}:
         return "zh"
     return "char" if primary in CHARACTER_LANGUAGES else "13a"

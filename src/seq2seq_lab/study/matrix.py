@@ -32,7 +32,10 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Study:
-    """The plan of a study. `factors` maps an override key to its values, as text, in the order declared."""
+    """The plan of a study. `factors` maps an override key to its values, as text, in the order declared.
+
+    `prediction` is what the study is expected to show (report/prediction.py), as its config says it; null if nothing.
+    """
 
     name: str
     factors: dict[str, tuple[str, ...]]
@@ -41,6 +44,7 @@ class Study:
     metric: str
     runs: tuple[PlannedRun, ...]
     place: Path = ROOT
+    prediction: dict[str, Any] | None = None
 
     def folder(self, run: PlannedRun) -> Path:
         """Return the folder of a run."""
@@ -68,6 +72,7 @@ class Study:
             "seeds": self.seeds,
             "fixed": self.fixed,
             "metric": self.metric,
+            "prediction": self.prediction,
             "runs": runs,
         }
         write_json(self.place / "study.json", content)
@@ -92,6 +97,7 @@ class Study:
                 _text(content["metric"]),
                 runs,
                 Path(study_dir),
+                _mapping(content.get("prediction")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(f"{path}: {wrong}") from error
@@ -109,6 +115,12 @@ def _planned(run: dict[str, Any]) -> PlannedRun:
         _texts(run["overrides"]),
         _text(run["content_hash"]),
     )
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no mapping")
+    return value
 
 
 def _text(value: Any) -> str:

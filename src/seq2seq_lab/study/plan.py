@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from seq2seq_lab.errors import UserError, one_line
+from seq2seq_lab.errors import ConfigError, UserError, one_line
 from seq2seq_lab.files import held
 from seq2seq_lab.study import ledger
 from seq2seq_lab.study.content_hash import content_hash
@@ -42,7 +42,7 @@ def plan(
     factors = {key: found for key, found in values.items() if key != SEED_KEY}
     runs: dict[str, PlannedRun] = {}
     broken: dict[str, str] = {}
-    metric = "test/bleu"
+    metric, prediction = "test/bleu", None
     for job in jobs:
         overrides, reason = list(job), None
         given = dict(o.partition("=")[::2] for o in job)
@@ -54,6 +54,7 @@ def plan(
                 overrides.append(THREADS)
                 config = {**config, "torch_threads": 1}
             digest = content_hash(config)
+            prediction = config.get("prediction")
             seed = (
                 config["seed"] if isinstance(config["seed"], int) else seed
             )  # else refused by the check
@@ -69,13 +70,19 @@ def plan(
             broken[name_of_run] = reason
     fixed = tuple(o for o in jobs[0] if o.partition("=")[0] not in values)
     seeds = tuple(dict.fromkeys(run.seed for run in runs.values()))
-    return Study(name, factors, seeds, fixed, metric, tuple(runs.values()), place), broken
+    return Study(
+        name, factors, seeds, fixed, metric, tuple(runs.values()), place, prediction
+    ), broken
 
 
 def begin(study: Study) -> list[PlannedRun]:
-    """Write the plan, bring the ledger up to date after a crash, and return the runs that are not done."""
-    study.save()
+    """Write the plan, bring the ledger up to date after a crash, and return the runs that are not done.
+
+    Raises `ConfigError` if a run has begun under another prediction: one that changes with the results is none.
+    """
     events = ledger.read(study.ledger)
+    _keep_prediction(study, events)
+    study.save()
     newest, started = ledger.last(events), ledger.attempts(events)
     missing = []
     for run, state in zip(study.runs, states(study, events), strict=True):
@@ -90,6 +97,17 @@ def begin(study: Study) -> list[PlannedRun]:
         elif before is None or before.event != "done":
             ledger.append(study.ledger, "done", *facts, FOUND, state.seconds)
     return missing
+
+
+def _keep_prediction(study: Study, events: list[ledger.Event]) -> None:
+    if not any(event.event == "started" for event in events):
+        return
+    before = Study.load(study.place).prediction
+    if before != study.prediction:
+        raise ConfigError(
+            f"{study.place}: runs of this study began with another prediction, which is in study.json; "
+            "go on with that one, or choose a new study=NAME"
+        )
 
 
 def states(study: Study, events: list[ledger.Event] | None = None) -> list[State]:
