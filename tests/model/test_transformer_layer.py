@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_lab.model import transformer_layer
+from seq2seq_lab.model.kernel import half_precision
 from seq2seq_lab.model.position import Position, RotaryPosition
 from seq2seq_lab.model.self_attention import RelativeSelfAttention, SelfAttention
 from seq2seq_lab.model.transformer_layer import (
@@ -201,8 +202,8 @@ def test_planted_scale_by_the_whole_width_is_caught(loops, monkeypatch):
     def scaled(query, *rest, **settings):
         return attend(query / math.sqrt(HEADS), *rest, **settings)
 
-    attend = transformer_layer.F.scaled_dot_product_attention
-    monkeypatch.setattr(transformer_layer.F, "scaled_dot_product_attention", scaled)
+    attend = half_precision.F.scaled_dot_product_attention
+    monkeypatch.setattr(half_precision.F, "scaled_dot_product_attention", scaled)
     with pytest.raises(AssertionError):
         loops("learned", "post")
 
@@ -212,8 +213,8 @@ def test_planted_missing_mask_is_caught(loops, monkeypatch):
     def unmasked(query, key, value, attn_mask=None, is_causal=False):
         return attend(query, key, value)
 
-    attend = transformer_layer.F.scaled_dot_product_attention
-    monkeypatch.setattr(transformer_layer.F, "scaled_dot_product_attention", unmasked)
+    attend = half_precision.F.scaled_dot_product_attention
+    monkeypatch.setattr(half_precision.F, "scaled_dot_product_attention", unmasked)
     with pytest.raises(AssertionError):
         loops("sinusoidal", "pre")
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from seq2seq_lab.model import transformer, transformer_layer
+from seq2seq_lab.model import transformer
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
+from seq2seq_lab.model.kernel import half_precision
 from seq2seq_lab.model.norm import Norm
 from seq2seq_lab.model.position import RotaryPosition
 from seq2seq_lab.model.state import TransformerState, select_rows
@@ -163,8 +164,8 @@ def test_planted_view_of_the_future_is_caught(choice, monkeypatch):
     def open_eyed(*inputs, is_causal=False, **settings):
         return attend(*inputs, **settings)
 
-    attend = transformer_layer.F.scaled_dot_product_attention
-    monkeypatch.setattr(transformer_layer.F, "scaled_dot_product_attention", open_eyed)
+    attend = half_precision.F.scaled_dot_product_attention
+    monkeypatch.setattr(half_precision.F, "scaled_dot_product_attention", open_eyed)
     breaks(properties.forward_equals_steps, make(choice), BATCH)
 
 

@@ -5,7 +5,8 @@ import math
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from seq2seq_lab.model.kernel.half_precision import attend
 
 
 class SelfAttention(nn.Module):
@@ -24,8 +25,8 @@ class SelfAttention(nn.Module):
         """
         if mask is not None:
             allowed = mask[:, None, None]
-            return F.scaled_dot_product_attention(query, keys, values, attn_mask=allowed)
-        return F.scaled_dot_product_attention(query, keys, values, is_causal=query.shape[2] > 1)
+            return attend(query, keys, values, attn_mask=allowed)
+        return attend(query, keys, values, is_causal=query.shape[2] > 1)
 
 
 def distances(

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seq2seq_lab.model.checks import check_positive, check_probability
 from seq2seq_lab.model.kernel.dropout import Dropout
+from seq2seq_lab.model.kernel.half_precision import attend
 from seq2seq_lab.model.kernel.linear import Linear
 from seq2seq_lab.model.norm import Norm
 from seq2seq_lab.model.normalizer import WeightsChange
@@ -120,7 +120,7 @@ class SourceReading:
         mask: Bool[Tensor, "rows source"],
     ) -> Float[Tensor, "rows heads steps width"]:
         """Return the contexts of each head."""
-        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None])
+        return attend(queries, keys, values, attn_mask=mask[:, None, None])
 
     def weights(
         self,

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from seq2seq_lab.model.kernel.linear import linear
+from seq2seq_lab.model.kernel.deferred import Matrix
+from seq2seq_lab.model.kernel.linear import to_weight
 
 LARGEST = 6 * 2**20
 """Logits of a chunk: 24 MB in float32, about a batch of 64 short sentences over 6,000 words."""
@@ -49,13 +50,14 @@ def _chunked(
     """Return the summed loss and its gradients of vectors, weight and bias."""
     total, vocab = vectors.new_zeros(()), len(weight)
     to_vectors = torch.empty_like(vectors) if with_gradients else vectors
-    to_weight: Any = None
+    to_matrix: Any = None
     to_bias: Any = None
+    matrix = Matrix(weight)
     rows = chunk_rows(len(vectors), vocab)
     for part, chunk, wanted in zip(
         to_vectors.split(rows), vectors.split(rows), targets.split(rows), strict=True
     ):
-        log_probabilities = log_softmax_in_place(linear(chunk, weight, bias))
+        log_probabilities = log_softmax_in_place(matrix.times(chunk, None, bias))
         loss = F.nll_loss(log_probabilities, wanted, reduction="sum")
         if smoothing:
             loss = (1 - smoothing) * loss - smoothing / vocab * log_probabilities.sum()
@@ -66,13 +68,13 @@ def _chunked(
         if smoothing:
             gradient.sub_(smoothing / vocab)
         gradient[torch.arange(len(wanted), device=wanted.device), wanted] -= 1 - smoothing
-        torch.mm(gradient, weight, out=part)
-        if to_weight is None:
-            to_weight, to_bias = gradient.t() @ chunk, gradient.sum(0)
+        part.copy_(matrix.to_inputs(gradient))
+        if to_matrix is None:
+            to_matrix, to_bias = to_weight(gradient, chunk), gradient.sum(0)
         else:
-            to_weight.addmm_(gradient.t(), chunk)
+            to_matrix += to_weight(gradient, chunk)
             to_bias += gradient.sum(0)
-    return total, to_vectors, to_weight, to_bias
+    return total, to_vectors, to_matrix, to_bias
 
 
 class _OutputLoss(torch.autograd.Function):
@@ -98,10 +100,10 @@ class _OutputLoss(torch.autograd.Function):
             raise RuntimeError(
                 "a second backward pass through the output layer's loss: its gradients are gone after the first"
             )
-        (to_vectors, to_weight, to_bias), ctx.gradients = ctx.gradients, None
+        (to_vectors, to_matrix, to_bias), ctx.gradients = ctx.gradients, None
         return (
             to_vectors.mul_(factor),
-            to_weight.mul_(factor),
+            to_matrix.mul_(factor),
             to_bias.mul_(factor) if ctx.has_bias else None,
             None,
             None,

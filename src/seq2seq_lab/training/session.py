@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from seq2seq_lab.errors import (
     one_line,
 )
 from seq2seq_lab.inference.checkpoint_file import read_checkpoint
+from seq2seq_lab.inference.named_search import NamedSearch
 from seq2seq_lab.inference.other_seed import with_other
 from seq2seq_lab.inference.translator import Translator
 from seq2seq_lab.model.encoder_decoder import EncoderDecoder
@@ -33,12 +34,14 @@ from seq2seq_lab.stopping import StoppedError, exit_code_of
 from seq2seq_lab.threads import fit_to_machine
 from seq2seq_lab.training import lineage, pack, summary
 from seq2seq_lab.training.callback.mean_of_last import tested_checkpoint
+from seq2seq_lab.training.callback.searches import Searches
 from seq2seq_lab.training.checkpoint_io import AtomicCheckpointIO
 from seq2seq_lab.training.datamodule import Seq2SeqDataModule
 from seq2seq_lab.training.initial_weights import begin
 from seq2seq_lab.training.interruption import Interruption
 from seq2seq_lab.training.logger.csv_metrics import CsvMetrics
 from seq2seq_lab.training.module import Seq2SeqModule
+from seq2seq_lab.training.native_memory import keep_for_next_step
 from seq2seq_lab.training.pack import facts as pack_facts
 from seq2seq_lab.training.pack import set_up
 from seq2seq_lab.training.processes import end_with_the_first, together
@@ -73,6 +76,7 @@ def start(seed: int, torch_threads: int | None = None) -> None:
     else:
         torch.set_num_threads(torch_threads)
     watch_others()
+    keep_for_next_step()
     for name in (
         "pytorch_lightning.utilities.rank_zero", "lightning.pytorch", "pytorch_lightning", "lightning_fabric",
     ):  # fmt: skip
@@ -153,9 +157,17 @@ def callbacks(built: list[pl.Callback | None], run_dir: Path) -> list[pl.Callbac
     return chosen
 
 
-def trainer_parts(built: list[pl.Callback | None], run_dir: Path) -> dict[str, Any]:
-    """Return a trainer's `callbacks`, its folder, and that it shows no bar but a chosen one."""
+def trainer_parts(
+    built: list[pl.Callback | None], run_dir: Path, searches: Sequence[NamedSearch] = ()
+) -> dict[str, Any]:
+    """Return a trainer's `callbacks`, its folder, and that it shows no bar but a chosen one.
+
+    `searches` are those of the callback `searches`, composed.
+    """
     chosen = callbacks(built, run_dir)
+    for callback in chosen:
+        if isinstance(callback, Searches):
+            callback.choose(searches)
     has_bar = any(isinstance(callback, ProgressBar) for callback in chosen)
     return {
         "callbacks": chosen,

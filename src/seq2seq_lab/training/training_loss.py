@@ -21,6 +21,10 @@ _DECODERS = (RecurrentDecoder.forward, TransformerDecoder.forward)
 _SAMPLINGS = (Sequential.__call__, Parallel.__call__)
 
 
+def _is_autocast(output: nn.Linear) -> bool:
+    return torch.is_autocast_enabled(output.weight.device.type)
+
+
 def _is_fused(model: EncoderDecoder) -> bool:
     """Return whether `output_cross_entropy` stands for these classes; others may do in `forward` what they like."""
     output: Any = getattr(model.decoder, "output", None)
@@ -30,7 +34,7 @@ def _is_fused(model: EncoderDecoder) -> bool:
         and isinstance(model.decoder.mixture, GenerateOutput)
         and type(output) in (Linear, nn.Linear)
         and output.weight.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled(output.weight.device.type)
+        and (output.weight.device.type == "cpu" or not _is_autocast(output))
         and not any(one._forward_hooks or one._forward_pre_hooks for one in (model.decoder, output))
     )
 
@@ -43,7 +47,12 @@ def teacher_forced_loss(model: EncoderDecoder, batch: Batch, loss: nn.Module) ->
     embedded = model.decoder.embed(batch.target_input)
     memory = model.encode(batch.source, batch.source_lengths)
     vectors = pick(model.decoder.readouts(embedded, memory), batch.places)
-    return output_cross_entropy(model.decoder.output, vectors, targets, loss.label_smoothing)
+    output = model.decoder.output
+    # half precision on a CPU: the logits of all tokens in two types and log-softmax from one to the other cost more
+    # than products of float32
+    with torch.autocast(vectors.device.type, enabled=False):
+        vectors = vectors.to(output.weight.dtype)
+        return output_cross_entropy(output, vectors, targets, loss.label_smoothing)
 
 
 def training_loss(

@@ -5,7 +5,7 @@ import torch
 
 from seq2seq_lab.model.cell import LstmCell
 from seq2seq_lab.model.kernel import half_precision
-from seq2seq_lab.model.kernel.half_precision import without_missing_kernels
+from seq2seq_lab.model.kernel.half_precision import attend, without_missing_kernels
 
 HALVES = (torch.bfloat16, torch.float16)
 
@@ -49,3 +49,15 @@ def test_only_a_missing_kernel_turns_onednn_off_and_only_for_the_call(monkeypatc
 def test_full_precision_needs_no_care(dtype):
     with without_missing_kernels(torch.zeros(1, dtype=dtype)):
         assert torch.backends.mkldnn.enabled
+
+
+def test_attention_under_autocast_is_that_of_float32():
+    torch.manual_seed(1)
+    parts = [torch.randn(2, 3, 5, 7).bfloat16().requires_grad_() for _ in range(3)]
+    expected = torch.nn.functional.scaled_dot_product_attention(*(one.float() for one in parts))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = attend(*parts)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, expected.bfloat16())
+    found.sum().backward()
+    assert parts[0].grad.dtype == torch.bfloat16

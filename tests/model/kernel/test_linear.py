@@ -7,7 +7,15 @@ from torch.nn import functional as F
 from seq2seq_lab.model.kernel import deferred as products
 from seq2seq_lab.model.kernel import linear as module
 from seq2seq_lab.model.kernel.deferred import deferred, plain
-from seq2seq_lab.model.kernel.linear import Linear, linear, packed, prefers_onednn
+from seq2seq_lab.model.kernel.linear import (
+    Linear,
+    has_onednn,
+    linear,
+    packed,
+    prefers_onednn,
+    to_inputs,
+    to_weight,
+)
 
 OUTPUT, INPUT = 521, 131
 TOLERANCE = {"atol": 1e-4, "rtol": 1e-5}
@@ -38,6 +46,56 @@ def test_it_equals_torchs_own(shape, columns):
         results(F.linear, *shape, columns=columns),
         **TOLERANCE,
     )
+
+
+def gradients(weight: torch.Tensor, inputs: torch.Tensor, gradient: torch.Tensor) -> list:
+    return [to_inputs(gradient, weight), to_weight(gradient, inputs)]
+
+
+def large_parts() -> list[torch.Tensor]:
+    """A matrix of few elements times so many rows that both gradients go to oneDNN."""
+    rows, width, made = 1361, 67, 53
+    assert rows * width * made >= module.LEAST
+    assert width * made < module.SMALLEST
+    torch.manual_seed(1)
+    return [torch.randn(*shape) for shape in ((made, width), (rows, width), (rows, made))]
+
+
+def check_gradients_of_many_rows() -> None:
+    weight, inputs, gradient = large_parts()
+    found = gradients(weight, inputs, gradient)
+    wide = gradients(weight.double(), inputs.double(), gradient.double())
+    torch.testing.assert_close(found, [one.float() for one in wide], atol=1e-3, rtol=1e-5)
+
+
+def test_gradients_of_many_rows_equal_those_of_float64(monkeypatch):
+    answers = []
+    monkeypatch.setattr(
+        module, "has_onednn", lambda one: answers.append(has_onednn(one)) or answers[-1]
+    )
+    with torch.no_grad():
+        check_gradients_of_many_rows()
+    assert answers == [True, True, False, False]  # float64 is torch's
+
+
+def test_gradients_of_gradients_are_torchs_own():
+    torch.manual_seed(1)
+    inputs, weight = (torch.randn(n, 2053, requires_grad=True) for n in (46, 47))
+
+    def second(product) -> list[torch.Tensor]:
+        total = product(inputs, weight).square().sum()
+        first = torch.autograd.grad(total, [inputs, weight], create_graph=True)
+        return list(torch.autograd.grad(sum(one.sum() for one in first), [inputs, weight]))
+
+    assert inputs.numel() * len(weight) >= module.LEAST
+    torch.testing.assert_close(second(linear), second(F.linear), atol=1e-2, rtol=1e-4)
+
+
+def test_planted_gradient_by_the_matrix_itself_is_caught(monkeypatch):
+    onednn = module.onednn
+    monkeypatch.setattr(module, "onednn", lambda x, w, b, base: onednn(x.flip(1), w, b, base))
+    with torch.no_grad(), pytest.raises(AssertionError):
+        check_gradients_of_many_rows()
 
 
 def test_planted_forgotten_bias_is_caught(monkeypatch):
@@ -82,6 +140,8 @@ def test_only_large_float32_matrices_outside_autocast_and_tracing_take_it(monkey
     assert not prefers_onednn(weight.double())
     assert not prefers_onednn(weight.to("meta"))
     assert not prefers_onednn(weight[:50])
+    assert not prefers_onednn(weight[:50], rows=640)
+    assert prefers_onednn(weight[:50], rows=641)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not prefers_onednn(weight)
     with torch.backends.mkldnn.flags(enabled=False):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seq2seq_lab.model.kernel.linear import linear, onednn, packed, prefers_onednn
+from seq2seq_lab.model.kernel.linear import linear, onednn, packed, prefers_onednn, to_weight
 
 Product = Callable[..., Tensor]
 """(inputs, base=None) -> base + W inputs + b."""
@@ -85,7 +85,7 @@ class _Weights(torch.autograd.Function):
         inputs, gradients = (torch.cat(parts, dim=-2) for parts in zip(*ctx.steps, strict=True))
         ctx.steps.clear()  # a second backward through the same graph fills it again
         return (
-            gradients.mT @ inputs.to(gradients.dtype),
+            to_weight(gradients, inputs.to(gradients.dtype)),
             gradients.sum(-2) if ctx.has_bias else None,
             None,
         )

@@ -1,7 +1,8 @@
-"""The linear layer x W^T + b by the faster of two kernels: oneDNN's where the CPU has it, else torch's choice.
+"""The linear layer x W^T + b and its gradients by the faster of two kernels: oneDNN's on a CPU, or torch's choice.
 
 torch multiplies float32 matrices on the CPU with BLAS, which slows down when a row of the result does not begin at a
-multiple of 32 bytes, as with most vocabulary sizes; oneDNN does not. `docs/performance.md` has the figures.
+multiple of 32 bytes, as with most vocabulary sizes; oneDNN does not. On an AMD CPU with AVX-512, MKL uses half the
+width of its registers and oneDNN all of it. `docs/performance.md` has the figures.
 """
 
 from typing import Any
@@ -12,15 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SMALLEST = 2**16
-"""With fewer elements the call costs more than it saves."""
+"""A matrix of fewer elements goes to oneDNN only for a product of `LEAST` multiplications."""
+LEAST = 2**22
+"""With fewer multiplications the call costs more than it saves."""
 
 
-def prefers_onednn(weight: Tensor) -> bool:
-    """Return whether products with this matrix go to oneDNN: large, float32, on a CPU, and nothing traces the graph."""
+def has_onednn(matrix: Tensor) -> bool:
+    """Return whether oneDNN can multiply this matrix: float32, on a CPU, and nothing traces the graph."""
     return (
-        weight.dtype == torch.float32
-        and weight.device.type == "cpu"
-        and weight.numel() >= SMALLEST
+        matrix.dtype == torch.float32
+        and matrix.device.type == "cpu"
         and torch.backends.mkldnn.is_available()
         and bool(torch.backends.mkldnn.enabled)
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
@@ -28,6 +30,12 @@ def prefers_onednn(weight: Tensor) -> bool:
         and not torch.jit.is_tracing()
         and not torch.compiler.is_compiling()
     )
+
+
+def prefers_onednn(weight: Tensor, rows: int = 0) -> bool:
+    """Return whether the product of so many rows (0: not known yet) with this matrix goes to oneDNN."""
+    size = weight.numel()
+    return (size >= SMALLEST or rows * size >= LEAST) and has_onednn(weight)
 
 
 def onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None, base: Tensor | None) -> Tensor:
@@ -47,6 +55,38 @@ def packed(weight: Tensor, rows: int) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
 
 
+def _is_large(gradient: Tensor, other: Tensor) -> bool:
+    """Return whether a product of a backward pass goes to oneDNN; `other` is the matrix or the inputs.
+
+    Where a graph of the backward pass is wanted, it is made of torch's own products.
+    """
+    return (
+        gradient.numel() * other.shape[-1] >= LEAST
+        and gradient.dtype == other.dtype
+        and has_onednn(other)
+        and not torch.is_grad_enabled()
+    )
+
+
+def to_inputs(
+    gradient: Float[Tensor, "*rows output"], weight: Float[Tensor, "output input"]
+) -> Float[Tensor, "*rows input"]:
+    """Return the gradient of the inputs from that of the product."""
+    if _is_large(gradient, weight):
+        return onednn(gradient, weight.t().contiguous(), None, None)
+    return gradient @ weight
+
+
+def to_weight(
+    gradient: Float[Tensor, "*seeds rows output"], inputs: Float[Tensor, "*seeds rows input"]
+) -> Float[Tensor, "*seeds output input"]:
+    """Return the gradient of the matrix from that of the product, or of one matrix for each seed."""
+    if gradient.dim() == 2 and _is_large(gradient, inputs):
+        parts = gradient.to_mkldnn(), inputs.to_mkldnn()
+        return torch.ops.aten.mkldnn_linear_backward_weights(*parts, inputs, False)[0]  # noqa: FBT003
+    return gradient.mT @ inputs
+
+
 class _Linear(torch.autograd.Function):
     """The product by oneDNN, differentiable as often as wanted."""
 
@@ -60,11 +100,11 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight = ctx.saved_tensors
         flat = gradient.flatten(0, -2)
-        to_inputs, to_weight, to_bias = ctx.needs_input_grad
+        of_inputs, of_weight, of_bias = ctx.needs_input_grad
         return (
-            gradient @ weight if to_inputs else None,
-            flat.t() @ inputs.flatten(0, -2) if to_weight else None,
-            flat.sum(0) if ctx.has_bias and to_bias else None,
+            to_inputs(gradient, weight) if of_inputs else None,
+            to_weight(flat, inputs.flatten(0, -2)) if of_weight else None,
+            flat.sum(0) if ctx.has_bias and of_bias else None,
         )
 
 
@@ -78,7 +118,7 @@ def linear(
     A slice of columns goes to BLAS, which takes it as it is: to copy it at every step would cost more than is won.
     """
     suits = inputs.dtype == weight.dtype and inputs.dim() > 1 and weight.is_contiguous()
-    if suits and prefers_onednn(weight):
+    if suits and prefers_onednn(weight, inputs.shape[:-1].numel()):
         return _Linear.apply(inputs, weight, bias)
     return F.linear(inputs, weight, bias)
 
