@@ -10,12 +10,13 @@ from seq2seq_lab.config.build import build
 from seq2seq_lab.config.check import check
 from seq2seq_lab.config.collection import first_imports
 from seq2seq_lab.config.compose import conf_dir
-from seq2seq_lab.config.job import job_facts
+from seq2seq_lab.config.job import job_facts, job_folders
 from seq2seq_lab.config.job_command import job_command, resume_command
 from seq2seq_lab.config.launch import launch
 from seq2seq_lab.config.resolve import resolve, yaml_text
 from seq2seq_lab.config.typed_command import remembered, typed
 from seq2seq_lab.config.vocabulary_sizes import fill_sizes
+from seq2seq_lab.inference import search_choice
 from seq2seq_lab.training.late_modules import late_modules
 
 
@@ -33,6 +34,7 @@ def main(cfg: DictConfig) -> float | None:
     session.check_schedule(
         *(build(resolve(cfg)["training"].get(key)) for key in ("optimizer", "lr_schedule"))
     )
+    searches = search_choice.of_config(resolve(cfg), job_folders())
     data = session.set_up(build(node := resolve(cfg)["data"]), node)
     fill_sizes(cfg.model, *data.vocabulary_sizes)
     run = resolve(cfg)
@@ -56,7 +58,7 @@ def main(cfg: DictConfig) -> float | None:
         with session.loggers(logs, run, run_dir) as loggers, session.ending_noted(run_dir):
             trainer = build(
                 run["training"]["trainer"],
-                **session.trainer_parts(chosen, run_dir),
+                **session.trainer_parts(chosen, run_dir, searches),
                 logger=loggers,
                 plugins=[io],
             )

@@ -115,7 +115,14 @@ def choose(stored: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     places = [o for o in overrides if is_search_path(o)]
     if len(overrides) == len(places):
         return stored
-    from seq2seq_lab.config.check import check  # Hydra: not needed for --help
+    from seq2seq_lab.config.compose import beside_the_job  # Hydra: not needed for --help
+
+    with beside_the_job():
+        return _composed(stored, overrides, places)
+
+
+def _composed(stored: dict[str, Any], overrides: list[str], places: list[str]) -> dict[str, Any]:
+    from seq2seq_lab.config.check import check
     from seq2seq_lab.config.compose import compose_config
     from seq2seq_lab.config.resolve import resolve
 

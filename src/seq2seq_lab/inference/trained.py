@@ -31,7 +31,9 @@ RUN_FILES = (
     MEAN, "best.ckpt", "last.ckpt", "config.yaml", "manifest.json", "result.json", "data_report.json", "metrics.csv",
     "done.json", "log.txt",
 )  # fmt: skip
-RUN_FOLDERS = ("checkpoints", "hypotheses", "attention", "wandb", "tensorboard", "trackio")
+RUN_FOLDERS = (
+    "checkpoints", "hypotheses", "searches", "attention", "wandb", "tensorboard", "trackio",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
