@@ -1,11 +1,13 @@
 """Compute every number of a study's report again from the stored hypotheses, without the package that wrote it.
 
 python scripts/rederive.py outputs/studies/attention_vs_none
+python scripts/rederive.py NAME.tar.xz [outputs/reports/NAME]    (a stored study, and the folder of its report)
 
 Imports the standard library, numpy and sacreBLEU only. Corpus scores come from the stored texts, or from the counts
-stored for each sentence (rederive_runs.py), intervals and p-values from rederive_formulas.py. Compares runs.csv,
-table.csv, comparisons.csv, by_length.csv, by_target_length.csv and by_rarity.csv to 1e-9; numbers that no text
-determines (losses, parameters) are compared with the runs' result.json.
+stored for each sentence (rederive_runs.py), intervals and p-values from rederive_formulas.py, the tests of a prediction
+from rederive_prediction.py. Compares runs.csv, table.csv, comparisons.csv, by_length.csv, by_target_length.csv,
+by_rarity.csv and prediction.csv to 1e-9; numbers that no text determines (losses, parameters) are compared with the
+runs' result.json.
 Exit code 0: all equal; 1: a list of what differs, or of metrics that have no formula here; 2: no report there; 3:
 stored files that are damaged or do not belong together.
 """
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rederive_archive import opened
 from rederive_formulas import (
     half_width,
     holm,
@@ -30,6 +33,7 @@ from rederive_formulas import (
     variances,
     within,
 )
+from rederive_prediction import derived_tests, planned
 from rederive_runs import Run, printable, quarters
 
 TOLERANCE = 1e-9
@@ -223,19 +227,16 @@ def check_runs(rows: list[dict], finished: list[Run], found: Findings) -> None:
 
 
 def rederive(place: Path) -> int:
-    """Check the report of a study folder."""
-    run_rows = read_csv(place / "report" / "runs.csv")
-    done = [row for row in run_rows if row["state"] == "done"]
-    finished = [Run(place / "runs" / row["run"], row) for row in done]
-    tables = {
-        name: read_csv(place / "report" / name) for name in (*TABLES, *BY_LENGTH, "by_rarity.csv")
-    }
-    found = Findings()
-    check_runs(run_rows, finished, found)
-    runs: dict = {}
-    for run in finished:
-        runs.setdefault(run.arm, []).append(run)
-    check_tables(tables, runs, found)
+    """Check the report of a study folder; one by a factor has a folder for each of its values."""
+    study, found = planned(place), Findings()
+    prediction = study.get("prediction")
+    report = place / "report"
+    is_grouped = prediction is not None and prediction.get("by") is not None
+    finished: dict[str, Run] = {}
+    for folder in sorted(p.parent for p in report.glob("*/runs.csv")) if is_grouped else [report]:
+        finished |= check_folder(place, folder, found)
+    if prediction is not None:
+        check_prediction(study, finished, read_csv(report / "prediction.csv"), found)
     for line in found.wrong:
         print(printable(line))
     for key, count in sorted(found.unknown.items()):
@@ -244,14 +245,44 @@ def rederive(place: Path) -> int:
     return 1 if found.wrong or found.unknown else 0
 
 
+def check_folder(place: Path, folder: Path, found: Findings) -> dict[str, Run]:
+    """Check the tables of a folder and return its finished runs by name."""
+    run_rows = read_csv(folder / "runs.csv")
+    done = [row for row in run_rows if row["state"] == "done"]
+    finished = [Run(place / "runs" / row["run"], row) for row in done]
+    tables = {name: read_csv(folder / name) for name in (*TABLES, *BY_LENGTH, "by_rarity.csv")}
+    check_runs(run_rows, finished, found)
+    runs: dict = {}
+    for run in finished:
+        runs.setdefault(run.arm, []).append(run)
+    check_tables(tables, runs, found)
+    return {run.name: run for run in finished}
+
+
+def check_prediction(study: dict, runs: dict[str, Run], rows: list[dict], found: Findings) -> None:
+    """Check estimate, interval and verdict of every test of the prediction."""
+    for row, numbers in zip(rows, derived_tests(study, runs, rows), strict=True):
+        place = f"prediction.csv, {row['test']}"
+        if numbers is None:
+            found.unknown[place] += 1
+            continue
+        verdict = numbers.pop("verdict")
+        found.compare(place, row, numbers)
+        found.count += 1
+        if row["verdict"] != verdict:
+            found.wrong.append(f"{place}: {row['verdict']} is written, {verdict} is derived")
+
+
 def main(argv: list[str]) -> int:
-    if len(argv) != 1 or argv[0] in ("-h", "--help"):
+    if len(argv) not in (1, 2) or argv[0] in ("-h", "--help"):
         print(__doc__)
         return 0 if argv[:1] in (["-h"], ["--help"]) else 2
     place = Path(argv[0])
-    place = place if (place / "study.json").exists() else Path("outputs/studies") / argv[0]
+    is_there = place.is_file() or (place / "study.json").exists()
+    place = place if is_there else Path("outputs/studies") / argv[0]
     try:
-        return rederive(place)
+        with opened(place, *argv[1:]) as folder:
+            return rederive(folder)
     except (FileNotFoundError, NotADirectoryError) as error:
         code, text = 2, f"{place}: no complete report there ({error}); run seq2seq-lab report"
     except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:

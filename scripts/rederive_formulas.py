@@ -39,8 +39,13 @@ def quantile(p: float, df: float) -> float:
     return math.exp((low + high) / 2)
 
 
-def variances(arms: list[list[float]], parts: list[np.ndarray] | None) -> tuple[list, float, int]:
-    """Return (A, C, n) of each arm, what sentences add, and their number; parts are (seeds, sentences) for each arm."""
+def variances(
+    arms: list[list[float]], parts: list[np.ndarray] | None, signs: tuple[int, ...] = (1, -1)
+) -> tuple[list, float, int]:
+    """Return (A, C, n) of each arm, what sentences add, and their number; parts are (seeds, sentences) for each arm.
+
+    `signs` are those with which the means of the arms are added.
+    """
     between = [float(np.var(values, ddof=1)) / len(values) for values in arms]
     if parts is None or parts[0].shape[1] < 2:
         return [(a, 0.0, len(v)) for a, v in zip(between, arms, strict=True)], 0.0, 1
@@ -49,7 +54,7 @@ def variances(arms: list[list[float]], parts: list[np.ndarray] | None) -> tuple[
         n = len(part)
         rest = part - part.mean(0) - part.mean(1)[:, None] + part.mean()
         found.append((a, (rest**2).sum() / ((n - 1) * (size - 1)) / (n * size), n))
-    means = parts[0].mean(0) - (parts[1].mean(0) if len(parts) == 2 else 0.0)
+    means = sum(sign * part.mean(0) for sign, part in zip(signs, parts, strict=False))
     return found, max(means.var(ddof=1) / size - sum(c for _, c, _ in found), 0.0), size
 
 

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from seq2seq_lab.config.command_line import quoted, translated
 from seq2seq_lab.config.compose import job_of
 from seq2seq_lab.config.resolve import resolve
-from seq2seq_lab.errors import ConfigError, SweepError, one_line
+from seq2seq_lab.errors import ConfigError, SweepError, UserError, one_line, printable
 from seq2seq_lab.report.refresh import refresh_report
 from seq2seq_lab.report.wandb_place import logger_of
 from seq2seq_lab.study import ledger, workers
@@ -81,6 +81,8 @@ class StudySweeper(BasicSweeper):
                 _note_broken(study, run, broken[run.name])
         reasons = self._launch(study, [run for run in missing if run.name not in broken])
         refresh_report(study.place, wait=True)
+        if study.prediction is not None:
+            _tell_verdict(study)
         if missing:  # else W&B has this report already
             _log(study)
         return _finish(study, broken | reasons, len(missing))
@@ -131,6 +133,16 @@ class StudySweeper(BasicSweeper):
             for run in runs:
                 print(one_line(f"{run.name} was killed: {lost[run.name][:200]}"), file=sys.stderr)  # noqa: T201
         return reasons
+
+
+def _tell_verdict(study: Study) -> None:
+    """Print the prediction and its verdict, as the report has them; why there is none does not fail the study."""
+    from seq2seq_lab.report.prediction_text import section_of
+
+    try:
+        print(f"\n{printable(section_of(study.place))}")  # noqa: T201
+    except UserError as error:
+        print(one_line(f"warning: the prediction is not judged: {error}"), file=sys.stderr)  # noqa: T201
 
 
 def _log(study: Study) -> None:

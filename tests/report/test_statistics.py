@@ -102,8 +102,8 @@ def test_holm_by_hand():
 
 def paired_equals_scipy() -> None:
     """Runs of one seed are one model: what the model itself scores does not count, only how it changes."""
-    before = Scores((1, 2, 3, 4), np.array([60.0, 75.0, 82.0, 90.0]), same_models=True)
-    after = Scores((1, 2, 3, 4), np.array([58.5, 73.2, 81.1, 88.0]), same_models=True)
+    before = Scores((1, 2, 3, 4), np.array([60.0, 75.0, 82.0, 90.0]), models=("a", "b", "c", "d"))
+    after = Scores((1, 2, 3, 4), np.array([58.5, 73.2, 81.1, 88.0]), models=("a", "b", "c", "d"))
     found, expected = compare(before, after), stats.ttest_rel(after.values, before.values)
     assert found.p == pytest.approx(expected.pvalue, rel=1e-9)
     interval = expected.confidence_interval(0.95)
@@ -120,18 +120,23 @@ def test_the_same_models_are_paired_with_their_sentences_too():
     right = generator.random((3, 200)) < strength
     fewer = right & (generator.random((3, 200)) < 0.95)
     one, other = (
-        replace(arm(hits.astype(int).tolist()), same_models=True) for hits in (right, fewer)
+        replace(arm(hits.astype(int).tolist()), models=("a", "b", "c")) for hits in (right, fewer)
     )
     paired = compare(one, other)
-    apart = compare(*(replace(scores, same_models=False) for scores in (one, other)))
+    apart = compare(*(replace(scores, models=()) for scores in (one, other)))
     assert paired.difference == pytest.approx(apart.difference)
     assert paired.high - paired.low < 0.2 * (apart.high - apart.low)
-    assert other.of_seeds([2, 1]).same_models
+    assert other.of_seeds([2, 1]).models == ("b", "a")
+
+
+@pytest.mark.parametrize("models", [("x", "y", "z"), ("b", "a", "c"), ()])
+def test_other_models_of_the_same_seeds_are_not_paired(models):
+    one, other = random_arm(0.5, 1), random_arm(0.6, 2)
+    found = compare(replace(one, models=("a", "b", "c")), replace(other, models=models))
+    assert found == compare(one, other)
 
 
 def test_planted_seeds_that_are_not_paired_are_caught(monkeypatch):
-    monkeypatch.setattr(
-        Scores, "same_models", property(lambda self: False, lambda self, value: None)
-    )
+    monkeypatch.setattr(Scores, "models", property(lambda self: (), lambda self, value: None))
     with pytest.raises(AssertionError):
         paired_equals_scipy()

@@ -38,6 +38,7 @@ run_dir: null
 torch_threads: null
 traceback: false
 model: {dim: 16, note: ""}
+prediction: null
 data: {monitor: val/bleu}
 hydra:
   output_subdir: null

@@ -34,6 +34,7 @@ class Plan:
     failed: tuple[tuple[str, int], ...] = ()
     missing: tuple[tuple[str, int], ...] = ()
     several_references: bool = False
+    prediction: dict | None = None
 
 
 def make_pairs(sentences: int, seed: int = 7) -> list[Pair]:
@@ -81,7 +82,8 @@ def write_study(place: Path, plan: Plan | None = None) -> Path:
             write_run(place / "runs" / name, plan, arm, seed, share, digest)
             events.append({**common, "event": "done", "seconds": 100.0 + seed})
     study = {"name": place.name, "factors": {plan.key: list(plan.errors)}, "seed_key": "seed",
-             "seeds": list(plan.seeds), "fixed": [], "metric": plan.metric, "runs": runs}  # fmt: skip
+             "seeds": list(plan.seeds), "fixed": [], "metric": plan.metric, "runs": runs,
+             "prediction": plan.prediction}  # fmt: skip
     (place / "study.json").write_text(json.dumps(study), encoding="utf-8")
     lines = "".join(json.dumps(event) + "\n" for event in events)
     (place / "ledger.jsonl").write_text(lines + '{"event": "done", "ru', encoding="utf-8")  # torn
@@ -126,7 +128,7 @@ def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, diges
     _json(folder / "hypotheses" / "signatures.json", scores.signatures)
     _json(folder / "hypotheses" / "word_counts.json", asdict(known))
     _json(folder / "result.json", dict(sorted(numbers.items())))
-    _facts(folder, arm, seed)
+    _facts(folder, arm, seed, plan.prediction)
     _history(folder / "metrics.csv", numbers)
     recorded = ["config.yaml", "result.json", "hypotheses/test.jsonl", "hypotheses/val.jsonl",
                 "hypotheses/signatures.json"]  # fmt: skip
@@ -134,7 +136,7 @@ def write_run(folder: Path, plan: Plan, arm: str, seed: int, share: float, diges
     _json(folder / "done.json", {"content_hash": digest, "seconds": 100.0 + seed, "sha256": sums})
 
 
-def _facts(folder: Path, arm: str, seed: int) -> None:
+def _facts(folder: Path, arm: str, seed: int, prediction: dict | None) -> None:
     """Write what tells where the numbers come from, and two attention pictures."""
     from PIL import Image
 
@@ -148,6 +150,7 @@ def _facts(folder: Path, arm: str, seed: int) -> None:
     _json(folder / "manifest.json", manifest)
     _json(folder / "data_report.json", {"splits": {"train": {"target": {"tokens": 947}}}})
     text = "decoding:\n  _target_: seq2seq_lab.decoding.greedy.Greedy\n  max_ratio: 3.0\nseed: 1\n"
+    text += f"prediction: {json.dumps(prediction)}\n"
     (folder / "config.yaml").write_text(text, encoding="utf-8")
     if arm != "none":
         for number in (1, 2):

@@ -84,6 +84,14 @@ def analyse(records: Records) -> Analysis:
     )  # fmt: skip
 
 
+def analyse_declared(records: Records) -> Analysis:
+    """Compute the main table and the scores by source length, under the metric of the study alone."""
+    name = records.metric.partition("/")[2]
+    scores = {name: arm_scores(records, name)}
+    sources = [t.source for t in records.runs[0].translated] if records.runs else []
+    return Analysis(_table(records, name, scores[name]), [], _by_length(records, scores, sources), scores)  # fmt: skip
+
+
 def _known_everywhere(records: Records, name: str) -> bool:
     return all(f"{records.split}/{name}" in run.result for run in records.runs)
 
@@ -114,7 +122,9 @@ def arm_scores(records: Records, name: str) -> dict[str, Scores]:
         values = np.array([usable[i].result[key] for i in rows])
         seeds = tuple(usable[i].seed for i in rows)
         counted = None if sums is None else sums[rows]
-        found[arm] = Scores(seeds, values, metric, counted, records.same_models)
+        models = tuple(usable[i].model for i in rows)
+        known = models if all(models) else ()
+        found[arm] = Scores(seeds, values, metric, counted, known)
     return found
 
 
@@ -164,7 +174,7 @@ def _length_rows(
             if found.statistics is None:
                 continue
             part = scores_of(metric, found.seeds, found.statistics[:, places])
-            part = replace(part, same_models=found.same_models)
+            part = replace(part, models=found.models)
             if not is_defined(part):
                 continue
             comparison = (

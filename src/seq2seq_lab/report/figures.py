@@ -13,6 +13,7 @@ from seq2seq_lab.report.analysis import Analysis, ArmRow, LengthRow
 from seq2seq_lab.report.axis import axis_label, file_name, limits
 from seq2seq_lab.report.chart import Axes, Bars, Figure, Forest, Marks, Point, Row, Series
 from seq2seq_lab.report.figures_cost import pareto_of
+from seq2seq_lab.report.figures_searches import by_beam
 from seq2seq_lab.report.figures_training import (
     exposure_by_position,
     exposure_by_ratio,
@@ -27,8 +28,9 @@ def figures(records: Records, analysis: Analysis) -> list[Figure]:
     """Return every figure that the study has numbers for."""
     found = [
         forest(records, analysis), by_arm(records, analysis), by_length(records, analysis),
-        gain_by_length(records, analysis), learning_curves(records), *against_numbers(records, analysis),
-        exposure_by_ratio(records), exposure_by_position(records), *pareto_of(records, analysis),
+        gain_by_length(records, analysis), learning_curves(records), *by_beam(records, analysis),
+        *against_numbers(records, analysis), exposure_by_ratio(records), exposure_by_position(records),
+        *pareto_of(records, analysis),
     ]  # fmt: skip
     return [figure for figure in found if figure is not None]
 

@@ -91,7 +91,7 @@ def intervene(arm: str, runs: Mapping[int, Path], setting: Setting) -> str:
     }
     total = sum(map(len, arms.values()))
     name = f"interventions on {arm}"
-    records = Records(name, place, setting.metric, {}, arms, (), total, same_models=True)
+    records = Records(name, place, setting.metric, {}, arms, (), total)
     if not all(setting.metric in run.result for run in records.runs):
         known = ", ".join(sorted(records.runs[0].result))
         raise ConfigError(f"--metric {setting.metric}: no such number; there are {known}")
@@ -124,7 +124,7 @@ def opened(name: str, runs: Mapping[int, Path], seed: int, setting: Setting) -> 
 
 def _run(name: str, runs: Mapping[int, Path], seed: int, folder: Path, setting: Setting) -> Run:
     """Decode and score the test split of one run under one intervention, and store it as a run."""
-    trained, pairs = opened(name, runs, seed, setting), tested_pairs(runs[seed])
+    trained, pairs = opened(name, runs, seed, setting), stored_pairs(runs[seed])
     found = trained.translator.translate([pair.source for pair in pairs])
     texts = [one.text for one in found]
     scores = score(pairs, texts, trained.target_language)
@@ -142,15 +142,16 @@ def _run(name: str, runs: Mapping[int, Path], seed: int, folder: Path, setting: 
         translated=tuple(
             Translated(p.source, p.target, text, p.further) for p, text in zip(pairs, texts, strict=True)
         ),
+        model=str(runs[seed]),
     )  # fmt: skip
 
 
-def tested_pairs(run: Path) -> list[Pair]:
+def stored_pairs(run: Path) -> list[Pair]:
     """Return the test split of a run, as its hypotheses file has it."""
     path = run / "hypotheses" / "test.jsonl"
     if not path.is_file():
         raise DataError(
-            f"{path}: missing; intervene needs a run that has been tested with training.callback.bleu"
+            f"{path}: missing; only a run that was tested with training.callback.bleu can be decoded again"
         )
     return [
         Pair(one.source, one.reference, one.further)

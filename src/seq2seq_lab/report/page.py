@@ -9,20 +9,21 @@ from seq2seq_lab.files import write_text
 from seq2seq_lab.metrics.table import METRICS
 from seq2seq_lab.report import tables
 from seq2seq_lab.report.analysis import Analysis, analyse
-from seq2seq_lab.report.arm_names import arm_names
-from seq2seq_lab.report.chart import Figure
+from seq2seq_lab.report.arm_names import arm_names, made_names
+from seq2seq_lab.report.axis import file_name
 from seq2seq_lab.report.figures import figures
+from seq2seq_lab.report.html import FIGURES, filled
 from seq2seq_lab.report.latex import table_tex
 from seq2seq_lab.report.notes import EXPLAINED, notes_of
 from seq2seq_lab.report.outside_scores import SCORES, joined, read_scores, rows_of, stored
+from seq2seq_lab.report.prediction_text import FILE, Judged, judged, markdown_of, prediction_csv
 from seq2seq_lab.report.provenance import attention_pictures, facts
 from seq2seq_lab.report.records import Records, read_records
+from seq2seq_lab.report.search_arms import FACTOR
 from seq2seq_lab.report.sentence_diff import judged_by, sentence_changes
+from seq2seq_lab.report.several import Column, in_columns
+from seq2seq_lab.report.several_page import write_several
 from seq2seq_lab.report.spread import LEVEL
-from seq2seq_lab.report.svg import css_class, draw, mark
-
-FIGURES = "figures"
-"""The folder of the figures for papers, in that of the report."""
 
 
 def write_report(
@@ -31,23 +32,55 @@ def write_report(
     scores: str | None = None,
     *,
     with_figures: bool = False,
+    searches: bool | None = None,
+    place: Path | None = None,
 ) -> Path:
-    """Write <study_dir>/report/ and return its index.html; `metric`, as in test/bleu, replaces the study's own.
+    """Write <study_dir>/report/, or `place`, and return its index.html; `metric` replaces the study's own.
 
     The same files give the same bytes. Runs that are not done are listed and left out of the numbers. `scores` names a
     file with further scores of each sentence; without it those of an earlier report are left out. Figures for papers
-    are written if asked for, and again where an earlier report left some: none is older than the page.
+    are written if asked for, and again where an earlier report left some: none is older than the page. `searches` makes
+    each search of the runs an arm; None: if the study's prediction names some.
     """
     found = {} if scores is None else read_scores(scores)
     with METRICS.with_rows(rows_of(found)):
-        records = read_records(study_dir, metric, found)
-        whole = joined(records, found, scores or "")
-        return write_pages(whole, study_dir / "report", with_figures=with_figures)
+        records = read_records(study_dir, metric, found, searches=searches)
+        whole, folder = joined(records, found, scores or ""), place or study_dir / "report"
+        shown = judged(records if metric is None else read_records(study_dir, searches=searches))
+        if shown is not None and shown.prediction.by is not None:
+            return _write_by(whole, shown, folder, with_figures=with_figures)
+        return write_pages(whole, folder, with_figures=with_figures, prediction=shown)
 
 
-def write_pages(records: Records, folder: Path, *, with_figures: bool = False) -> Path:
-    """Write page, tables and figures into the folder and return the page's path."""
-    analysis = analyse(records)
+def _write_by(records: Records, shown: Judged, folder: Path, *, with_figures: bool) -> Path:
+    """Write one table with a column for each value of the factor `by`, and below it a report of each value.
+
+    Arms of other values have other test sentences: each value has a baseline of its own.
+    """
+    by = shown.prediction.by or ""
+    several = in_columns([records], by)
+    places = [file_name(value) for value in records.factors[by]]
+    if len(set(places)) < len(places):
+        places = [f"column_{i}" for i in range(1, len(places) + 1)]
+    pages = {}
+    for column, place in zip(several.columns, places, strict=True):
+        write_pages(column.records, folder / place, with_figures=with_figures, of=column)
+        pages[column.name] = f"{place}/index.html"
+    write_text(folder / SCORES, stored(records))
+    write_text(folder / FILE, prediction_csv(shown))
+    return write_several(several, folder, with_figures=with_figures, prediction=shown, pages=pages)
+
+
+def write_pages(
+    records: Records,
+    folder: Path,
+    *,
+    with_figures: bool = False,
+    prediction: Judged | None = None,
+    of: Column | None = None,
+) -> Path:
+    """Write page, tables and figures into the folder and return the page's path; `of` is the column of the records."""
+    analysis = analyse(records) if of is None else of.analysis
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SCORES, stored(records))
     write_text(folder / "table.csv", tables.table_csv(analysis))
@@ -56,47 +89,23 @@ def write_pages(records: Records, folder: Path, *, with_figures: bool = False) -
     write_text(folder / "by_target_length.csv", tables.by_length_csv(analysis.by_target_length))
     write_text(folder / "by_rarity.csv", tables.by_rarity_csv(analysis))
     write_text(folder / "runs.csv", tables.runs_csv(records))
-    names = arm_names(records)
+    names = arm_names(records) if of is None else made_names(records)
     write_text(folder / "table.tex", table_tex(records, analysis, names))
-    write_text(folder / "report.md", tables.markdown(records, analysis))
+    lines = () if prediction is None else markdown_of(prediction)
+    write_text(folder / "report.md", tables.markdown(records, analysis, lines))
+    if prediction is not None:
+        write_text(folder / FILE, prediction_csv(prediction))
     if with_figures or (folder / FIGURES).is_dir():
         from seq2seq_lab.report.paper import write_figures  # matplotlib
 
         write_figures(folder / FIGURES, figures(records, analysis), names)
-    write_text(folder / "index.html", page(records, analysis))
+    write_text(folder / "index.html", page(records, analysis, prediction))
     return folder / "index.html"
 
 
-def page(records: Records, analysis: Analysis) -> str:
+def page(records: Records, analysis: Analysis, prediction: Judged | None = None) -> str:
     """Return the page; every text of the study is escaped."""
-    return filled("page.html.j2", _content(records, analysis))
-
-
-def figure_page(figure: Figure) -> str:
-    """Return one figure as a page of its own, in the style of the report."""
-    return filled("figure.html.j2", {"figure": figure})
-
-
-def filled(template: str, content: dict[str, Any]) -> str:
-    """Return a template of this folder with its content, which is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    shown = {
-        function.__name__: function
-        for function in (
-            tables.number, tables.signed, tables.p_text, tables.interval_text, tables.shown_cells,
-            css_class, mark, draw,
-        )
-    }  # fmt: skip
-    environment.globals.update(shown)
-    return environment.get_template(template).render(content)
+    return filled("page.html.j2", {**_content(records, analysis), "prediction": prediction})
 
 
 def _content(records: Records, analysis: Analysis) -> dict[str, Any]:
@@ -113,6 +122,8 @@ def _content(records: Records, analysis: Analysis) -> dict[str, Any]:
         "styles": {arm: i for i, arm in enumerate(records.arms)},
         "levels": factor_levels(records, analysis),
         "figures": figures(records, analysis),
+        "search_columns": tables.SEARCHES,
+        "searches": tables.search_texts(records) if FACTOR in records.factors else [],
         "diagnostics": diagnostics(records),
         "judged_by": METRICS[judged_by(records)].label,
         "changes": sentence_changes(records, analysis),

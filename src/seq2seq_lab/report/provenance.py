@@ -48,7 +48,8 @@ def _facts(run: Run, *, is_study: bool) -> dict[str, str]:
     }
     flat |= {f"signature of {name}": text for name, text in sorted(run.signatures.items())}
     if is_study:
-        flat["decoding"] = _block(run.folder / "config.yaml", "decoding")
+        own = _block(run.folder / "config.yaml", "decoding")
+        flat["decoding"] = json.dumps(run.decoding) if run.decoding else own
     return flat
 
 

@@ -3,35 +3,29 @@
 Writes nothing; a missing picture or a run that never started is normal. Layout: docs/studies.md.
 """
 
-import csv
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.config.extension_facts import require_metrics
-from seq2seq_lab.errors import ConfigError, DataError
-from seq2seq_lab.stored_text import read_json, read_json_lines
-from seq2seq_lab.study.matrix import PlannedRun, Study
+from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.inference.search_folder import StoredSearch, read_searches
+from seq2seq_lab.metrics.length_ratio import LENGTH_RATIO, length_ratio
+from seq2seq_lab.report import search_arms
+from seq2seq_lab.report.run_files import (
+    AGAIN,
+    Translated,
+    optional_json,
+    optional_translated,
+    read_history,
+    read_numbers,
+    read_signatures,
+    read_translated,
+)
+from seq2seq_lab.study.matrix import PlannedRun, Study, arm_label
 from seq2seq_lab.study.plan import states
-
-AGAIN = "run the study's command again"
-
-
-@dataclass(frozen=True)
-class Translated:
-    """One line of hypotheses/<split>.jsonl; `further` are its references beyond the first."""
-
-    source: str
-    reference: str
-    hypothesis: str
-    further: tuple[str, ...] = ()
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """All references of the sentence."""
-        return (self.reference, *self.further)
 
 
 @dataclass(frozen=True)
@@ -52,6 +46,10 @@ class Run:
     seconds: float
     outside: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Scores of the sentences by metric that a file gives (`report --scores`)."""
+    model: str = ""
+    """Which trained model it is, where several runs are one model used in several ways; these are paired then."""
+    decoding: dict[str, Any] = field(default_factory=dict)
+    """The search where it is not that of the run's config."""
 
     @property
     def url(self) -> str | None:
@@ -62,7 +60,7 @@ class Run:
 
     def json(self, name: str) -> dict[str, Any]:
         """Return an optional JSON file of the run; empty if it is not there."""
-        return _optional_json(self.folder / name)
+        return optional_json(self.folder / name)
 
 
 @dataclass(frozen=True)
@@ -88,10 +86,10 @@ class Records:
     arms: dict[str, tuple[Run, ...]]
     unfinished: tuple[UnfinishedRun, ...]
     total: int
-    same_models: bool = field(default=False, kw_only=True)
-    """True where runs of one seed are one model used in several ways: then arms are paired by seed."""
     is_study: bool = field(default=True, kw_only=True)
     """False for text files of other programs, which have no plan, configs or runs."""
+    prediction: dict[str, Any] | None = field(default=None, kw_only=True)
+    """What the study was expected to show, as study.json has it (report/prediction.py)."""
 
     @property
     def split(self) -> str:
@@ -102,6 +100,16 @@ class Records:
         """Return the number of an arm: its colour and mark in every figure."""
         return list(self.arms).index(arm)
 
+    def of_same_models(self, arms: Iterable[str]) -> bool:
+        """Tell whether these arms are the same trained models used in several ways: then they are paired by seed."""
+        models = {tuple(run.model for run in self.arms[arm]) for arm in arms}
+        return len(models) == 1 and all(map(bool, models)) and all(map(all, models))
+
+    @property
+    def same_models(self) -> bool:
+        """True where all arms are the same trained models."""
+        return self.of_same_models(self.arms)
+
     @property
     def runs(self) -> list[Run]:
         """All runs that are done."""
@@ -109,11 +117,16 @@ class Records:
 
 
 def read_records(
-    study_dir: Path, metric: str | None = None, outside: Collection[str] = ()
+    study_dir: Path,
+    metric: str | None = None,
+    outside: Collection[str] = (),
+    *,
+    searches: bool | None = None,
 ) -> Records:
     """Read a study; `metric` (as in test/bleu) replaces the one that the study declared.
 
-    `outside` names metrics that the runs themselves need not have.
+    `outside` names metrics that the runs themselves need not have. With `searches`, each search of the runs is an arm
+    (`with_searches`); None: if the prediction of the study names some and the metric is one of the test.
     """
     study = Study.load(study_dir)
     chosen = metric or study.metric
@@ -137,74 +150,91 @@ def read_records(
         known = ", ".join(sorted(k for k in done[0].result if k.startswith(f"{split}/")))
         raise ConfigError(f"metric={metric}: no finished run has it; there are {known}")
     ordered = {arm: tuple(sorted(runs, key=lambda run: run.seed)) for arm, runs in arms.items()}
-    return Records(
-        study.name, study_dir, chosen, study.factors, ordered, tuple(unfinished), len(study.runs)
+    records = Records(
+        study.name, study_dir, chosen, study.factors, ordered, tuple(unfinished), len(study.runs),
+        prediction=study.prediction,
+    )  # fmt: skip
+    expected = search_arms.predicted(study.prediction)
+    wanted = bool(expected) and split == "test" if searches is None else searches
+    return with_searches(records, expected) if wanted else records
+
+
+def with_searches(records: Records, expected: Sequence[str] = ()) -> Records:
+    """Return the study with the factor `search`: each search of its runs is an arm beside the runs' own decoding.
+
+    All searches of a run are the same model. `expected` are searches that count as missing where no run has them.
+    """
+    if records.split != "test":
+        raise ConfigError(f"metric={records.metric}: searches decode the test; choose test/NAME")
+    stored = {run.name: read_searches(run.folder) for run in records.runs}
+    known = [(search_arms.own_decoding(r.folder, AGAIN), stored[r.name]) for r in records.runs]
+    own, names = search_arms.names(known, expected)
+    if not (expected or any(stored.values())):
+        advice = f"seq2seq-lab search {records.name} NAME=OVERRIDES makes some"
+        raise ConfigError(f"{records.place}: no run of this study has searches; {advice}")
+    arms: dict[str, tuple[Run, ...]] = {}
+    unfinished: list[UnfinishedRun] = []
+    for runs, waiting in _by_arm(records):
+        for name in names:
+            factors = {**(runs or waiting)[0].factors, search_arms.FACTOR: name}
+            arm = arm_label(factors)
+            done = [run for run in runs if name == own or name in stored[run.name]]
+            arms[arm] = tuple(
+                _own(run, arm, factors) if name == own else _searched(run, stored[run.name][name], arm, factors)
+                for run in done
+            )  # fmt: skip
+            unfinished += [replace(one, arm=arm, factors=factors) for one in waiting]
+            unfinished += [
+                UnfinishedRun(f"{run.name}/{name}", arm, run.seed, factors, "missing", "not decoded by this search")
+                for run in runs if run not in done
+            ]  # fmt: skip
+    factors_of_all = {**records.factors, search_arms.FACTOR: tuple(names)}
+    total = records.total * len(names)
+    return replace(
+        records, factors=factors_of_all, arms=arms, unfinished=tuple(unfinished), total=total
     )
 
 
+def _by_arm(records: Records) -> list[tuple[tuple[Run, ...], list[UnfinishedRun]]]:
+    return [
+        (runs, [one for one in records.unfinished if one.arm == arm])
+        for arm, runs in records.arms.items()
+    ]
+
+
+def _own(run: Run, arm: str, factors: dict[str, str]) -> Run:
+    """Return a run as the arm of its own decoding."""
+    languages, result = run.data_report.get("languages"), run.result
+    if run.translated and isinstance(languages, list):
+        texts = [t.hypothesis for t in run.translated], [t.reference for t in run.translated]
+        result = {**result, f"test/{LENGTH_RATIO}": length_ratio(*texts, str(languages[-1]))}
+    return replace(run, arm=arm, factors=factors, result=result, model=str(run.folder))
+
+
+def _searched(run: Run, search: StoredSearch, arm: str, factors: dict[str, str]) -> Run:
+    """Return a search of a run as a run."""
+    size = {k: v for k, v in run.result.items() if k == "model/parameters"}
+    return replace(
+        run, name=f"{run.name}/{search.name}", arm=arm, factors=factors, folder=search.folder,
+        result={**size, **read_numbers(search.folder / "result.json")},
+        signatures=read_signatures(search.folder / "signatures.json"),
+        translated=read_translated(search.folder / "test.jsonl", AGAIN), history=(), outside={},
+        model=str(run.folder), decoding=search.decoding,
+    )  # fmt: skip
+
+
 def _run(planned: PlannedRun, folder: Path, split: str, seconds: float) -> Run:
-    numbers = read_json(folder / "result.json", DataError, AGAIN)
-    wrong = [k for k, v in numbers.items() if v is not None and type(v) not in (int, float)]
-    if wrong:
-        raise DataError(f"{folder / 'result.json'}: {wrong[0]} is no number; {AGAIN}")
-    signatures = _optional_json(folder / "hypotheses" / "signatures.json")
-    if not all(isinstance(text, str) for text in signatures.values()):
-        raise DataError(f"{folder}/hypotheses/signatures.json: a signature is no text; {AGAIN}")
     return Run(
         name=planned.name,
         arm=planned.arm,
         seed=planned.seed,
         factors=planned.factors,
         folder=folder,
-        result={k: math.nan if v is None else float(v) for k, v in numbers.items()},
-        signatures=signatures,
-        translated=_translated(folder / "hypotheses" / f"{split}.jsonl"),
-        history=_history(folder / "metrics.csv"),
-        manifest=_optional_json(folder / "manifest.json"),
-        data_report=_optional_json(folder / "data_report.json"),
+        result=read_numbers(folder / "result.json"),
+        signatures=read_signatures(folder / "hypotheses" / "signatures.json"),
+        translated=optional_translated(folder / "hypotheses" / f"{split}.jsonl"),
+        history=read_history(folder / "metrics.csv"),
+        manifest=optional_json(folder / "manifest.json"),
+        data_report=optional_json(folder / "data_report.json"),
         seconds=seconds,
     )
-
-
-def _optional_json(path: Path) -> dict[str, Any]:
-    return read_json(path, DataError, AGAIN) if path.is_file() else {}
-
-
-def _translated(path: Path) -> tuple[Translated, ...]:
-    return read_translated(path, AGAIN) if path.is_file() else ()
-
-
-def read_translated(path: Path, advice: str) -> tuple[Translated, ...]:
-    """Read a hypotheses file; raises `DataError` that names the line and ends with the advice."""
-    keys, found = ("source", "reference", "hypothesis"), []
-    for number, row in enumerate(read_json_lines(path, DataError, advice, keys), start=1):
-        texts = row.get("references", [row["reference"]])
-        is_list = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
-        if not is_list or texts[:1] != [row["reference"]]:
-            rule = "`references` must be a list of texts that begins with `reference`"
-            raise DataError(f"{path}:{number}: {rule}; {advice}")
-        found.append(Translated(row[keys[0]], row[keys[1]], row[keys[2]], tuple(texts[1:])))
-    return tuple(found)
-
-
-def _history(path: Path) -> tuple[dict[str, float], ...]:
-    """Return the rows of metrics.csv without their empty fields."""
-    if not path.is_file():
-        return ()
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return tuple(
-                {key: float(text) for key, text in row.items() if key and is_number(text)}
-                for row in csv.DictReader(file)
-            )
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read ({error}); {AGAIN}") from error
-
-
-def is_number(text: object) -> bool:
-    """Return whether a field of a CSV file is a number."""
-    try:
-        float(str(text))
-    except ValueError:
-        return False
-    return True

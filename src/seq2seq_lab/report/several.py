@@ -1,13 +1,13 @@
 """Several studies in one table: a row for each arm, a column for each study or data set."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seq2seq_lab.errors import ConfigError
-from seq2seq_lab.report.analysis import ArmRow, analyse
+from seq2seq_lab.report.analysis import Analysis, ArmRow, analyse
 from seq2seq_lab.report.arm_names import arm_names, made_names
 from seq2seq_lab.report.records import Records, Run, read_records
 from seq2seq_lab.report.statistics import holm
@@ -16,11 +16,15 @@ from seq2seq_lab.study.matrix import arm_label
 
 @dataclass(frozen=True)
 class Column:
-    """A study, or the part of one that has one value of a factor; its first arm is its baseline."""
+    """A study, or the part of one that has one value of a factor; its first arm is its baseline.
+
+    The p-values of `rows` are corrected over the whole table, those of `analysis` within the study.
+    """
 
     name: str
     records: Records
     rows: tuple[ArmRow, ...]
+    analysis: Analysis
 
     def row(self, arm: str) -> ArmRow | None:
         """Return the numbers of an arm; None if no run of it is done here."""
@@ -54,11 +58,19 @@ def read_several(places: Sequence[Path], metric: str | None, factor: str | None)
     if len(metrics) > 1:
         named = ", ".join(f"{records.name} has {records.metric}" for records in found)
         raise ConfigError(f"the studies declare different metrics: {named}; give one by --metric")
+    return in_columns(found, factor)
+
+
+def in_columns(
+    found: Sequence[Records], factor: str | None, analysed: Callable[[Records], Analysis] = analyse
+) -> Several:
+    """Return studies of one metric as one table; `factor` makes a column of each of its values in each study."""
     parts = [part for records in found for part in _parts(records, factor)]
-    rows = _corrected([analyse(part).table for part in parts])
-    columns = tuple(map(Column, _column_names(parts), parts, rows))
+    analyses = [analysed(part) for part in parts]
+    rows = _corrected([one.table for one in analyses])
+    columns = tuple(map(Column, _column_names(parts), parts, rows, analyses))
     arms = tuple(dict.fromkeys(arm for part in parts for arm in part.arms))
-    return Several(metrics[0], columns, arms, _names(parts, factor))
+    return Several(found[0].metric, columns, arms, _names(parts, factor))
 
 
 def _corrected(tables: list[list[ArmRow]]) -> list[tuple[ArmRow, ...]]:
@@ -104,7 +116,7 @@ def _part(records: Records, factor: str, value: str) -> Records:
     total = sum(map(len, arms.values())) + len(unfinished)
     return replace(
         records, name=f"{records.name}, {value}", factors=_without(records.factors, factor),
-        arms=runs, unfinished=tuple(unfinished), total=total,
+        arms=runs, unfinished=tuple(unfinished), total=total, prediction=None,
     )  # fmt: skip
 
 

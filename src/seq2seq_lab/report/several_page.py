@@ -1,6 +1,6 @@
 """The report of several studies: a page, and their one table as CSV, Markdown and LaTeX."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,21 +10,32 @@ from seq2seq_lab.report.analysis import ArmRow
 from seq2seq_lab.report.axis import axis_label, file_name
 from seq2seq_lab.report.chart import Forest
 from seq2seq_lab.report.figures import FOREST, difference_rows
+from seq2seq_lab.report.html import FIGURES, filled
 from seq2seq_lab.report.latex import MARK, noted, significance, table, tex
 from seq2seq_lab.report.notes import note_of, notes_of
-from seq2seq_lab.report.page import FIGURES, filled
+from seq2seq_lab.report.prediction_text import Judged, markdown_of
 from seq2seq_lab.report.several import Column, Several
 from seq2seq_lab.report.spread import LEVEL
 
 
-def write_several(several: Several, folder: Path, *, with_figures: bool = False) -> Path:
-    """Write the report of several studies to a folder and return its index.html; the same files give the same bytes."""
+def write_several(
+    several: Several,
+    folder: Path,
+    *,
+    with_figures: bool = False,
+    prediction: Judged | None = None,
+    pages: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the report of several studies to a folder and return its index.html; the same files give the same bytes.
+
+    Of one study in several columns there may be a `prediction`, and `pages`: the links of the columns by name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     figure = forest(several)
     named = [replace(row, label=several.names[row.label]) for row in figure.rows] if figure else []
     write_text(folder / "table.csv", table_csv(several))
     write_text(folder / "table.tex", table_tex(several))
-    write_text(folder / "report.md", markdown(several))
+    write_text(folder / "report.md", markdown(several, prediction))
     if with_figures or (folder / FIGURES).is_dir():
         from seq2seq_lab.report.paper import write_figures  # matplotlib
 
@@ -33,6 +44,7 @@ def write_several(several: Several, folder: Path, *, with_figures: bool = False)
         "several": several, "title": title(several), "notes": notes(several),
         "figure": figure and replace(figure, rows=tuple(named)),
         "shown": shown, "level": LEVEL, "done": done, "signatures": signatures, "reading": reading(several),
+        "prediction": prediction, "pages": pages or {},
     }  # fmt: skip
     write_text(folder / "index.html", filled("several.html.j2", content))
     return folder / "index.html"
@@ -122,8 +134,8 @@ def _rows(several: Several) -> Iterator[tuple[Column, ArmRow]]:
             yield column, row
 
 
-def markdown(several: Several) -> str:
-    """Return report.md: the table and how to read it."""
+def markdown(several: Several, prediction: Judged | None = None) -> str:
+    """Return report.md: the prediction, the table and how to read it."""
     head = ["arm", *(text for c in several.columns for text in (c.name, "difference"))]
     body = [
         [several.names[arm], *(t for c in several.columns for t in shown(several, c.row(arm)))]
@@ -135,6 +147,7 @@ def markdown(several: Several) -> str:
         f"Metric: {tables.markdown_text(several.metric)}.",
     ]
     lines += [f"\n**Note: {tables.markdown_text(text)}.**" for text in notes(several)]
+    lines += ["", *markdown_of(prediction), "## Arms"] if prediction else []
     lines += ["", *(tables.markdown_row(cells) for cells in (head, ["---"] * len(head), *body)), ""]
     return "\n".join([*lines, tables.markdown_text(reading(several))]) + "\n"
 

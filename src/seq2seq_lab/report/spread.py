@@ -16,6 +16,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from seq2seq_lab.metrics.metric import Array
 from seq2seq_lab.report.t_distribution import (
     detectable_shift,
@@ -94,6 +96,13 @@ def spread(values: Sequence[Array], influences: Sequence[Array] | None) -> Sprea
 
     `influences` holds for each arm the jackknife values (seeds, sentences), if sentences determine the metric.
     """
+    if influences is not None and len(influences) == 2:
+        influences = [influences[0], -influences[1]]
+    return spread_of_sum(values, influences)
+
+
+def spread_of_sum(values: Sequence[Array], influences: Sequence[Array] | None) -> Spread:
+    """Decompose the variance of the sum of the means of arms; whoever subtracts an arm gives its negatives."""
     between = [float(one.var(ddof=1)) / len(one) for one in values]
     if influences is None or influences[0].shape[1] < 2:
         return Spread(
@@ -101,9 +110,7 @@ def spread(values: Sequence[Array], influences: Sequence[Array] | None) -> Sprea
         )
     sentences = influences[0].shape[1]
     together = [_together(one) for one in influences]
-    by_sentence = influences[0].mean(0)
-    if len(influences) == 2:
-        by_sentence = by_sentence - influences[1].mean(0)
+    by_sentence = np.sum([one.mean(0) for one in influences], axis=0)
     added = float(by_sentence.var(ddof=1)) / sentences - sum(together)
     pieces = zip(between, together, map(len, values), strict=True)
     return Spread(tuple(SeedPiece(*piece) for piece in pieces), max(added, 0.0), sentences)

@@ -22,19 +22,23 @@ NO_SENTENCES = "over seeds only"
 
 @dataclass(frozen=True)
 class Scores:
-    """One arm under one metric: `values` (seeds,), and (seeds, sentences, width) sums if sentences determine it."""
+    """One arm under one metric: `values` (seeds,), and (seeds, sentences, width) sums if sentences determine it.
+
+    `models` says which trained model each value is of, where several arms have the same ones; empty if it is not known.
+    """
 
     seeds: tuple[int, ...]
     values: Array
     metric: Metric | None = None
     statistics: Array | None = None
-    same_models: bool = False
+    models: tuple[str, ...] = ()
 
     def of_seeds(self, seeds: Sequence[int]) -> "Scores":
         """Return the runs with these seeds, in this order."""
         rows = [self.seeds.index(seed) for seed in seeds]
         statistics = None if self.statistics is None else self.statistics[rows]
-        return Scores(tuple(seeds), self.values[rows], self.metric, statistics, self.same_models)
+        models = tuple(self.models[row] for row in rows) if self.models else ()
+        return Scores(tuple(seeds), self.values[rows], self.metric, statistics, models)
 
 
 def scores_of(metric: Metric, seeds: Sequence[int], statistics: Array) -> Scores:
@@ -104,7 +108,7 @@ class Comparison:
 def compare(baseline: Scores, arm: Scores, *, with_resampling: bool = True) -> Comparison:
     """Compare all seeds of two arms on the same sentences; seeds are not paired, so they may differ in name and number.
 
-    Where the runs of a seed are one model (`same_models`), they are: only how each model changes counts then.
+    Where both arms are the same models, used in two ways, they are: only how each model changes counts then.
 
     One seed on each side: sacreBLEU's paired bootstrap over sentences. One seed on one side says nothing about that
     arm's seeds: the runs of the seed that both have are compared if there is one, else only the means.
@@ -122,7 +126,7 @@ def compare(baseline: Scores, arm: Scores, *, with_resampling: bool = True) -> C
     influences = [one for one in map(influences_of, (arm, baseline)) if paired and one is not None]
     known = len(influences) == 2
     values = [arm.values, baseline.values]
-    if arm.same_models and baseline.same_models and arm.seeds == baseline.seeds:
+    if arm.models and arm.models == baseline.models:
         values = [arm.values - baseline.values]
         influences = [influences[0] - influences[1]] if known else []
     found = spread(values, influences if known else None)

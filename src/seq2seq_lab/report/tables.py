@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from seq2seq_lab.metrics.length_ratio import LENGTH_RATIO
 from seq2seq_lab.metrics.table import bounds_of
 from seq2seq_lab.report.analysis import Analysis, ArmRow, LengthRow
 from seq2seq_lab.report.notes import note_of, notes_of
 from seq2seq_lab.report.records import Records
+from seq2seq_lab.report.search_arms import FACTOR
 from seq2seq_lab.report.statistics import Comparison, Interval
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -163,8 +165,8 @@ READING = (
 )
 
 
-def markdown(records: Records, analysis: Analysis) -> str:
-    """Return report.md: the main table, the runs that are missing, and how to read it."""
+def markdown(records: Records, analysis: Analysis, prediction: Sequence[str] = ()) -> str:
+    """Return report.md: the lines of the prediction, the main table, the runs that are missing, and how to read it."""
     lines = [
         f"# {markdown_text(records.name)}",
         "",
@@ -173,11 +175,29 @@ def markdown(records: Records, analysis: Analysis) -> str:
     lines += [f"Baseline: {markdown_text(analysis.table[0].arm)}."] if analysis.table else []
     if notes := notes_of(analysis.table):
         lines += ["", f"**Note: {markdown_text('; '.join(notes))}.**"]
-    lines += ["", *arms_markdown(analysis)]
+    lines += ["", *prediction, *(["## Arms", ""] if prediction else [])]
+    lines += arms_markdown(analysis)
+    if FACTOR in records.factors:
+        cells = [SEARCHES, ["---"] * len(SEARCHES), *search_texts(records)]
+        lines += ["", "## Searches", "", *map(markdown_row, cells)]
     if records.unfinished:
         lines += ["", "## Runs that are not done", "", *unfinished_markdown(records)]
     lines += ["", READING]
     return "\n".join(lines) + "\n"
+
+
+SEARCHES = ("arm", "length ratio", "log-probability of an output", "seconds of decoding")
+
+
+def search_texts(records: Records) -> list[list[str]]:
+    """Return what a search does beside its score, as texts: the columns of SEARCHES, means over seeds."""
+    keys = {f"test/{LENGTH_RATIO}": 3, "test/mean_score": 2, "test/decoding_seconds": 1}
+    rows = []
+    for arm, runs in records.arms.items():
+        columns = {key: [run.result.get(key, math.nan) for run in runs] for key in keys}
+        means = [number(sum(c) / len(c), keys[key]) for key, c in columns.items() if c]
+        rows += [[arm, *means]] if runs else []
+    return rows
 
 
 def counted(records: Records) -> str:

@@ -12,8 +12,10 @@ from seq2seq_lab.report import tables
 from seq2seq_lab.report.analysis import Analysis, analyse
 from seq2seq_lab.report.figures import by_arm
 from seq2seq_lab.report.figures_training import curves_by_arm
-from seq2seq_lab.report.page import figure_page, verdict
-from seq2seq_lab.report.records import Records, is_number, read_records
+from seq2seq_lab.report.html import figure_page
+from seq2seq_lab.report.page import verdict
+from seq2seq_lab.report.records import Records, read_records
+from seq2seq_lab.report.run_files import is_number
 from seq2seq_lab.study.matrix import SEED_KEY, Study
 
 _LONGEST = 128

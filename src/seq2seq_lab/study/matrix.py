@@ -147,9 +147,9 @@ def lock_of(folder: Path) -> Path:
 
 
 def find_study(text: str) -> Path:
-    """Return the folder of a study given by its folder or by its name."""
+    """Return the folder of a study given by its folder or by its name; a file, as of a stored study, as it is."""
     place = Path(text)
-    return place if (place / "study.json").exists() else ROOT / text
+    return place if place.is_file() or (place / "study.json").exists() else ROOT / text
 
 
 def study_place(name: str, study_dir: str | None) -> Path:

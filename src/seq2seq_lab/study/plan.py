@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,14 +35,15 @@ def plan(
 ) -> tuple[Study, dict[str, str]]:
     """Return the study and, by the name of the run, why some runs cannot be composed.
 
-    `jobs` are the override lists of the sweep, `compose` turns one into a resolved config.
+    `jobs` are the override lists of the sweep, `compose` turns one into a resolved config. Raises `ConfigError` for a
+    prediction that does not fit them.
     """
     jobs = [[o for o in job if not o.startswith(("study=", "study_dir="))] for job in jobs]
     values = swept(jobs)
     factors = {key: found for key, found in values.items() if key != SEED_KEY}
     runs: dict[str, PlannedRun] = {}
     broken: dict[str, str] = {}
-    metric, prediction = "test/bleu", None
+    metric, predictions = "test/bleu", []
     for job in jobs:
         overrides, reason = list(job), None
         given = dict(o.partition("=")[::2] for o in job)
@@ -54,7 +55,7 @@ def plan(
                 overrides.append(THREADS)
                 config = {**config, "torch_threads": 1}
             digest = content_hash(config)
-            prediction = config.get("prediction")
+            predictions.append(config.get("prediction"))
             seed = (
                 config["seed"] if isinstance(config["seed"], int) else seed
             )  # else refused by the check
@@ -70,9 +71,26 @@ def plan(
             broken[name_of_run] = reason
     fixed = tuple(o for o in jobs[0] if o.partition("=")[0] not in values)
     seeds = tuple(dict.fromkeys(run.seed for run in runs.values()))
+    prediction = _the_prediction(predictions, factors, runs.values())
     return Study(
         name, factors, seeds, fixed, metric, tuple(runs.values()), place, prediction
     ), broken
+
+
+def _the_prediction(
+    found: list[dict[str, Any] | None],
+    factors: Collection[str],
+    runs: Collection[PlannedRun],
+) -> dict[str, Any] | None:
+    """Return the prediction that all runs share; `ConfigError` if they do not, or if it does not fit the study."""
+    prediction = found[0] if found else None
+    if any(one != prediction for one in found):
+        raise ConfigError("prediction: differs between the runs of this study; it has one, or null")
+    if prediction is not None:
+        from seq2seq_lab.study.prediction import check_plan  # numpy: not needed by `status`
+
+        check_plan(prediction, factors, {run.arm: run.factors for run in runs})
+    return prediction
 
 
 def begin(study: Study) -> list[PlannedRun]:
