@@ -9,7 +9,7 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONF, TESTS = REPOSITORY / "conf", REPOSITORY / "tests"
 OURS = "seq2seq_lab."
-WHOLE_CONFIG = {"debug", "experiment", "hydra"}
+WHOLE_CONFIG = {"debug", "experiment", "hydra", "preset"}
 """Folders whose files set keys all over the config and name no class of ours."""
 ELSEWHERE = {
     "data/_corpus.yaml": "training.datamodule",  # the corpora are in data/; Lightning reads them in training/

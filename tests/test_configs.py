@@ -32,6 +32,13 @@ def options(group: str) -> list[str]:
 def override(path: Path) -> list[str]:
     """Return the overrides that bring a file into a run; a corpus brings the file that it needs."""
     group, name = path.parent.relative_to(CONF).as_posix(), path.stem
+    if group == "preset":
+        return [f"{group}={name}", "experiment=synthetic_length"]
+    if group.startswith(
+        "experiment/"
+    ):  # experiment/NAME/PRESET.yaml or experiment/NAME/GROUP/OPTION.yaml
+        experiment, *inner = group.split("/")[1:]
+        return [f"experiment={experiment}", f"{group if inner else 'preset'}={name}"]
     if group == "data/tokenizer":
         return [f"{group}={name}"]
     if group == "training/callback":
@@ -63,6 +70,7 @@ ALONE = {
     "model/attention/none": ["model/readout=state"],
     "decoding/intervention/other_seed": ["decoding.intervention.run=outputs/other"],
     "model/output/copy": ["data.joint=true"],
+    "training/callback/searches": ["+training.callback.searches.searches.a='decoding=beam'"],
     **{
         f"model/{group}/{file.stem}": ["model=transformer"]
         for group in ("norm", "position")
@@ -86,7 +94,7 @@ def side_by_side() -> list[tuple[Path, ...]]:
     for path in EVERY:
         name = path.relative_to(CONF).with_suffix("").as_posix()
         is_whole = path.parent.parent == CONF
-        is_alone = name in ALONE or name.startswith(("experiment/", "debug/"))
+        is_alone = name in ALONE or name.startswith(("experiment/", "preset/", "debug/"))
         kind = "alone" if is_alone else "wholes" if is_whole else "parts"
         groups[kind].setdefault(path.parent, []).append(path)
     together = [

@@ -47,6 +47,18 @@ def job_of(cfg: DictConfig) -> Iterator[DictConfig]:
         singleton.cfg = before
 
 
+@contextmanager
+def beside_the_job() -> Iterator[None]:
+    """Compose something else within the block, also in a running job: after it, Hydra knows of the job what it knew."""
+    before, app = HydraConfig.instance().cfg, GlobalHydra.instance().hydra
+    GlobalHydra.instance().hydra = None
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
+        GlobalHydra.instance().hydra = app
+
+
 class Session:
     """Hydra's view of a conf folder, for checking a command line before Hydra runs it."""
 

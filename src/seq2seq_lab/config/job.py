@@ -6,6 +6,16 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from seq2seq_lab.config.loader import FURTHER
+from seq2seq_lab.config.search_path import with_config_dir
+
+
+def job_folders() -> list[str]:
+    """Return the overrides that add to conf/ the folders which the command line of the running job added."""
+    sources = HydraConfig.get().runtime.config_sources
+    folders = [source.path for source in sources if source.provider == FURTHER]
+    return [override for folder in folders for override in with_config_dir(folder, [])]
+
 
 def job_facts() -> dict[str, Any]:
     """Return the facts of the running job, as the manifest stores them.

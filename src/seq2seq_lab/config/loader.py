@@ -15,9 +15,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from seq2seq_lab.config.keys import child
+from seq2seq_lab.config.preset import preset_problem
+from seq2seq_lab.config.problems import raise_problems
 from seq2seq_lab.config.yaml_file import read_yaml
 from seq2seq_lab.errors import ConfigError, UnsafeError
 
+FURTHER = "command-line"
+"""The provider of the folders that a command line adds."""
 _HEADER_BYTES = 512
 
 
@@ -80,7 +84,7 @@ class Loader(ConfigLoaderImpl):
         for name, place in (extensions or {}).items():
             search.prepend(f"extension {name}", f"file://{place}", SearchPathQuery("schema"))
         for place in further:
-            search.prepend("command-line", f"file://{place}", SearchPathQuery(provider="schema"))
+            search.prepend(FURTHER, f"file://{place}", SearchPathQuery(provider="schema"))
         super().__init__(search)
         self.repository = _Repository(search)
         self.kept: dict[tuple[str | None, ...], DictConfig] = {}
@@ -101,6 +105,15 @@ class Loader(ConfigLoaderImpl):
         return super().load_configuration(
             config_name, overrides, run_mode, from_shell, validate_sweep_overrides
         )
+
+    def load_sweep_config(
+        self, master_config: DictConfig, sweep_overrides: list[str]
+    ) -> DictConfig:
+        """Compose a job of a sweep. Raises `ConfigError` for a preset that its experiment does not have."""
+        cfg = super().load_sweep_config(master_config, sweep_overrides)
+        problem = preset_problem(cfg, self.repository)
+        raise_problems([] if problem is None else [problem])
+        return cfg
 
     def get_group_options(
         self,

@@ -12,6 +12,7 @@ from seq2seq_lab.config.command_line import no_such_option, translate
 from seq2seq_lab.config.hydra_settings import setting_problems
 from seq2seq_lab.config.key_advice import KeyAdvice, list_advice, null_problem
 from seq2seq_lab.config.keys import walk
+from seq2seq_lab.config.preset import preset_problem
 from seq2seq_lab.config.problems import Problem, raise_problems
 from seq2seq_lab.config.resolvers import resolver_problem
 from seq2seq_lab.errors import UnsafeError, UserError, one_line
@@ -35,6 +36,8 @@ def check_overrides(session: Any, texts: list[str]) -> None:
                 for single in found.parse(line):
                     found.apply(cfg, single)
         found.refuse_settings(cfg)
+        if not found.problems:
+            found.refuse_preset(cfg)
         if found.problems:  # all at once: what the other overrides got wrong as well
             found.problems += session.problems(cfg)
     raise_problems(found.problems)
@@ -197,6 +200,11 @@ class _Overrides:
         found = setting_problems(whole["hydra"], self.session.primary())
         found += _missing_extras(whole) if self.session.is_run else []
         self.problems += [problem for problem in found if problem not in self.problems]
+
+    def refuse_preset(self, cfg: Any) -> None:
+        """Report a preset that the experiment does not have."""
+        problem = preset_problem(cfg, self.session.repository)
+        self.problems += [] if problem is None else [problem]
 
 
 def _plain(cfg: Any) -> dict[str, Any]:
