@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: train test check slow faults mutation doctor coverage wheel docs clean
+.PHONY: train test check slow faults mutation doctor coverage wheel docs reproductions clean
 
 train: .venv/ready
 	$(BIN)/python train.py model=lstm_attn $(ARGS)
@@ -47,6 +47,11 @@ wheel: .venv/ready-dev
 docs: .venv/ready
 	$(PIP) --constraint constraints.txt --group docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+
+# the pages of docs/reproductions, each from the study that is stored beside it, and docs/atlas.md from all of them
+reproductions: .venv/ready
+	$(BIN)/python -m seq2seq_lab report docs/reproductions/studies/*.tar.xz --reproduction docs/reproductions
+	$(BIN)/python -m seq2seq_lab report docs/reproductions/studies/*.tar.xz --atlas docs/atlas.yaml --out docs
 
 # 25.1 is the first pip that knows dependency groups
 .venv/bin/python:
