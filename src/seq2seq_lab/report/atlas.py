@@ -172,7 +172,7 @@ def _of_part(scores: Scores, run: Run, term: Term) -> Scores | None:
 
 
 def data_of(run: Run) -> str:
-    """Return the corpus of a run and its languages, as its config has them; empty if there is no config."""
+    """Return the corpus of a run and its languages, if it has some (zxx is none); empty if there is no config."""
     path = run.folder / "config.yaml"
     found = read_yaml(path, ConfigError, AGAIN) if path.is_file() else {}
     data = found.get("data")
@@ -180,4 +180,4 @@ def data_of(run: Run) -> str:
         return ""
     name = str(data["corpus"].get("_target_", "")).rpartition(".")[2]
     languages = [data.get(f"{side}_language") for side in ("source", "target")]
-    return f"{name} {'-'.join(map(str, languages))}" if all(languages) else name
+    return name if {None, "zxx"} & {*languages} else f"{name} {'-'.join(map(str, languages))}"
