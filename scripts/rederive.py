@@ -33,8 +33,8 @@ from rederive_formulas import (
     variances,
     within,
 )
-from rederive_prediction import derived_tests, planned
-from rederive_runs import Run, printable, quarters
+from rederive_prediction import check_prediction, planned
+from rederive_runs import Run, printable, quarters, same_models
 
 TOLERANCE = 1e-9
 TABLES = ("table.csv", "comparisons.csv")
@@ -64,8 +64,8 @@ def arm_numbers(
     return {"mean": mean, "low": low, "high": high}
 
 
-def difference_numbers(base: dict, arm: dict, score) -> dict:
-    """Compare two arms, each {seed: (value, sums or None)}."""
+def difference_numbers(base: dict, arm: dict, score, *, paired: bool) -> dict:
+    """Compare two arms, each {seed: (value, sums or None)}; paired by seed where they are the same models."""
     fewest = min(len(base), len(arm))
     values = [[v for v, _ in one.values()] for one in (arm, base)]
     gap = float(np.mean(values[0]) - np.mean(values[1]))
@@ -80,6 +80,9 @@ def difference_numbers(base: dict, arm: dict, score) -> dict:
     parts = None
     if known:
         parts = [jackknives([s for _, s in one.values()], score) for one in (arm, base)]
+    if paired:
+        values = [[new - old for new, old in zip(*values, strict=True)]]
+        parts = None if parts is None else [parts[0] - parts[1]]
     found = variances(values, parts)
     half = half_width(found)
     return {"difference": gap, "diff_low": gap - half, "diff_high": gap + half, "p": p_value(found, gap),
@@ -129,7 +132,8 @@ def expected(runs: dict, row: dict, baseline: str, places: list[int] | None) -> 
     values = [v for v, _ in own.values()]
     numbers = arm_numbers(values, all_sums, score, bounds, with_sentences=places is not None)
     if row["arm"] != baseline:
-        numbers |= difference_numbers(arms[baseline], own, score)
+        paired = same_models(runs[row["arm"]], runs[baseline])
+        numbers |= difference_numbers(arms[baseline], own, score, paired=paired)
     return numbers
 
 
@@ -249,7 +253,7 @@ def check_folder(place: Path, folder: Path, found: Findings) -> dict[str, Run]:
     """Check the tables of a folder and return its finished runs by name."""
     run_rows = read_csv(folder / "runs.csv")
     done = [row for row in run_rows if row["state"] == "done"]
-    finished = [Run(place / "runs" / row["run"], row) for row in done]
+    finished = [Run(place / "runs", row) for row in done]
     tables = {name: read_csv(folder / name) for name in (*TABLES, *BY_LENGTH, "by_rarity.csv")}
     check_runs(run_rows, finished, found)
     runs: dict = {}
@@ -257,20 +261,6 @@ def check_folder(place: Path, folder: Path, found: Findings) -> dict[str, Run]:
         runs.setdefault(run.arm, []).append(run)
     check_tables(tables, runs, found)
     return {run.name: run for run in finished}
-
-
-def check_prediction(study: dict, runs: dict[str, Run], rows: list[dict], found: Findings) -> None:
-    """Check estimate, interval and verdict of every test of the prediction."""
-    for row, numbers in zip(rows, derived_tests(study, runs, rows), strict=True):
-        place = f"prediction.csv, {row['test']}"
-        if numbers is None:
-            found.unknown[place] += 1
-            continue
-        verdict = numbers.pop("verdict")
-        found.compare(place, row, numbers)
-        found.count += 1
-        if row["verdict"] != verdict:
-            found.wrong.append(f"{place}: {row['verdict']} is written, {verdict} is derived")
 
 
 def main(argv: list[str]) -> int:

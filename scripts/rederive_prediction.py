@@ -16,23 +16,29 @@ def planned(place: Path) -> dict:
     return parse(path.read_text(encoding="utf-8"), path) if path.exists() else {}
 
 
-def derived_tests(study: dict, runs: dict[str, Run], rows: list[dict]) -> list[dict | None]:
-    """Return for each test of the prediction its value, ends and verdict; `runs` are the finished ones by name.
+def check_prediction(study: dict, runs: dict[str, Run], rows: list[dict], found) -> None:
+    """Check estimate, interval and verdict of every test of the prediction; `runs` are the finished ones by name."""
+    for row, numbers in zip(rows, derived_tests(study, runs, rows), strict=True):
+        place = f"prediction.csv, {row['test']}"
+        verdict = numbers.pop("verdict")
+        found.compare(place, row, numbers)
+        found.count += 1
+        if row["verdict"] != verdict:
+            found.wrong.append(f"{place}: {row['verdict']} is written, {verdict} is derived")
 
-    None stands for a test of arms that are further searches of a run.
-    """
+
+def derived_tests(study: dict, runs: dict[str, Run], rows: list[dict]) -> list[dict]:
+    """Return for each test of the prediction its value, ends and verdict."""
     tests = study["prediction"]["tests"]
     return [_derived(study, runs, test, row) for test, row in zip(tests, rows, strict=True)]
 
 
-def _derived(study: dict, runs: dict[str, Run], test: dict, row: dict) -> dict | None:
+def _derived(study: dict, runs: dict[str, Run], test: dict, row: dict) -> dict:
     terms = test.get("sum")
     if terms is None:
         terms = [{"times": k, "arm": test[key], "part": test.get("part")}
                  for key, k in (("arm", 1), ("minus", -1)) if key in test]  # fmt: skip
-    if any("search" in term["arm"] and "search" not in study["factors"] for term in terms):
-        return None
-    planned_runs = [_planned(study, term["arm"]) for term in terms]
+    planned_runs = [_planned(study, term["arm"], runs) for term in terms]
     done = [[runs[name] for name in names if name in runs] for names in planned_runs]
     if not all(done):
         return {"value": None, "low": None, "high": None, "verdict": "undecided"}
@@ -49,8 +55,8 @@ def _derived(study: dict, runs: dict[str, Run], test: dict, row: dict) -> dict |
     return {**numbers, "verdict": _verdict(test, points, judge) if is_whole else "undecided"}
 
 
-def _planned(study: dict, wanted: dict) -> list[str]:
-    """Return the planned runs whose factors have these values, as texts or as numbers."""
+def _planned(study: dict, wanted: dict, runs: dict[str, Run]) -> list[str]:
+    """Return the planned runs whose factors have these values, as texts or as numbers; of a search, its names."""
 
     def same(value, text: str) -> bool:
         word = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
@@ -59,11 +65,15 @@ def _planned(study: dict, wanted: dict) -> list[str]:
         except ValueError:
             return word == text
 
-    return [
+    search = None if "search" in study["factors"] else wanted.get("search")
+    factors = {k: v for k, v in wanted.items() if search is None or k != "search"}
+    names = [
         run["run"]
         for run in study["runs"]
-        if all(k in run["factors"] and same(v, run["factors"][k]) for k, v in wanted.items())
+        if all(k in run["factors"] and same(v, run["factors"][k]) for k, v in factors.items())
     ]
+    own = [name for name in names if name in runs and runs[name].search == search]
+    return names if search is None else own or [f"{name}/{search}" for name in names]
 
 
 def _places(rows: list[dict], part: dict | None) -> list[int]:
@@ -82,7 +92,11 @@ def _numbers(terms: list[dict], done: list[list[Run]], row: dict, judge: str) ->
     single = all(len(found) == 1 for found in done)
     parts, trials = _by_sentence(terms, done, row["metric"], single=single)
     arms = {found[0].name: found for found in done}  # terms of one arm have the same runs
-    groups = [[values[run.name] for run in found] for found in arms.values()]
+    models: dict[tuple, list[list[Run]]] = {}
+    for found in arms.values():
+        models.setdefault(tuple(run.model for run in found), []).append(found)
+    pieces = [list(zip(*same, strict=True)) for same in models.values()]  # searches of one model
+    groups = [[sum(values[run.name] for run in one) for one in piece] for piece in pieces]
     value = sum(float(np.mean(group)) for group in groups)
     seeds = {tuple(run.seed for run in found) for found in arms.values()}
     by_seed = [sum(column) for column in zip(*groups, strict=True)] if len(seeds) == 1 else None
@@ -91,7 +105,7 @@ def _numbers(terms: list[dict], done: list[list[Run]], row: dict, judge: str) ->
         ends = (min(by_seed), max(by_seed)) if by_seed else ends
     elif min(map(len, groups)) > 1:
         stacked = (
-            [np.array([parts[run.name] for run in found]) for found in arms.values()]
+            [np.array([sum(parts[run.name] for run in one) for one in piece]) for piece in pieces]
             if parts
             else None
         )

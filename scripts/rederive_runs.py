@@ -165,20 +165,23 @@ def outside_scores(path: Path, run: str) -> dict[str, np.ndarray]:
 
 
 class Run:
-    """A finished run, as stored."""
+    """A finished run, as stored below the folder `runs`, or a further search of its model (RUN/SEARCH)."""
 
-    def __init__(self, folder: Path, row: dict):
+    def __init__(self, runs: Path, row: dict):
         self.name, self.arm, self.seed = row["run"], row["arm"], int(row["seed"])
+        self.search = row.get("search", "")
+        self.model, _, further = self.name.partition("/")
+        folder = runs / self.model / "searches" / further if further else runs / self.model
         path = folder / "result.json"
         self.result = parse(path.read_text(encoding="utf-8"), path)
-        path = folder / "hypotheses" / "signatures.json"
+        stored = folder if further else folder / "hypotheses"
+        path = stored / "signatures.json"
         self.signatures = parse(path.read_text(encoding="utf-8"), path) if path.exists() else {}
-        stored = folder / "hypotheses"
         self.texts = {split: read_lines(stored / f"{split}.jsonl") for split in ("val", "test")}
         self.counts = {split: read_lines(stored / f"{split}_counts.jsonl") for split in self.texts}
         path = stored / "word_counts.json"
         self.words = parse(path.read_text(encoding="utf-8"), path) if path.exists() else {}
-        self.outside = outside_scores(folder.parents[1] / "report" / "scores.jsonl", self.name)
+        self.outside = outside_scores(runs.parent / "report" / "scores.jsonl", self.name)
         self.derived: dict = {}
 
     def is_unknown(self, name: str) -> bool:
@@ -218,9 +221,25 @@ class Run:
         base, _, quarter = name.partition("_length_q")
         by_target, base = base.endswith("_target"), base.removesuffix("_target")
         if (found := self.derive(split, base)) is None:
-            return self.result.get(key)
+            is_ratio = name == "length_ratio" and bool(self.texts.get(split))
+            return self.length_ratio(split) if is_ratio else self.result.get(key)
         sums, score = found
         if quarter:
             side = "reference" if by_target else "source"
             sums = sums[quarters([r[side] for r in self.texts[split]])[int(quarter) - 1]]
         return score(sums.sum(0))
+
+    def length_ratio(self, split: str) -> float:
+        """Return the words of the outputs to those of the (first) references, characters where BLEU counts those."""
+        tokenizer = self.signatures.get("bleu", "").partition("tok:")[2].partition("|")[0]
+        known = {"by_character": tokenizer in ("zh", "char")}
+        ours, theirs = (
+            sum(len(words(row[side], known)) for row in self.texts[split])
+            for side in ("hypothesis", "reference")
+        )
+        return ours / theirs
+
+
+def same_models(one: list[Run], other: list[Run]) -> bool:
+    """Tell whether the runs of two arms are searches of the same models, seed by seed."""
+    return [run.model for run in one] == [run.model for run in other]
