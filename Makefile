@@ -51,7 +51,7 @@ docs: .venv/ready
 # the pages of docs/reproductions, each from the study that is stored beside it, and docs/atlas.md from all of them
 reproductions: .venv/ready
 	$(BIN)/python -m seq2seq_lab report docs/reproductions/studies/*.tar.xz --reproduction docs/reproductions
-	$(BIN)/python -m seq2seq_lab report docs/reproductions/studies/*.tar.xz --atlas docs/atlas.yaml --out docs
+	$(BIN)/python -m seq2seq_lab report docs/reproductions/studies/*.tar.xz docs/atlas_studies/*.tar.xz --atlas docs/atlas.yaml --out docs
 
 # 25.1 is the first pip that knows dependency groups
 .venv/bin/python:

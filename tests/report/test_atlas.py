@@ -110,7 +110,11 @@ def test_the_page_of_the_documentation_is_made_from_the_stored_studies(tmp_path)
     from contextlib import ExitStack
 
     with ExitStack() as stack:
-        archives = sorted((DOCS / "reproductions" / "studies").glob("*.tar.xz"))
+        archives = [
+            path
+            for place in (DOCS / "reproductions" / "studies", DOCS / "atlas_studies")
+            for path in sorted(place.glob("*.tar.xz"))
+        ]
         places = [stack.enter_context(opened(path)) for path in archives]
         atlas = read_atlas(DOCS / "atlas.yaml", places)
     pages = tmp_path / "reproductions"
