@@ -92,19 +92,6 @@ def test_arms_are_paired_where_they_are_the_same_models_and_only_there(made):
     assert across == compare(*(replace(one, models=()) for one in (none[0], dot[1])))
 
 
-def test_records_tell_which_arms_are_the_same_models(study):
-    records = read_records(study, searches=True)
-    dot, none = ([arm for arm in records.arms if a in arm] for a in ("=dot", "=none"))
-    assert records.of_same_models(dot)
-    assert records.of_same_models(none)
-    assert not records.of_same_models([dot[0], none[0]])
-    assert not records.same_models
-    assert not read_records(study).of_same_models(["attention=dot"])
-    shutil.rmtree(runs_of(study)[0] / "searches" / "beam_5")
-    found = read_records(study, searches=True)
-    assert [found.of_same_models(arms) for arms in (dot, dot[:2])] == [False, True]
-
-
 def test_a_study_is_read_with_its_searches_where_its_prediction_names_some(study):
     assert "search" not in read_records(study).factors
     predict(study, [{"arm": {"model/attention": "dot"}, "minus": {"model/attention": "none"}}])

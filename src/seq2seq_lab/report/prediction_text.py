@@ -64,16 +64,22 @@ def _row(test: Tested) -> list[str]:
     return [test.says, number(test.value, digits), interval, test.wanted, test.verdict, test.note]
 
 
+def claim_lines(prediction: Prediction) -> list[str]:
+    """Return what a prediction says in words, as Markdown."""
+    texts = {
+        "Claim": prediction.claim,
+        "Source": prediction.source,
+        "Expected shape": prediction.shape,
+    }
+    return [
+        line for name, text in texts.items() for line in (f"**{name}.** {markdown_text(text)}", "")
+    ]
+
+
 def markdown_of(found: Judged) -> list[str]:
     """Return the lines of the section of a report."""
     prediction = found.prediction
-    lines = [f"## Prediction: {found.verdict.verdict}", ""]
-    for name, text in (
-        ("Claim", prediction.claim),
-        ("Source", prediction.source),
-        ("Expected shape", prediction.shape),
-    ):
-        lines += [f"**{name}:** {markdown_text(text)}", ""]
+    lines = [f"## Prediction: {found.verdict.verdict}", "", *claim_lines(prediction)]
     lines += [markdown_row(cells) for cells in (HEAD, ["---"] * len(HEAD), *found.rows)]
     lines += ["", READING]
     if prediction.published:

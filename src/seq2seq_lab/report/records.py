@@ -4,7 +4,7 @@ Writes nothing; a missing picture or a run that never started is normal. Layout:
 """
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -99,16 +99,6 @@ class Records:
     def style(self, arm: str) -> int:
         """Return the number of an arm: its colour and mark in every figure."""
         return list(self.arms).index(arm)
-
-    def of_same_models(self, arms: Iterable[str]) -> bool:
-        """Tell whether these arms are the same trained models used in several ways: then they are paired by seed."""
-        models = {tuple(run.model for run in self.arms[arm]) for arm in arms}
-        return len(models) == 1 and all(map(bool, models)) and all(map(all, models))
-
-    @property
-    def same_models(self) -> bool:
-        """True where all arms are the same trained models."""
-        return self.of_same_models(self.arms)
 
     @property
     def runs(self) -> list[Run]:

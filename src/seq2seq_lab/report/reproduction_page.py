@@ -16,7 +16,7 @@ from seq2seq_lab.files import write_text
 from seq2seq_lab.report.analysis import analyse_declared
 from seq2seq_lab.report.axis import axis_label
 from seq2seq_lab.report.notes import notes_of
-from seq2seq_lab.report.prediction_text import HEAD, READING, Judged, judged
+from seq2seq_lab.report.prediction_text import HEAD, READING, Judged, claim_lines, judged
 from seq2seq_lab.report.records import Records, Run, read_records
 from seq2seq_lab.report.reproduction_figure import column_name, drawing, panels
 from seq2seq_lab.report.several import Column, Several, in_columns
@@ -70,13 +70,7 @@ def write_reproduction(place: Path, folder: Path) -> Path:
 def page(name: str, records: Records, found: Judged, several: Several, *, has_figure: bool) -> str:
     """Return the page as Markdown."""
     expected = found.prediction
-    lines = [f"# {markdown_text(name)}: {found.verdict.verdict}", ""]
-    for head, text in (
-        ("Claim", expected.claim),
-        ("Source", expected.source),
-        ("Expected", expected.shape),
-    ):
-        lines += [f"**{head}.** {markdown_text(text)}", ""]
+    lines = [f"# {markdown_text(name)}: {found.verdict.verdict}", "", *claim_lines(expected)]
     lines += ["```", command(name, records.runs), "```", ""]
     lines += [f"## Tests: {found.verdict.verdict}", "", *_table(HEAD, found.rows), "", READING, ""]
     lines += ["## Our numbers", "", _counted(records), ""]
