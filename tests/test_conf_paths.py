@@ -15,6 +15,7 @@ ELSEWHERE = {
     "data/_corpus.yaml": "training.datamodule",  # the corpora are in data/; Lightning reads them in training/
     "model/order/before.yaml": "model.recurrent_decoder",  # the order is the decoder's class
     "model/order/after.yaml": "model.recurrent_decoder",
+    "model/order/between.yaml": "model.conditional_decoder",
     "training/scheduled_sampling/sequential.yaml": "training.scheduled_sampling.sequential",
     "training/scheduled_sampling/parallel.yaml": "training.scheduled_sampling.parallel",
 }

@@ -66,6 +66,7 @@ def test_models_that_copy_are_sound(name):
         pytest.param(("decoding=sample", "decoding.n_best=2"), marks=pytest.mark.slow),
         ("data.joint=true", "model.tie_output=true", "model.tie_source=true", "model.dim=64"),
         ("model=bilstm_attn", "model.num_layers=2", "model/order=before", "model.dropout=0.5"),
+        ("model=gru_attn", "model.num_layers=2", "model/order=between", "model.dropout=0.5"),
         pytest.param(
             ("model.num_layers=2", "model.residual=true", "model.layer_norm=true"),
             marks=pytest.mark.slow,

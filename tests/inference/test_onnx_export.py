@@ -30,6 +30,7 @@ ATTENTIONS = [
 ]
 OTHERS = [
     "model/order=before model.decoder.input_feeding=true",
+    "model/order=between",
     "model/context=every_step_and_output model/bridge=mean",
     "model=lstm model.encoder.reverse_source=true",
     "model/output=copy data.joint=true",

@@ -19,7 +19,8 @@ BATCH = make_batch((4, 1, 2), (2, 6, 4))
 RECURRENT = [
     *{c.attention + c.order: c for c in covering_choices() if c.attention != "none"}.values()
 ]
-EVERY_CHOICE = [*RECURRENT, *transformer_choices()[::8]]
+ATTENDING = [c for c in transformer_choices() if c.partner is None or c.partner.attention != "none"]
+EVERY_CHOICE = [*RECURRENT, *ATTENDING[::8]]
 EVERY = [Uniform(), Hard(), Shifted(1), Shuffled(1)]
 
 
@@ -118,7 +119,7 @@ def test_it_equals_loops(choice):
 
 def test_every_attention_is_among_them():
     assert {c.attention for c in covering_choices()} - {c.attention for c in RECURRENT} == {"none"}
-    assert {c.order for c in RECURRENT} == {"before", "after"}
+    assert {c.order for c in RECURRENT} == {"before", "after", "between"}
 
 
 @pytest.mark.parametrize("choice", EVERY_CHOICE, ids=str)

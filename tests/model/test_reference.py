@@ -19,7 +19,7 @@ PARTS = list(
     product(
         ("rnn", "gru", "lstm"),
         ("additive", "general", "dot", "none"),
-        ("before", "after"),
+        ("before", "after", "between"),
         (False, True),
     )
 )
@@ -34,7 +34,8 @@ SHAPES = (
 
 def choices() -> list[Choice]:
     found = []
-    for number, (cell, attention, order, feeding) in enumerate(PARTS):
+    legal = (p for p in PARTS if p[1:3] != ("none", "between"))
+    for number, (cell, attention, order, feeding) in enumerate(legal):
         context, readout, layers = SHAPES[number % 3]
         sizes = (layers, (6, 6))
         found.append(

@@ -8,6 +8,9 @@ depends on earlier weights are in the modules beside this one.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -254,3 +257,14 @@ class AdditiveAttention(Attention):
     ) -> Float[Tensor, "batch steps source"]:
         """Return v . features."""
         return features @ self.vector
+
+
+@contextmanager
+def calls(attention: Attention) -> Iterator[list[tuple[Any, ...]]]:
+    """Fill a list with the arguments of every call of this attention, in order."""
+    found: list[tuple[Any, ...]] = []
+    hook = attention.register_forward_pre_hook(lambda _, given: found.append(given))
+    try:
+        yield found
+    finally:
+        hook.remove()

@@ -41,7 +41,7 @@ def refuse_unused_source(decoder: Any) -> None:
             "that does not read the source; choose model/bridge=linear, model/context=every_step_and_output or an "
             "attention"
         )
-    if attends and not decoder.attends_before and not decoder.readout.uses_context:
+    if attends and not decoder.context_enters_state and not decoder.readout.uses_context:
         raise ValueError(
             "model/readout=state with attention after the cell: the context would be thrown away; use "
             "model/readout=state_context or model/order=before"

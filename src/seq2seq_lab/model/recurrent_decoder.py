@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq_lab.batch import pick
-from seq2seq_lab.model.attention import Attention
+from seq2seq_lab.model.attention import Attention, calls
 from seq2seq_lab.model.bridge import Bridge
 from seq2seq_lab.model.cell import Cell, State
 from seq2seq_lab.model.checks import check_positive, check_probability, refuse_unused_source
@@ -31,18 +31,19 @@ from seq2seq_lab.model.stack import Stack
 from seq2seq_lab.model.state import Memory, RecurrentSource, RecurrentState, side_by_side
 from seq2seq_lab.model.step_weights import StepWeights
 
-_Steps = tuple[Tensor, Tensor]
-"""The readouts and the attention weights of all steps."""
+_Steps = tuple[Tensor, Tensor]  # the readouts and the attention weights of all steps
 
 
 class RecurrentDecoder(nn.Module):
     """An RNN, GRU or LSTM over the target, with every part exchangeable.
 
-    Attention comes before the cell, with the previous state as query (`BahdanauDecoder`), or after it with the new one
-    (`LuongDecoder`). `input_feeding`: the cell reads the last readout (Luong et al. 2015); `mixture`: see output.py.
+    Attention comes before the cell, with the previous state as query (`BahdanauDecoder`), after it with the new one
+    (`LuongDecoder`), or between two cells (`ConditionalDecoder`). `input_feeding`: the cell reads the last readout
+    (Luong et al. 2015); `mixture`: see output.py.
     """
 
     attends_before = False
+    context_enters_state = False
     loop_weights: type[StepWeights] = PackedWeights
     drop = staticmethod(dropout)
     _refuse_unused_source = refuse_unused_source
@@ -72,20 +73,22 @@ class RecurrentDecoder(nn.Module):
         self.context, self.readout = context, readout
         self.input_feeding, self.mixture = input_feeding, mixture(readout.dim)
         self._refuse_unused_source()
-        needs_embedding = context.feeds_output or readout.uses_embedding
-        self.embedding = embedding if needs_embedding else None
+        self.embedding = embedding if context.feeds_output or readout.uses_embedding else None
         self.static_dim = context.dim + (embedding.dim if context.feeds_output else 0)
         self.dynamic_dim = readout.dim if input_feeding else 0
-        if self.attends_before:
-            self.dynamic_dim += attention.context_dim
+        self.dynamic_dim += attention.context_dim if self.attends_before else 0
+        self.feeds_back = input_feeding or (self.context_enters_state and attention.context_dim > 0)
         widths = [self.static_dim + self.dynamic_dim] + [dim] * num_layers
-        self.cells: Sequence[Cell] = nn.ModuleList(cell(a, b) for a, b in pairwise(widths))  # type: ignore[assignment]
+        self.cells: Sequence[Cell] = nn.ModuleList(self._make_cells(cell, widths))  # type: ignore[assignment]
         self.stack = stack(dim, num_layers)
         bridge.connect(has_cell_state=self.cells[0].has_cell_state)
         readout.connect(
             state_dim=dim, context_dim=attention.context_dim, embedding_dim=embedding.dim
         )
         self.output = Linear(readout.dim, vocab_size)
+
+    def _make_cells(self, cell: Callable[..., Cell], widths: list[int]) -> list[Cell]:
+        return [cell(a, b) for a, b in pairwise(widths)]
 
     def initial_state(self, memory: Memory) -> RecurrentState:
         """Return the state before the first step; the keys are computed here, once per sentence."""
@@ -125,8 +128,7 @@ class RecurrentDecoder(nn.Module):
 
     def packed(self) -> PackedDecoder:
         """Return `step` and `step_embedded` for a loop or a search."""
-        weights = self.loop_weights(*self._weights)
-        return PackedDecoder(self.embed, partial(self._step, weights))
+        return PackedDecoder(self.embed, partial(self._step, self.loop_weights(*self._weights)))
 
     @property
     def _weights(self) -> tuple[list[Cell], int, Readout, nn.Linear]:
@@ -174,18 +176,23 @@ class RecurrentDecoder(nn.Module):
     def _recur(
         self, projected: Tensor, dynamic: list[Tensor], state: RecurrentState, weights: StepWeights
     ) -> tuple[Tensor, list[State]]:
-        """Return the top layer's output and the new states of all cells."""
-        layers: list[State] = []
-        below = projected
-        for layer, cell in enumerate(self.cells):
+        """Return the top layer's output and the new states of all layers."""
+        before = (state.hidden[:, 0], state.cell_state[:, 0])
+        parts = [part for part in dynamic if part.shape[1]]
+        gates = weights.first_gates(projected, parts, before[0], state.origin)
+        return self._recur_above(self.cells[0].update(gates, before), projected, state, weights)
+
+    def _recur_above(
+        self, first: State, projected: Tensor, state: RecurrentState, weights: StepWeights
+    ) -> tuple[Tensor, list[State]]:
+        """Return what `_recur` returns, from the new state of the first layer."""
+        layers = [first]
+        below = self.stack(0, first[0], projected, state.dropout_mask[:, 0])
+        for layer in range(1, self.num_layers):
             before = (state.hidden[:, layer], state.cell_state[:, layer])
-            if layer:
-                read = self.drop(below.unsqueeze(1), self.dropout, training=self.training)[:, 0]
-                gates = weights.upper_gates(layer, read, before[0])
-            else:
-                parts = [part for part in dynamic if part.shape[1]]
-                gates = weights.first_gates(projected, parts, before[0], state.origin)
-            layers.append(cell.update(gates, before))
+            read = self.drop(below.unsqueeze(1), self.dropout, training=self.training)[:, 0]
+            gates = weights.upper_gates(layer, read, before[0])
+            layers.append(self.cells[layer].update(gates, before))
             below = self.stack(layer, layers[-1][0], below, state.dropout_mask[:, layer])
         return below, layers
 
@@ -224,7 +231,7 @@ class RecurrentDecoder(nn.Module):
     def _all_steps(self, embedded: Tensor, memory: Memory) -> _Steps:
         state = self.initial_state(memory)
         static = self._static(embedded, state)
-        return (self._loop if self.dynamic_dim else self._fused)(static, embedded, state)
+        return (self._loop if self.feeds_back else self._fused)(static, embedded, state)
 
     def _fused(self, static: Tensor, embedded: Tensor, state: RecurrentState) -> _Steps:
         tops = self._tops(static, state)
@@ -262,23 +269,16 @@ class RecurrentDecoder(nn.Module):
         self, embedded: Float[Tensor, "batch target embedding"], memory: Memory
     ) -> Float[Tensor, "batch heads target weights"]:
         """Return the attention weights of every head at all steps, the inputs being given; one step at a time."""
-        state, weights, found = self.initial_state(memory), StepWeights(*self._weights), []
-        projected = weights.static(self._static(embedded, state))
-        for now, word in zip(projected.unbind(1), embedded.unbind(1), strict=True):
-            before = state
-            top, context, state = self._attend_and_recur(now, before, weights)
-            query = (before.hidden[:, -1] if self.attends_before else top).unsqueeze(1)
-            keys, past = before.source.keys, before.past.unsqueeze(1)
-            found.append(self.attention.attention_weights(query, keys, past))
-            if self.input_feeding:
-                state = replace(state, feed=weights.readout(top, context, word))
-        return torch.cat(found, dim=2)
+        state = self.initial_state(memory)
+        with calls(self.attention) as asked:
+            self._loop(self._static(embedded, state), embedded, state)
+        return torch.cat([self.attention.attention_weights(*given) for given in asked], dim=2)
 
 
 class BahdanauDecoder(RecurrentDecoder):
     """Attention first, with the previous state as query; the context enters the cell (Bahdanau et al. 2015)."""
 
-    attends_before = True
+    attends_before = context_enters_state = True
 
     def _attend_and_recur(
         self, projected: Tensor, state: RecurrentState, weights: StepWeights

@@ -1,7 +1,8 @@
 """The attentional recurrent decoder as the papers write it: slow and obvious, to read and to test the fast one against.
 
-One sentence, one step, one layer at a time, in plain torch. Equations: Bahdanau et al. (2015), appendix A, and Luong et
-al. (2015), section 3. Covers additive, general, dot and no attention, no dropout, and no operation between the layers.
+One sentence, one step, one layer at a time, in plain torch. Equations: Bahdanau et al. (2015), appendix A, Luong et al.
+(2015), section 3, and Sennrich et al. (2017), section 2. Covers additive, general, dot and no attention, no dropout,
+and no operation between the layers.
 """
 
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, sigmoid, tanh
 
-from seq2seq_lab.model.recurrent_decoder import BahdanauDecoder
+from seq2seq_lab.model.conditional_decoder import ConditionalDecoder
+from seq2seq_lab.model.recurrent_decoder import BahdanauDecoder, LuongDecoder
 from seq2seq_lab.model.state import Memory
 
 
@@ -26,11 +28,14 @@ def reference_logits(decoder: Any, memory: Memory, tokens: Tensor) -> Tensor:
             context = attend(decoder.attention, hidden[-1], states)
             parts += [context]
         inputs = torch.cat([*parts, feed] if decoder.input_feeding else parts)
-        for layer, cell in enumerate(decoder.cells):
+        for layer, cell in enumerate(decoder.cells[: decoder.num_layers]):
             before = hidden[layer], cell_states[layer]
             inputs, cell_states[layer] = recur(cell, inputs, *before)
+            if isinstance(decoder, ConditionalDecoder) and layer == 0:
+                context = attend(decoder.attention, inputs, states)
+                inputs, cell_states[0] = recur(decoder.cells[-1], context, inputs, cell_states[0])
             hidden[layer] = inputs
-        if not isinstance(decoder, BahdanauDecoder):
+        if isinstance(decoder, LuongDecoder):
             context = attend(decoder.attention, hidden[-1], states)
         feed = read_out(decoder.readout, hidden[-1], context, word)
         logits.append(decoder.output.weight @ feed + decoder.output.bias)

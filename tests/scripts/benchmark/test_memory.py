@@ -26,7 +26,7 @@ during = memory_now()
 del held
 print(json.dumps([before, during, memory_now()]))
 """
-"""Holds 100 MB and lets them go; by itself, since a process that has trained keeps freed memory and hands it out again."""
+"""Holds 100 MB and lets them go; by itself, since a process that has trained hands out freed memory again."""
 
 
 def test_held_memory_is_counted_and_peaks_stay():

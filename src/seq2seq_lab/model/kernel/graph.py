@@ -28,7 +28,7 @@ def reason_against(decoder: Any) -> str | None:
         return (
             "model/output=copy reads the attention weights of the loop, which a graph does not give"
         )
-    if getattr(decoder, "dynamic_dim", 0) == 0:
+    if not getattr(decoder, "feeds_back", False):
         return "nothing that a step makes enters the next one, so all steps are one call already"
     return None
 

@@ -27,6 +27,7 @@ from seq2seq_lab.model import (
     transformer,
     transformer_layer,
 )
+from seq2seq_lab.model.conditional_decoder import ConditionalDecoder
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.kernel.dropout import Dropout
 from seq2seq_lab.model.kernel.linear import Linear
@@ -105,6 +106,7 @@ ALIKE: frozenset[type] = frozenset(
         nn.ReLU,
         LuongDecoder,
         BahdanauDecoder,
+        ConditionalDecoder,
         StackedCells,
         bridge.ZeroBridge,
         bridge.LastBridge,
