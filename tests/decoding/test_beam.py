@@ -117,6 +117,27 @@ def batch_mates_have_no_effect(model, batch, search) -> None:
             properties.same_hypotheses(found, together[row])
 
 
+def awake(choice):
+    """Return the first random model whose logits depend on earlier tokens.
+
+    Units that are cut off at zero can forget them: hypotheses with the same tokens in another order then tie, and
+    rounding decides.
+    """
+    batch = make_batch((4, 1, 2), (6, 6, 6))
+    changed = batch.target_input.clone()
+    changed[:, 1:3] = 3 + (changed[:, 1:3] - 2) % 4
+    for seed in range(1, 20):
+        model = make_any(choice, seed)
+        with torch.no_grad():
+            logits = [
+                model(batch.source, batch.source_lengths, tokens)[:, -1]
+                for tokens in (batch.target_input, changed)
+            ]
+        if (logits[0] - logits[1]).abs().amin() > 1e-4:
+            break
+    return model
+
+
 MATES = [
     pytest.param(choice, name, marks=[] if (i + j) % 2 == 0 else pytest.mark.slow)
     for i, choice in enumerate(ONCE[1::3])
@@ -128,7 +149,9 @@ MATES = [
 def test_batch_mates_and_their_order_have_no_effect(choice, name):
     """`make test` takes the two searches in turn; `make slow` the other with each model."""
     batch = make_batch((4, 1, 2, 7, 4), (2, 6, 4, 1, 3))
-    batch_mates_have_no_effect(make_any(choice), batch, SEARCHES[name])
+    cell = getattr(getattr(choice, "partner", None) or choice, "cell", None)
+    model = awake(choice) if cell == "rnn_relu" else make_any(choice)
+    batch_mates_have_no_effect(model, batch, SEARCHES[name])
 
 
 @THIRD
