@@ -38,6 +38,7 @@ def alone(parts, head=0):
 @torch.no_grad()
 def aligned_alone(parts):
     """Return the alignment figures of the copy task: target token i is source token i, one pair at a time."""
+    parts.module.eval()
     right = total = 0
     pairs = parts.data.encoded["test"]
     for i in range(len(pairs)):
