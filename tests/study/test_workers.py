@@ -110,3 +110,28 @@ def test_handlers_are_set_again_after_a_library_took_them():
     with workers.handlers_kept():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.fixture
+def handlers():
+    """The handlers of all signals that ask to stop; set again after the test."""
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    yield before
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_command_that_runs_its_jobs_itself_answers_the_terminal(handlers):
+    """With `n_jobs=1` there is no worker: Ctrl-C has nobody else to reach."""
+    with workers.supervised(in_study=True):
+        answered = {number: signal.getsignal(number) for number in handlers}
+        with workers.at_work(tells=False):
+            assert {number: signal.getsignal(number) for number in handlers} == answered
+    assert answered[signal.SIGINT] is not signal.SIG_IGN
+
+
+def test_planted_command_that_takes_itself_for_a_worker_is_caught(handlers, monkeypatch):
+    with workers.supervised(in_study=True):
+        monkeypatch.setattr(workers, "_command", None)
+        with workers.at_work(tells=False):
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
