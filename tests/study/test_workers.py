@@ -132,6 +132,6 @@ def test_a_command_that_runs_its_jobs_itself_answers_the_terminal(handlers):
 
 def test_planted_command_that_takes_itself_for_a_worker_is_caught(handlers, monkeypatch):
     with workers.supervised(in_study=True):
-        monkeypatch.setattr(workers, "_command", None)
+        monkeypatch.setattr(workers, "_supervisor", None)
         with workers.at_work(tells=False):
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

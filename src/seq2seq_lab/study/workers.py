@@ -23,8 +23,8 @@ PATIENCE = 120.0
 """Seconds that the workers have to save."""
 
 _number = itertools.count()
-_command: int | None = None
-"""The process of the command, if this is it or was forked by it."""
+_supervisor: int | None = None
+"""The id of the command's process; a worker has its own, or None where it was not forked."""
 
 
 def advice(*, in_study: bool) -> str:
@@ -35,9 +35,9 @@ def advice(*, in_study: bool) -> str:
 @contextlib.contextmanager
 def supervised(*, in_study: bool) -> Iterator[None]:
     """In the command: answer a signal by stopping the workers, and only then unwind."""
-    global _command
+    global _supervisor
     with tempfile.TemporaryDirectory(prefix="seq2seq-lab-workers-") as folder:
-        os.environ[_PLACE], _command = folder, os.getpid()
+        os.environ[_PLACE], _supervisor = folder, os.getpid()
         try:
             with (
                 held(Path(folder, _COMMAND)),
@@ -48,7 +48,7 @@ def supervised(*, in_study: bool) -> Iterator[None]:
                 yield
         finally:
             del os.environ[_PLACE]
-            _command = None
+            _supervisor = None
 
 
 def _stop(folder: Path, number: int, go_on: str) -> None:
@@ -88,7 +88,7 @@ def at_work(*, tells: bool, runs: int = 1) -> Iterator[None]:
     `tells` prints how the job is resumed, where no study knows it. `runs` is how many the job carries out. Where the
     launcher has no worker (`n_jobs=1`), the command itself is at work, and goes on answering every signal.
     """
-    if _PLACE not in os.environ or _command == os.getpid():
+    if _PLACE not in os.environ or _supervisor == os.getpid():
         yield
         return
     for number in set(stopping.SIGNALS) - {signal.SIGTERM}:
