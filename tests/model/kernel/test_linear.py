@@ -61,6 +61,12 @@ def large_parts() -> list[torch.Tensor]:
     return [torch.randn(*shape) for shape in ((made, width), (rows, width), (rows, made))]
 
 
+@pytest.fixture
+def avx512(monkeypatch):
+    """Gradients go to oneDNN on this CPU, too, whatever its registers."""
+    monkeypatch.setattr(module, "has_avx512", lambda: True)
+
+
 def check_gradients_of_many_rows() -> None:
     weight, inputs, gradient = large_parts()
     found = gradients(weight, inputs, gradient)
@@ -68,7 +74,7 @@ def check_gradients_of_many_rows() -> None:
     torch.testing.assert_close(found, [one.float() for one in wide], atol=1e-3, rtol=1e-5)
 
 
-def test_gradients_of_many_rows_equal_those_of_float64(monkeypatch):
+def test_gradients_of_many_rows_equal_those_of_float64(monkeypatch, avx512):
     answers = []
     monkeypatch.setattr(
         module, "has_onednn", lambda one: answers.append(has_onednn(one)) or answers[-1]
@@ -76,6 +82,14 @@ def test_gradients_of_many_rows_equal_those_of_float64(monkeypatch):
     with torch.no_grad():
         check_gradients_of_many_rows()
     assert answers == [True, True, False, False]  # float64 is torch's
+
+
+def test_gradients_are_blas_products_without_avx512(monkeypatch):
+    weight, inputs, gradient = large_parts()
+    monkeypatch.setattr(module, "has_avx512", lambda: False)
+    with torch.no_grad():
+        found = gradients(weight, inputs, gradient)
+    torch.testing.assert_close(found, [gradient @ weight, gradient.mT @ inputs], atol=0, rtol=0)
 
 
 def test_gradients_of_gradients_are_torchs_own():
@@ -91,7 +105,7 @@ def test_gradients_of_gradients_are_torchs_own():
     torch.testing.assert_close(second(linear), second(F.linear), atol=1e-2, rtol=1e-4)
 
 
-def test_planted_gradient_by_the_matrix_itself_is_caught(monkeypatch):
+def test_planted_gradient_by_the_matrix_itself_is_caught(monkeypatch, avx512):
     onednn = module.onednn
     monkeypatch.setattr(module, "onednn", lambda x, w, b, base: onednn(x.flip(1), w, b, base))
     with torch.no_grad(), pytest.raises(AssertionError):

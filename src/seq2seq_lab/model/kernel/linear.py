@@ -2,7 +2,8 @@
 
 torch multiplies float32 matrices on the CPU with BLAS, which slows down when a row of the result does not begin at a
 multiple of 32 bytes, as with most vocabulary sizes; oneDNN does not. On an AMD CPU with AVX-512, MKL uses half the
-width of its registers and oneDNN all of it. `docs/performance.md` has the figures.
+width of its registers and oneDNN all of it. Without AVX-512, oneDNN's gradient of the matrix has half of MKL's speed.
+`docs/performance.md` has the figures.
 """
 
 from typing import Any
@@ -55,6 +56,11 @@ def packed(weight: Tensor, rows: int) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
 
 
+def has_avx512() -> bool:
+    """Return whether torch uses registers of 512 bits (`ATEN_CPU_CAPABILITY` may forbid it)."""
+    return torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
 def _is_large(gradient: Tensor, other: Tensor) -> bool:
     """Return whether a product of a backward pass goes to oneDNN; `other` is the matrix or the inputs.
 
@@ -64,6 +70,7 @@ def _is_large(gradient: Tensor, other: Tensor) -> bool:
         gradient.numel() * other.shape[-1] >= LEAST
         and gradient.dtype == other.dtype
         and has_onednn(other)
+        and has_avx512()
         and not torch.is_grad_enabled()
     )
 
