@@ -27,7 +27,6 @@ _HEAD = (
     "95 % interval",
     "p",
     "p (Holm)",
-    "study",
 )
 _MARK = 1
 
@@ -114,19 +113,24 @@ def markdown(atlas: Atlas, pages: dict[str, str]) -> str:
         effects = of_choice(atlas, choice)
         if not effects:
             continue
-        lines += [f"## {tables.markdown_text(choice)}", "", tables.markdown_row(_HEAD)]
-        lines.append(tables.markdown_row(["---"] * len(_HEAD)))
-        lines += [tables.markdown_row([*cells(one), one.bar.study]) for one in effects]
-        studies = dict.fromkeys(one.bar.study for one in effects)
-        links = [f"[{tables.markdown_text(n)}]({pages[n]})" for n in studies if n in pages]
-        lines += ["", f"Studies: {', '.join(links)}."] if links else []
-        commands = dict.fromkeys(effect.command for effect in effects)
-        notes = dict.fromkeys(e.comparison.note for e in effects if e.comparison.note)
-        lines += ["", "```", *commands, "```", ""]
-        lines += [f"Note: {tables.markdown_text(note)}.\n" for note in notes]
+        lines += [f"## {tables.markdown_text(choice)}", ""]
+        for study in dict.fromkeys(one.bar.study for one in effects):
+            lines += _study_lines([e for e in effects if e.bar.study == study], pages.get(study))
     if found := gaps(atlas):
         lines += ["## Not measured yet", "", *(f"- {tables.markdown_text(t)}" for t in found), ""]
     return printable("\n".join(lines))
+
+
+def _study_lines(effects: list[Effect], page: str | None) -> list[str]:
+    """Return the effects of one choice in one study as a table, below the study's name and its command."""
+    name = tables.markdown_text(effects[0].bar.study)
+    notes = dict.fromkeys(e.comparison.note for e in effects if e.comparison.note)
+    return [
+        f"[{name}]({page}):" if page else f"{name}:", "```", effects[0].command, "```",
+        tables.markdown_row(_HEAD), tables.markdown_row(["---"] * len(_HEAD)),
+        *(tables.markdown_row(cells(one)) for one in effects), "",
+        *(f"Note: {tables.markdown_text(note)}.\n" for note in notes),
+    ]  # fmt: skip
 
 
 def table_csv(atlas: Atlas) -> str:
