@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from seq2seq_lab.commands.dispatch import carry_out
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.report.analysis import analyse
-from seq2seq_lab.report.atlas import read_atlas
+from seq2seq_lab.report.atlas import data_of, read_atlas
 from seq2seq_lab.report.atlas_page import gaps, panels, table_csv, write_atlas
 from seq2seq_lab.report.records import read_records
 from seq2seq_lab.study.stored_study import opened, store
@@ -56,6 +57,21 @@ def test_a_part_is_that_quarter_of_the_report(study, tmp_path):
     assert effect.comparison.difference == pytest.approx(-row.comparison.difference)
     assert effect.comparison.low == pytest.approx(-row.comparison.high)
     assert effect.sentences == row.sentences
+
+
+def test_a_search_has_the_data_of_its_model(study, tmp_path):
+    run = next(run for runs in read_records(study).arms.values() for run in runs)
+    config = {
+        "data": {
+            "corpus": {"_target_": "a.Captions"},
+            "source_language": "en",
+            "target_language": "de",
+        }
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    trained = replace(run, folder=tmp_path)
+    search = replace(run, folder=tmp_path / "searches" / "beam_5", model=str(tmp_path))
+    assert data_of(trained) == data_of(search) == "Captions en-de"
 
 
 def test_metrics_share_no_axis_and_all_bars_are_corrected_together(study, tmp_path):

@@ -173,7 +173,7 @@ def _of_part(scores: Scores, run: Run, term: Term) -> Scores | None:
 
 def data_of(run: Run) -> str:
     """Return the corpus of a run and its languages, if it has some (zxx is none); empty if there is no config."""
-    path = run.folder / "config.yaml"
+    path = Path(run.model or run.folder) / "config.yaml"  # a search has no config of its own
     found = read_yaml(path, ConfigError, AGAIN) if path.is_file() else {}
     data = found.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict):
