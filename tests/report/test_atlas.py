@@ -97,6 +97,7 @@ WRONG = [
     (BAR | {"choice": "cel"}, "none of the choices"),
     (BAR | {"extra": 1}, "may have metric, part"),
     (BAR | {"says": " "}, "must be text"),
+    (BAR | {"published": 1.2}, "must be text"),
     ({"choice": "cell"}, "must have"),
 ]
 
@@ -108,7 +109,7 @@ def test_a_bar_that_does_not_fit_is_refused(bar, told, study, tmp_path):
 
 
 def test_the_command_writes_the_same_bytes_from_folder_and_archive(study, tmp_path):
-    path = declared(tmp_path, BAR, BLEU)
+    path = declared(tmp_path, BAR | {"published": "1.2 <A> 2015"}, BLEU)
     store(study, tmp_path / "one.tar.xz")
     for place, out in ((study, "a"), (tmp_path / "one.tar.xz", "b")):
         words = ["report", str(place), "--atlas", str(path), "--out", str(tmp_path / out)]
@@ -119,7 +120,13 @@ def test_the_command_writes_the_same_bytes_from_folder_and_archive(study, tmp_pa
     page = one["atlas.html"].decode()
     assert "<code>python train.py experiment=one" in page
     assert "<BLEU>" not in page
+    assert "Published: 1.2 &lt;A&gt; 2015" in page
     assert "python train.py experiment=one" in one["atlas.md"].decode()
+    assert "- Published, dot against none: 1.2 &lt;A&gt; 2015" in one["atlas.md"].decode()
+    assert [r["published"] for r in csv.DictReader(one["atlas.csv"].decode().splitlines())] == [
+        "1.2 <A> 2015",
+        "",
+    ]
 
 
 def test_the_page_of_the_documentation_is_made_from_the_stored_studies(tmp_path):

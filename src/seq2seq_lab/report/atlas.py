@@ -21,19 +21,20 @@ from seq2seq_lab.study.prediction import arm_of
 from seq2seq_lab.study.prediction_schema import Term, difference_of
 
 _KEYS = {"title", "choices", "bars"}
-_BAR_KEYS = {"choice", "says", "study", "arm", "minus", "metric", "part"}
+_BAR_KEYS = {"choice", "says", "study", "arm", "minus", "metric", "part", "published"}
 _ADVICE = "docs/reports.md has an example"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One effect as declared: `terms` are the arm and the one that is taken away."""
+    """One effect as declared: `terms` are the arm and the one that is taken away, `published` what others found."""
 
     choice: str
     says: str
     study: str
     terms: tuple[Term, Term]
     metric: str | None = None
+    published: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,12 @@ def _bar(value: Any, place: str, choices: Sequence[str], path: Path) -> Bar:
         optional = ", ".join(sorted(_BAR_KEYS - needed))
         names = ", ".join(sorted(needed))
         raise ConfigError(f"{path}: {place}: must have {names}, and may have {optional}")
-    texts = [value["choice"], value["says"], value["study"], value.get("metric") or "exact_match"]
+    texts = [value["choice"], value["says"], value["study"]]
+    texts += [value[key] for key in ("metric", "published") if value.get(key) is not None]
     if not all(isinstance(text, str) and text.strip() for text in texts):
-        raise ConfigError(f"{path}: {place}: choice, says, study and metric must be text")
+        raise ConfigError(
+            f"{path}: {place}: choice, says, study, metric and published must be text"
+        )
     if value["choice"] not in choices:
         known = ", ".join(choices)
         raise ConfigError(
@@ -104,7 +108,10 @@ def _bar(value: Any, place: str, choices: Sequence[str], path: Path) -> Bar:
         )
     arms = {key: value[key] for key in ("arm", "minus", "part") if key in value}
     terms = difference_of(arms, f"{path}: {place}")
-    return Bar(value["choice"], value["says"], value["study"], terms, value.get("metric"))
+    published = value.get("published") or ""
+    return Bar(
+        value["choice"], value["says"], value["study"], terms, value.get("metric"), published
+    )
 
 
 def read_atlas(path: Path, places: Sequence[Path]) -> Atlas:

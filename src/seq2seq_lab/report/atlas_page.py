@@ -16,7 +16,8 @@ from seq2seq_lab.report.spread import LEVEL
 READING = (
     "Each effect is the first arm minus the second one of the same study, with its 95 % interval over seeds and "
     "sentences. Effects on other data or in another metric cannot be compared in size. Seeds are those of both arms. "
-    "Holm corrects p for the number of effects on this page."
+    "Holm corrects p for the number of effects on this page. What others published was measured on other data and with "
+    "other sizes: compare signs."
 )
 _HEAD = (
     "effect",
@@ -125,10 +126,12 @@ def _study_lines(effects: list[Effect], page: str | None) -> list[str]:
     """Return the effects of one choice in one study as a table, below the study's name and its command."""
     name = tables.markdown_text(effects[0].bar.study)
     notes = dict.fromkeys(e.comparison.note for e in effects if e.comparison.note)
+    known = [e.bar for e in effects if e.bar.published]
     return [
         f"[{name}]({page}):" if page else f"{name}:", "```", effects[0].command, "```",
         tables.markdown_row(_HEAD), tables.markdown_row(["---"] * len(_HEAD)),
         *(tables.markdown_row(cells(one)) for one in effects), "",
+        *(f"- Published, {tables.markdown_text(f'{b.says}: {b.published}')}" for b in known), *([""] if known else []),
         *(f"Note: {tables.markdown_text(note)}.\n" for note in notes),
     ]  # fmt: skip
 
@@ -137,7 +140,7 @@ def table_csv(atlas: Atlas) -> str:
     """Return a row for each effect, unrounded."""
     rows: list[list[object]] = [[
         "choice", "says", "study", "metric", "data", "sentences", "part", "arm", "minus", "arm_seeds", "minus_seeds",
-        "difference", "low", "high", "p", "p_holm", "smallest_effect", "note", "command",
+        "difference", "low", "high", "p", "p_holm", "smallest_effect", "note", "published", "command",
     ]]  # fmt: skip
     for effect in atlas.effects:
         bar, c = effect.bar, effect.comparison
@@ -145,6 +148,6 @@ def table_csv(atlas: Atlas) -> str:
         rows.append([
             bar.choice, bar.says, bar.study, effect.metric, effect.data, effect.sentences, str(bar.terms[0].part or ""),
             arm, minus, *effect.seeds, c.difference, c.low, c.high, c.p, effect.p_holm, c.smallest_effect, c.note,
-            effect.command,
+            bar.published, effect.command,
         ])  # fmt: skip
     return tables.csv_text(rows)
