@@ -74,6 +74,21 @@ def test_the_text_of_the_data_is_part_of_the_content_hash(tmp_path, is_folder):
     assert content_hash(config) != before
 
 
+@pytest.mark.parametrize("place", ["~/mine", "~/mine/inner/train.tsv", "~nobody-at-all/mine"])
+def test_data_below_the_home_and_in_inner_folders_are_part_of_it(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "mine" / "inner" / "train.tsv"
+    hidden = tmp_path / "mine" / ".git" / "index"
+    for one in (file, hidden):
+        one.parent.mkdir(parents=True)
+        one.write_text("a\tb\n")
+    is_there = "nobody" not in place
+    assert list(data_version(on(place))) == [str(file)] * is_there
+    before = content_hash(on(place))
+    file.write_text("a\tc\n")
+    assert (content_hash(on(place)) != before) == is_there
+
+
 def test_planted_hash_without_the_data_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "data_version", lambda config: {})
     with pytest.raises(AssertionError):

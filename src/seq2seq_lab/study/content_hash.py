@@ -39,24 +39,33 @@ def content_hash(config: dict[str, Any]) -> str:
 
 def data_version(config: dict[str, Any]) -> dict[str, str]:
     """Return the SHA-256 of every file that the config names; the code covers generated data."""
-    found = {}
     corpus = config.get("data", {}).get("corpus", {})
-    for text in (*_texts(config), *_texts(corpus)):
-        path = Path(text)
-        if _is(path, "is_file"):
-            found[text] = _sha256(path)
+    paths = [_path(text) for text in (*_texts(config), *_texts(corpus))]
     for text in _texts(config.get("training", {}).get("initial_weights")):
-        inside = [Path(text) / name for name in _OF_MODELS]
-        found |= {str(p): _sha256(p) for p in inside if _is(p, "is_file")}
+        paths += [_path(text) / name for name in _OF_MODELS]
     for text in _texts(corpus):
-        if _is(Path(text), "is_dir"):
-            inside = sorted(p for p in Path(text).iterdir() if p.is_file())
-            found |= {str(p): _sha256(p) for p in inside}
-    return found
+        paths += _inside(_path(text))
+    return {str(path): _sha256(path) for path in paths if _is(path, "is_file")}
+
+
+def _path(text: str) -> Path:
+    """Return the path that a text may be; parts of the program read `~`, too."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # the home of nobody
+        return Path(text)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return what lies in the folder of a corpus, at any depth; hidden files and folders are no data."""
+    if not _is(folder, "is_dir"):
+        return []
+    found = sorted(folder.rglob("*"))
+    return [p for p in found if not any(n.startswith(".") for n in p.relative_to(folder).parts)]
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
+    if isinstance(value, str) and value:  # an empty one would be the working folder
         yield value
     elif isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
