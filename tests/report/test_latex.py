@@ -113,6 +113,7 @@ def test_few_seeds_and_missing_runs_are_in_the_caption(tmp_path):
         ("model.dim", "64", "dim 64"),
         ("training.scheduled_sampling.schedule.ratio", "0.5", "ratio 0.5"),
         ("data/tokenizer", "bpe", "BPE tokenizer"),
+        ("training/scheduled_sampling/schedule", "never", "never schedule"),
         ("model.tied_embeddings", "true", "tied embeddings"),
         ("model.tied_embeddings", "false", "no tied embeddings"),
     ],

@@ -98,15 +98,33 @@ def test_what_a_reader_needs_to_judge_is_there(page):
     assert re.search(r"20\d\d-\d\d-\d\d|2026-11", page) is None
 
 
-def test_the_command_is_that_which_was_typed(tmp_path):
-    place = write_study(tmp_path / "typed", PLAN)
-    for run in Study.load(place).runs:
+MINE = ["experiment=it", "preset=helps", "data.note=a b"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ([MINE], "experiment=it preset=helps 'data.note=a b'"),
+        (
+            [[*MINE, "hydra.launcher.n_jobs=2"], [*MINE, "resume=auto"]],
+            "experiment=it preset=helps 'data.note=a b' hydra/launcher=local",
+        ),
+        ([["seed=1", "study=it_helps"], ["seed=2", "study=it_helps"]], "seed=2 study=it_helps"),
+        ([["seed=1"], ["seed=2"]], "experiment=it_helps hydra/launcher=local"),
+        ([["experiment=other"], MINE], "experiment=it preset=helps 'data.note=a b'"),
+        ([MINE, ["experiment=other"]], "experiment=it preset=helps 'data.note=a b'"),
+    ],
+)
+def test_the_command_is_that_which_was_typed(typed, expected, tmp_path):
+    place = write_study(tmp_path / "it_helps", PLAN)
+    for number, run in enumerate(Study.load(place).runs):
         path = place / "runs" / run.name / "manifest.json"
-        words = ["experiment=helps", "data.note=a b", f"study_dir={place}"]
-        path.write_text(json.dumps({**json.loads(path.read_text()), "command": words}))
+        words = [*typed[number * len(typed) // 6], f"study_dir={place}"]
+        facts = {"command": words, "started": f"2026-11-0{number + 1}"}
+        path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
         write_done(path.parent, run.content_hash, 1.0)
     text = write_reproduction(place, tmp_path / "pages").read_text()
-    assert "\npython train.py experiment=helps 'data.note=a b'\n" in text
+    assert f"\npython train.py {expected}\n" in text
 
 
 def test_the_figure_shows_differences_and_lengths(study, page, tmp_path):

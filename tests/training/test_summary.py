@@ -36,6 +36,12 @@ def test_metrics_are_shown_with_two_digits(printed):
     assert [cell.strip() for cell in bleu.strip("│").split("│")] == ["BLEU", "9.00", "12.35"]
 
 
+def test_the_title_says_which_weights_they_are(printed, tmp_path):
+    assert "The best checkpoint" in printed()
+    (tmp_path / "mean.ckpt").touch()
+    assert "The mean of the last checkpoints" in printed()
+
+
 def test_a_metric_that_was_not_measured_is_a_dash(printed):
     (chrf,) = [line for line in printed().splitlines() if "chrF " in line]
     assert [cell.strip() for cell in chrf.strip("│").split("│")] == ["chrF", "-", "-"]

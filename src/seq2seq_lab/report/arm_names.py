@@ -17,7 +17,7 @@ _ACRONYMS = {
     "mlp": "MLP",
     "attn": "attention",
 }
-_NONE = {"none", "null", "false", "never"}
+_NONE = {"none", "null", "false"}
 
 
 def arm_names(records: Records) -> dict[str, str]:

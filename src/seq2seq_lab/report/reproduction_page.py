@@ -7,7 +7,7 @@ bytes. There is no date on it.
 import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,14 @@ ARMS = (
 )  # fmt: skip
 _OF_PLACE = ("study_dir=", "run_dir=")
 """Arguments that say where a study lies; they decide no number."""
+_OF_LAUNCH = (
+    "hydra/launcher=",
+    "hydra.launcher.",
+    "training/logger=",
+    "training.logger.",
+    "resume=",
+)
+"""Arguments that may change from one start of a study to the next; they decide no number either."""
 _VERSIONS = ("seq2seq-lab", "torch", "sacrebleu")
 
 
@@ -93,11 +101,29 @@ def page(name: str, records: Records, found: Judged, several: Several, *, has_fi
 
 
 def command(name: str, runs: Sequence[Run]) -> str:
-    """Return the command of the study: as typed, if all runs have the same one, else that of the experiment's name."""
-    typed = {_typed(run.manifest.get("command")) for run in runs}
-    words = typed.pop() if len(typed) == 1 else ()
-    words = words or (f"experiment={name}", "hydra/launcher=local")
+    """Return the command of the study: as typed, the last one if there were several.
+
+    What launches and logs is left out where several differ in nothing else; runs of other studies do not count.
+    """
+    began = sorted(runs, key=lambda run: str(run.manifest.get("started", "")))
+    typed = [words for run in began if (words := _typed(run.manifest.get("command")))]
+    own = [words for words in typed if _names(words, name)]
+    bare = {tuple(word for word in words if not word.startswith(_OF_LAUNCH)) for words in own}
+    words: tuple[str, ...] = (f"experiment={name}", "hydra/launcher=local")
+    if len(set(typed)) == 1:
+        words = typed[0]
+    elif len(bare) == 1 < len(set(own)):
+        words = (*bare.pop(), "hydra/launcher=local")
+    elif own:
+        words = own[-1]
     return f"python train.py {shlex.join(words)}"
+
+
+def _names(words: Collection[str], study: str) -> bool:
+    """Return whether typed arguments are those of a study, by its name or by its experiment and preset."""
+    chosen = dict(word.partition("=")[::2] for word in words)
+    parts = (chosen.get("experiment"), chosen.get("preset"))
+    return study in (chosen.get("study"), "_".join(part for part in parts if part))
 
 
 def _typed(words: Any) -> tuple[str, ...]:

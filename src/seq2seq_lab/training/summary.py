@@ -16,15 +16,16 @@ from seq2seq_lab.metrics.table import METRICS
 def print_summary(run_dir: Path, numbers: dict[str, float]) -> None:
     """Print the tables to standard output."""
     console = Console(highlight=False, soft_wrap=not Console().is_terminal)
-    console.print(_metrics(numbers))
+    console.print(_metrics(numbers, is_mean=(run_dir / MEAN).is_file()))
     samples = _samples(run_dir / "hypotheses" / "test.jsonl")
     if samples is not None:
         console.print(samples)
     console.print(_places(run_dir))
 
 
-def _metrics(numbers: dict[str, float]) -> Table:
-    table = Table("metric", "val", "test", title="The best checkpoint")
+def _metrics(numbers: dict[str, float], *, is_mean: bool) -> Table:
+    title = "The mean of the last checkpoints" if is_mean else "The best checkpoint"
+    table = Table("metric", "val", "test", title=title)
     labels = {row.name: row.label for row in METRICS.values()}
     for name, label in (labels | {"perplexity": "perplexity (teacher-forced)"}).items():
         cells = [numbers.get(f"{split}/{name}") for split in ("val", "test")]
