@@ -83,6 +83,14 @@ def test_metrics_share_no_axis_and_all_bars_are_corrected_together(study, tmp_pa
     assert [float(row["low"]) for row in found] == [e.comparison.low for e in atlas.effects]
 
 
+def test_a_bar_waits_for_all_runs_of_its_arms(tmp_path):
+    plan = Plan(errors={"dot": 0.05, "none": 0.4}, sentences=22, missing=(("dot", 2), ("dot", 3)))
+    place = write_study(tmp_path / "one", plan)
+    atlas = read_atlas(declared(tmp_path, BAR), [place])
+    assert atlas.effects == ()
+    assert gaps(atlas)[0] == "attention: not measured yet (4 of 6 runs of its arms are done)"
+
+
 def test_what_is_not_measured_is_listed(study, tmp_path):
     atlas = read_atlas(declared(tmp_path, BAR, LATER), [study])
     assert gaps(atlas) == [

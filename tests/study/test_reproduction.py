@@ -89,6 +89,19 @@ def test_one_other_hypothesis_is_not_bit_equal(copy):
     assert "hypotheses/val.jsonl differs" in found.lines
 
 
+def test_scores_that_a_stored_study_leaves_out_are_no_difference(copy, tmp_path):
+    stored = shutil.copytree(copy, tmp_path / "stored")
+    path = stored / "hypotheses" / "test.jsonl"
+    kept = [{k: v for k, v in row.items() if k != "score"} for row in rows(path)]
+    assert kept != list(rows(path))
+    path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+    assert reproduction.compare(stored, copy, "test/bleu").outcome == "bit-equal"
+    kept[3]["hypothesis"] += "."
+    path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+    found = reproduction.compare(stored, copy, "test/bleu")
+    assert "hypotheses/test.jsonl differs" in found.lines
+
+
 def test_speed_is_no_difference(copy):
     path = copy / "result.json"
     numbers = json.loads(path.read_text())

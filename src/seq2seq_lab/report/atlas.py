@@ -146,8 +146,9 @@ def _effect(bar: Bar, records: Records | None) -> Effect | str:
             f"{bar.terms[1].path}: is the arm itself; name another arm of {bar.study}"
         )
     key = bar.metric or records.metric.partition("/")[2]
-    if not all(records.arms[arm] for arm in arms):
-        return "no run of an arm is done"
+    if left := [run for run in records.unfinished if run.arm in arms]:
+        done = sum(len(records.arms[arm]) for arm in arms)
+        return f"{done} of {done + len(left)} runs of its arms are done"
     two = replace(records, arms={arm: records.arms[arm] for arm in reversed(arms)})
     scores = arm_scores(two, key)
     if set(scores) != set(arms):
