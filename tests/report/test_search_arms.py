@@ -133,6 +133,15 @@ def test_a_search_that_repeats_the_own_decoding_stands_for_it(study):
     assert read_records(study, searches=True).factors["search"] == ("beam_50", "beam_5", "plain")
 
 
+def test_the_own_decoding_keeps_the_name_that_the_prediction_gives_it(study):
+    for run in runs_of(study):
+        write_search(run, "plain", 2, GREEDY, str)
+    predict(study, [{"arm": {"model/attention": "dot", "search": "greedy"}}])
+    records = read_records(study)
+    assert records.factors["search"] == ("greedy", "beam_50", "beam_5", "plain")
+    assert len(records.arms["attention=dot, search=greedy"]) == 3
+
+
 def test_the_own_decoding_has_a_name_of_its_own(study):
     for run in runs_of(study):
         write_search(run, "greedy", 2, {**GREEDY, "max_ratio": 1.0}, str)

@@ -10,7 +10,7 @@ import yaml
 from seq2seq_lab.errors import ConfigError
 from seq2seq_lab.study.matrix import arm_label
 from seq2seq_lab.study.plan import plan
-from seq2seq_lab.study.prediction import arm_of, check_plan, fingerprint
+from seq2seq_lab.study.prediction import arm_of, check_plan, fingerprint, searches_of
 from seq2seq_lab.study.prediction_schema import Part, parsed
 
 FACTORS = ("model/attention", "model.dim")
@@ -114,6 +114,36 @@ def test_an_arm_is_found_by_texts_and_numbers():
 def test_a_search_is_not_planned_and_may_be_named():
     arm = {"model/attention": "dot", "model.dim": 16, "search": "beam_5"}
     check_plan(changed("tests/0/arm", arm), FACTORS, ARMS)
+
+
+@pytest.mark.parametrize(
+    ("arm", "metric", "message"),
+    [
+        (
+            {"search": "beam_21"},
+            None,
+            r"search=beam_21: no search of this study; did you mean beam_12",
+        ),
+        ({}, "length_ratio", "length_ratio is a number of searches; name one"),
+    ],
+)
+def test_a_search_that_no_run_will_make_is_refused_before_training(arm, metric, message):
+    config = {
+        "decoding": {"_target_": "a.Greedy"},
+        "training": {"callback": {"searches": {"searches": {"beam_12": []}}}},
+    }
+    known = searches_of(config)
+    right = {"model/attention": "dot", "model.dim": 16}
+    fine = {**changed("tests/0/arm", {**right, "search": "greedy"})}
+    fine["tests"] = [
+        fine["tests"][0] | {"minus": {**right, "search": "beam_12"}, "metric": "length_ratio"}
+    ]
+    fine["tests"][0].pop("part")
+    check_plan(fine, FACTORS, ARMS, known)
+    wrong = {**fine, "tests": [fine["tests"][0] | {"arm": right | arm, "metric": metric}]}
+    with pytest.raises(ConfigError, match=message):
+        check_plan(wrong, FACTORS, ARMS, known)
+    assert searches_of({"decoding": {}, "training": {"callback": None}}) == []
 
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_keys():

@@ -1,7 +1,8 @@
 """The searches that a run has, as they lie on disk: searches/NAME/, read only if every file is as it was written."""
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from seq2seq_lab.inference.named_search import NamedSearch
 from seq2seq_lab.stored_text import parse_json
 
 FOLDER, ABOUT = "searches", "search.json"
+OWN = "own"
+"""What the decoding of a run's config is called beside its searches, where it cannot be called after its kind."""
 FILES = ("test.jsonl", "test_counts.jsonl", "signatures.json", "result.json")
 """What a search has beside search.json, in which their SHA-256 are."""
 
@@ -25,6 +28,12 @@ class StoredSearch:
     overrides: tuple[str, ...]
     decoding: dict[str, Any]
     model: str
+
+
+def kind_of(decoding: Mapping[str, Any]) -> str:
+    """Return `diverse_beam` for a decoding node of the class DiverseBeam."""
+    name = str(decoding.get("_target_", OWN)).rpartition(".")[2]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def read_search(folder: Path) -> StoredSearch | None:

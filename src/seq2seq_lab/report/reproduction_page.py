@@ -106,7 +106,7 @@ def command(name: str, runs: Sequence[Run]) -> str:
     What launches and logs is left out where several differ in nothing else; runs of other studies do not count.
     """
     began = sorted(runs, key=lambda run: str(run.manifest.get("started", "")))
-    typed = [words for run in began if (words := _typed(run.manifest.get("command")))]
+    typed = [one for run in began if (one := _typed(run.manifest.get("command")))]
     own = [words for words in typed if _names(words, name)]
     bare = {tuple(word for word in words if not word.startswith(_OF_LAUNCH)) for words in own}
     words: tuple[str, ...] = (f"experiment={name}", "hydra/launcher=local")

@@ -7,12 +7,11 @@ from typing import Any
 
 from seq2seq_lab.config.keys import child, walk
 from seq2seq_lab.errors import DataError
-from seq2seq_lab.inference.search_folder import StoredSearch
+from seq2seq_lab.inference.search_folder import OWN, StoredSearch, kind_of
 from seq2seq_lab.stored_text import read_yaml
 
 FACTOR = "search"
 """The factor whose values are the searches."""
-OWN = "own"
 _ARM = re.compile(r"(?:^|\.)(?:arm|minus)\.search")
 
 
@@ -35,24 +34,21 @@ def names(
     """Return the name of the runs' own decoding, and all names in order, that one first.
 
     `runs` are the own decoding node and the searches of each; `further` are names that may be missing so far. The own
-    decoding is called after its kind, as `greedy`. It has no name of its own (None) where a search repeats it.
+    decoding is called after its kind, as `greedy`. It has no name of its own (None) where a search repeats it, unless
+    `further` has that name.
     """
-    known = list(runs)
+    known, further = list(runs), list(further)
     found = list(dict.fromkeys(name for _, searches in known for name in searches))
     decodings = [own for own, _ in known]
     repeats = known and any(
         all(name in searches and searches[name].decoding == own for own, searches in known)
         for name in found
     )
-    if repeats or not known:
+    if not known:
         return None, list(dict.fromkeys([*found, *further]))
-    kinds = {_kind(own) for own in decodings}
+    kinds = {kind_of(own) for own in decodings}
     name = kinds.pop() if len(kinds) == 1 else OWN
     name = f"{OWN}_{name}" if name in found else name
+    if repeats and name not in further:
+        return None, list(dict.fromkeys([*found, *further]))
     return name, list(dict.fromkeys([name, *found, *further]))
-
-
-def _kind(decoding: Mapping[str, Any]) -> str:
-    """Return `diverse_beam` for a node of the class DiverseBeam."""
-    name = str(decoding.get("_target_", OWN)).rpartition(".")[2]
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -43,7 +43,7 @@ def plan(
     factors = {key: found for key, found in values.items() if key != SEED_KEY}
     runs: dict[str, PlannedRun] = {}
     broken: dict[str, str] = {}
-    metric, predictions = "test/bleu", []
+    metric, composed = "test/bleu", []
     for job in jobs:
         overrides, reason = list(job), None
         given = dict(o.partition("=")[::2] for o in job)
@@ -55,7 +55,7 @@ def plan(
                 overrides.append(THREADS)
                 config = {**config, "torch_threads": 1}
             digest = content_hash(config)
-            predictions.append(config.get("prediction"))
+            composed.append(config)
             seed = (
                 config["seed"] if isinstance(config["seed"], int) else seed
             )  # else refused by the check
@@ -71,25 +71,31 @@ def plan(
             broken[name_of_run] = reason
     fixed = tuple(o for o in jobs[0] if o.partition("=")[0] not in values)
     seeds = tuple(dict.fromkeys(run.seed for run in runs.values()))
-    prediction = _the_prediction(predictions, factors, runs.values())
+    prediction = _the_prediction(composed, factors, runs.values())
     return Study(
         name, factors, seeds, fixed, metric, tuple(runs.values()), place, prediction
     ), broken
 
 
 def _the_prediction(
-    found: list[dict[str, Any] | None],
+    configs: list[dict[str, Any]],
     factors: Collection[str],
     runs: Collection[PlannedRun],
 ) -> dict[str, Any] | None:
     """Return the prediction that all runs share; `ConfigError` if they do not, or if it does not fit the study."""
+    found = [config.get("prediction") for config in configs]
     prediction = found[0] if found else None
     if any(one != prediction for one in found):
         raise ConfigError("prediction: differs between the runs of this study; it has one, or null")
     if prediction is not None:
-        from seq2seq_lab.study.prediction import check_plan  # numpy: not needed by `status`
+        # numpy: not needed by `status`
+        from seq2seq_lab.study.prediction import check_plan, searches_of
 
-        check_plan(prediction, factors, {run.arm: run.factors for run in runs})
+        made = [searches_of(config) for config in configs]
+        searches = (
+            list(dict.fromkeys(name for names in made for name in names)) if all(made) else []
+        )
+        check_plan(prediction, factors, {run.arm: run.factors for run in runs}, searches)
     return prediction
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from seq2seq_lab.config.problems import closest
 from seq2seq_lab.errors import ConfigError
+from seq2seq_lab.inference.search_folder import OWN, kind_of
 from seq2seq_lab.study.matrix import arm_label
-from seq2seq_lab.study.prediction_schema import OFF, parsed
+from seq2seq_lab.study.prediction_schema import OF_SEARCHES, OFF, parsed
 
 SEARCH = "search"
 """The factor of further searches of a trained model: a run has it once it is decoded, not when it is planned."""
@@ -27,10 +28,12 @@ def check_plan(
     prediction: Mapping[str, Any],
     factors: Collection[str],
     arms: Mapping[str, Mapping[str, str]],
+    searches: Collection[str] = (),
 ) -> None:
     """Raise `ConfigError` unless a prediction is well formed and each of its arms fits one arm of the plan.
 
-    `arms` are the factors of each arm. What `search` an arm names is not known before its runs are decoded.
+    `arms` are the factors of each arm, `searches` the names that an arm's `search` may have; without them any may come
+    later, by `seq2seq-lab search`.
     """
     found = parsed(prediction)
     if found.by is not None and found.by not in factors:
@@ -42,8 +45,32 @@ def check_plan(
         for term in test.terms:
             wanted = dict(term.arm)
             if SEARCH not in factors:
+                _check_search(wanted.get(SEARCH), test.metric, searches, term.path)
+            if SEARCH not in factors:
                 wanted.pop(SEARCH, None)
             arm_of(wanted, arms, term.path)
+
+
+def searches_of(config: Mapping[str, Any]) -> list[str]:
+    """Return the names of the searches that a run makes by its callback, its own decoding included; [] without one."""
+    callback = (config.get("training", {}).get("callback") or {}).get("searches")
+    if not isinstance(callback, Mapping):
+        return []
+    kind = kind_of(config["decoding"])
+    return [*callback["searches"], kind, OWN, f"{OWN}_{kind}"]
+
+
+def _check_search(search: Any, metric: str | None, searches: Collection[str], path: str) -> None:
+    if search is None and metric is not None and metric.rpartition("/")[2] in OF_SEARCHES:
+        raise ConfigError(
+            f"{path}: {metric} is a number of searches; name one, as in {{search: beam_5}} (docs/searches.md)"
+        )
+    if search is not None and searches and str(search) not in searches:
+        known = ", ".join(searches)
+        raise ConfigError(
+            f"{path}.search={search}: no search of this study{closest(str(search), searches)}; there are {known}, and "
+            "training.callback.searches makes more"
+        )
 
 
 def arm_of(wanted: Mapping[str, Any], arms: Mapping[str, Mapping[str, str]], path: str) -> str:

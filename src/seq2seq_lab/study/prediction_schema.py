@@ -19,8 +19,8 @@ _KEYS = ("claim", "source", "shape", "published", "seeds", "by", "tests")
 _TEST_KEYS = ("says", "arm", "minus", "sum", "metric", "part", "judge", "at_least", "at_most")
 _TERM_KEYS = ("times", "arm", "part")
 _PART_KEYS = ("source_length", "source_quarter")
-_OF_TESTS = ("length_ratio", "mean_score", "decoding_seconds")
-"""Numbers of a test that no validation has; any other is named by its whole key in result.json."""
+OF_SEARCHES = ("length_ratio", "mean_score", "decoding_seconds")
+"""Numbers that a run has where it is read with its searches; any other is named by its whole key in result.json."""
 _FAMILIES = re.compile(r"loss_at_ratio_(0|1|0\.\d+)|word_f1_seen_\w+")
 OFF = "or switch the prediction off by prediction=null"
 
@@ -210,7 +210,7 @@ def _check_metric(name: Any, path: str) -> None:
     """Raise `ConfigError` for a name that no run can have; a whole key of result.json is known when runs are done."""
     known = [
         *METRICS,
-        *_OF_TESTS,
+        *OF_SEARCHES,
         *(n.partition("/")[2] for n in monitors() if n.startswith("val/")),
     ]
     if isinstance(name, str) and ("/" in name or name in known or _FAMILIES.fullmatch(name)):
