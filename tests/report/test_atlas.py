@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from seq2seq_lab.report.atlas import data_of, read_atlas
 from seq2seq_lab.report.atlas_page import gaps, panels, table_csv, write_atlas
 from seq2seq_lab.report.records import read_records
 from seq2seq_lab.study.stored_study import opened, store
+from support.stored_searches import beam, write_search
 from support.study_folder import Plan, write_study
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -74,6 +76,20 @@ def test_a_search_has_the_data_of_its_model(study, tmp_path):
     assert data_of(trained) == data_of(search) == "Captions en-de"
 
 
+def test_a_bar_that_names_a_search_and_a_split(study, tmp_path):
+    place = shutil.copytree(study, tmp_path / "one")
+    for run in (place / "runs").iterdir():
+        write_search(run, "beam_5", 0, beam(5), str)
+    arms = [{KEY: name, "search": "beam_5"} for name in ("dot", "none")]
+    bars = BAR | {"arm": arms[0], "minus": arms[1], "metric": "test/exact_match"}
+    (effect,) = read_atlas(declared(tmp_path, bars), [place]).effects
+    (plain,) = read_atlas(declared(tmp_path, BAR), [study]).effects
+    assert effect.metric == "test/exact_match"
+    assert effect.comparison.difference == plain.comparison.difference
+    with pytest.raises(ConfigError, match=r"search=beam_6 fits no arm .*; name one of them$"):
+        read_atlas(declared(tmp_path, bars | {"arm": arms[0] | {"search": "beam_6"}}), [place])
+
+
 def test_metrics_share_no_axis_and_all_bars_are_corrected_together(study, tmp_path):
     atlas = read_atlas(declared(tmp_path, BAR, QUARTER, BLEU), [study])
     assert [len(one.figure.rows) for one in panels(atlas)] == [2, 1]
@@ -104,6 +120,7 @@ WRONG = [
     (BAR | {"arm": {KEY: "none"}}, "is the arm itself"),
     (BAR | {"choice": "cel"}, "none of the choices"),
     (BAR | {"extra": 1}, "may have metric, part"),
+    (BAR | {"metric": "exact_macth"}, "no such metric; did you mean exact_match"),
     (BAR | {"says": " "}, "must be text"),
     (BAR | {"published": 1.2}, "must be text"),
     ({"choice": "cell"}, "must have"),

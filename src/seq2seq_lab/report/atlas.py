@@ -17,8 +17,8 @@ from seq2seq_lab.report.records import AGAIN, Records, Run, read_records
 from seq2seq_lab.report.reproduction_page import command
 from seq2seq_lab.report.statistics import Comparison, Scores, compare, holm, scores_of
 from seq2seq_lab.stored_text import read_yaml
-from seq2seq_lab.study.prediction import arm_of
-from seq2seq_lab.study.prediction_schema import Term, difference_of
+from seq2seq_lab.study.prediction import SEARCH, arm_of
+from seq2seq_lab.study.prediction_schema import Term, check_metric, difference_of
 
 _KEYS = {"title", "choices", "bars"}
 _BAR_KEYS = {"choice", "says", "study", "arm", "minus", "metric", "part", "published"}
@@ -106,6 +106,8 @@ def _bar(value: Any, place: str, choices: Sequence[str], path: Path) -> Bar:
         raise ConfigError(
             f"{path}: {place}: {value['choice']} is none of the choices; they are {known}"
         )
+    if value.get("metric") is not None:
+        check_metric(value["metric"], f"{path}: {place}.metric")
     arms = {key: value[key] for key in ("arm", "minus", "part") if key in value}
     terms = difference_of(arms, f"{path}: {place}")
     published = value.get("published") or ""
@@ -117,7 +119,7 @@ def _bar(value: Any, place: str, choices: Sequence[str], path: Path) -> Bar:
 def read_atlas(path: Path, places: Sequence[Path]) -> Atlas:
     """Compute an atlas from the folders of its studies; `ConfigError` for a bar whose arm a study does not plan."""
     declaration = read_declaration(path)
-    studies = {records.name: records for records in map(read_records, places)}
+    studies = {one.name: one for one in (_records(place, declaration) for place in places)}
     if len(studies) < len(places):
         raise ConfigError("two of the studies have one name; give each study once")
     effects: list[Effect] = []
@@ -134,18 +136,29 @@ def read_atlas(path: Path, places: Sequence[Path]) -> Atlas:
     return Atlas(declaration, tuple(corrected), tuple(missing))
 
 
+def _records(place: Path, declaration: Declaration) -> Records:
+    """Return the records of a study, with its searches if a bar names one."""
+    records = read_records(place)
+    wanted = [
+        term.arm for bar in declaration.bars if bar.study == records.name for term in bar.terms
+    ]
+    if SEARCH not in records.factors and any(SEARCH in arm for arm in wanted):
+        return read_records(place, searches=True)
+    return records
+
+
 def _effect(bar: Bar, records: Records | None) -> Effect | str:
     """Return the effect of a bar, or why there is none yet."""
     if records is None:
         return f"the study {bar.study} is not stored"
     factors = {run.arm: run.factors for run in records.runs}
     factors |= {run.arm: run.factors for run in records.unfinished}
-    arms = [arm_of(term.arm, factors, term.path) for term in bar.terms]
+    arms = [arm_of(term.arm, factors, term.path, "name one of them") for term in bar.terms]
     if arms[0] == arms[1]:
         raise ConfigError(
             f"{bar.terms[1].path}: is the arm itself; name another arm of {bar.study}"
         )
-    key = bar.metric or records.metric.partition("/")[2]
+    key = (bar.metric or records.metric).removeprefix(f"{records.split}/")
     if left := [run for run in records.unfinished if run.arm in arms]:
         done = sum(len(records.arms[arm]) for arm in arms)
         return f"{done} of {done + len(left)} runs of its arms are done"

@@ -73,15 +73,20 @@ def _check_search(search: Any, metric: str | None, searches: Collection[str], pa
         )
 
 
-def arm_of(wanted: Mapping[str, Any], arms: Mapping[str, Mapping[str, str]], path: str) -> str:
-    """Return the one arm that has these factor values; `ConfigError` if none fits, or several do."""
+def arm_of(
+    wanted: Mapping[str, Any],
+    arms: Mapping[str, Mapping[str, str]],
+    path: str,
+    advice: str = f"run all of the study, {OFF}",
+) -> str:
+    """Return the one arm that has these factor values; `ConfigError` with the advice if none fits, or several do."""
     factors = {key: None for values in arms.values() for key in values}
     for key in wanted:
         if key not in factors:
             known = ", ".join(factors) or "none"
             raise ConfigError(
                 f"{path}: {key} is no factor of this study{closest(key, factors)}; its factors are {known}; "
-                f"run all of the study, {OFF}"
+                f"{advice}"
             )
     fitting = [
         arm
@@ -97,7 +102,7 @@ def arm_of(wanted: Mapping[str, Any], arms: Mapping[str, Mapping[str, str]], pat
         )
     raise ConfigError(
         f"{path}: {label} fits no arm of this study{closest(label, arms)}; its arms are {_listed(list(arms))}; "
-        f"run all of the study, {OFF}"
+        f"{advice}"
     )
 
 

@@ -113,7 +113,7 @@ def _test(value: Any, path: str) -> Expectation:
     says = _text(found, "says", path)
     metric = found.get("metric")
     if metric is not None:
-        _check_metric(metric, f"{path}.metric")
+        check_metric(metric, f"{path}.metric")
     terms = _terms(found, path)
     if metric is not None and not is_of_sentences(metric) and any(term.part for term in terms):
         raise ConfigError(
@@ -206,7 +206,7 @@ def _bounds(found: dict[str, Any], path: str) -> tuple[float, float]:
     return -math.inf if low is None else low, math.inf if high is None else high
 
 
-def _check_metric(name: Any, path: str) -> None:
+def check_metric(name: Any, path: str) -> None:
     """Raise `ConfigError` for a name that no run can have; a whole key of result.json is known when runs are done."""
     known = [
         *METRICS,
