@@ -45,9 +45,7 @@ def check_plan(
         for term in test.terms:
             wanted = dict(term.arm)
             if SEARCH not in factors:
-                _check_search(wanted.get(SEARCH), test.metric, searches, term.path)
-            if SEARCH not in factors:
-                wanted.pop(SEARCH, None)
+                _check_search(wanted.pop(SEARCH, None), test.metric, searches, term.path)
             arm_of(wanted, arms, term.path)
 
 
