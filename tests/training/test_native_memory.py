@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from seq2seq_lab.training.native_memory import CHOICES, MOST_PRIMITIVES, PRIMITIVES
+from seq2seq_lab.training.native_memory import CHOICES, LARGE_PAGES, MOST_PRIMITIVES, PRIMITIVES
 
 FAULTS = """
 import ctypes, os, resource
@@ -47,3 +47,26 @@ def test_freed_blocks_are_used_again_without_page_faults():
 
 def test_the_users_environment_is_left_alone():
     assert faults(ONEDNN_PRIMITIVE_CACHE_CAPACITY="7")[1] == "7"
+
+
+TRAINED = """
+from seq2seq_lab.commands.dispatch import carry_out
+assert carry_out(["train", "debug=tiny"]) == 0
+import torch
+print("offset", torch.empty(2**20).data_ptr() % 4096)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages of 2 MB are asked for on Linux only")
+def test_a_training_process_takes_large_pages_unless_told_not_to(tmp_path):
+    def offset(**environment: str) -> int:
+        """Return where 4 MB begin in their page: torch asks for large pages of whole pages only."""
+        clean = {name: value for name, value in os.environ.items() if name != LARGE_PAGES}
+        done = subprocess.run(
+            [sys.executable, "-c", TRAINED], env=clean | environment, cwd=tmp_path,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return int(done.stdout.split()[-1])
+
+    assert offset() == 0
+    assert offset(**{LARGE_PAGES: "0"}) != 0

@@ -18,11 +18,13 @@ from seq2seq_lab.config.typed_command import remembered, typed
 from seq2seq_lab.config.vocabulary_sizes import fill_sizes
 from seq2seq_lab.inference import search_choice
 from seq2seq_lab.training.late_modules import late_modules
+from seq2seq_lab.training.native_memory import take_large_pages
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
 def main(cfg: DictConfig) -> float | None:
     """Carry out one run and return its best validation value of `data.monitor`: a sweeper may search by it."""
+    take_large_pages()
     check(cfg)
 
     with first_imports(), late_modules():
