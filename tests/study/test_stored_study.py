@@ -100,6 +100,22 @@ def test_a_path_of_the_machine_is_refused_with_its_file(study, tmp_path, monkeyp
     assert not (tmp_path / "mine.tar.xz").exists()
 
 
+def test_a_study_that_was_stopped_is_stored_without_the_command_to_resume(
+    study, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", "/srv/somebody")
+    ledger = study / "ledger.jsonl"
+    event = json.loads(ledger.read_text().splitlines()[0]) | {
+        "event": "interrupted",
+        "reason": 'stopped by SIGTERM; saved; resume with: /srv/somebody/bin/python train.py text="a b" seed=1,2',
+    }
+    ledger.write_text(json.dumps(event) + "\n" + ledger.read_text())
+    store(study, tmp_path / "mine.tar.xz")
+    stored = members(tmp_path / "mine.tar.xz")["ledger.jsonl"].decode().splitlines()
+    assert json.loads(stored[0])["reason"] == "stopped by SIGTERM; saved"
+    assert len(stored) == len(ledger.read_text().splitlines())
+
+
 def test_a_run_that_was_changed_is_not_done_in_an_archive(study, tmp_path):
     store(study, tmp_path / "mine.tar.xz")
     with opened(tmp_path / "mine.tar.xz") as folder:

@@ -50,6 +50,9 @@ _COUNTS = ("hypotheses/val_counts.jsonl", "hypotheses/test_counts.jsonl")
 """Needed for metrics of extensions alone, for which scripts/rederive.py has no formula."""
 _OF_ACCOUNT = ("wandb",)
 """Facts of a manifest that name an account and no number rests on."""
+_RESUME_COMMAND = rb'; resume with: (?:[^"\\]|\\.)*'
+"""The end of a reason, up to the quote of its JSON: it names the Python of this machine, and a stored study has no runs
+to resume."""
 _AGAIN = "run the study's command again"
 
 
@@ -90,7 +93,8 @@ def store(place: Path, path: Path) -> int:
             contents[name] = _relative(contents[name], places, name_of(place))
     if "ledger.jsonl" in contents:
         host = rb"\b%s\b" % re.escape(socket.gethostname()).encode()
-        contents["ledger.jsonl"] = re.sub(host, b"this machine", contents["ledger.jsonl"])
+        events = re.sub(_RESUME_COMMAND, b"", contents["ledger.jsonl"])
+        contents["ledger.jsonl"] = re.sub(host, b"this machine", events)
     for name, content in contents.items():
         _refuse_private(name, content)
     packed = lzma.compress(_tar(contents), filters=_COMPRESSION)
