@@ -3,12 +3,14 @@
 import io
 import json
 import lzma
+import os
+import signal
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from seq2seq_lab.errors import CheckpointError, ConfigError, UnsafeError
+from seq2seq_lab.errors import CheckpointError, ConfigError, StoppedError, UnsafeError
 from seq2seq_lab.files import sha256_of
 from seq2seq_lab.report.records import read_records
 from seq2seq_lab.study import stored_study
@@ -16,6 +18,7 @@ from seq2seq_lab.study.matrix import Study
 from seq2seq_lab.study.plan import states
 from seq2seq_lab.study.run import read_done, write_done
 from seq2seq_lab.study.stored_study import opened, store
+from seq2seq_lab.training.interruption import Interruption
 from support.study_folder import Plan, write_study
 
 PLAN = Plan(errors={"none": 0.4, "dot": 0.1}, seeds=(1, 2), sentences=12, missing=(("dot", 2),))
@@ -105,14 +108,18 @@ def test_a_study_that_was_stopped_is_stored_without_the_command_to_resume(
 ):
     monkeypatch.setenv("HOME", "/srv/somebody")
     ledger = study / "ledger.jsonl"
+    command = '/srv/somebody/bin/python train.py text="a b" seed=1,2'
+    with pytest.raises(StoppedError) as stopped, Interruption(command):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert command in str(stopped.value)
     event = json.loads(ledger.read_text().splitlines()[0]) | {
         "event": "interrupted",
-        "reason": 'stopped by SIGTERM; saved; resume with: /srv/somebody/bin/python train.py text="a b" seed=1,2',
+        "reason": str(stopped.value),
     }
     ledger.write_text(json.dumps(event) + "\n" + ledger.read_text())
     store(study, tmp_path / "mine.tar.xz")
     stored = members(tmp_path / "mine.tar.xz")["ledger.jsonl"].decode().splitlines()
-    assert json.loads(stored[0])["reason"] == "stopped by SIGTERM; saved"
+    assert json.loads(stored[0])["reason"] == "stopped by SIGTERM"
     assert len(stored) == len(ledger.read_text().splitlines())
 
 

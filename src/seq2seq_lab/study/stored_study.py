@@ -51,8 +51,8 @@ _COUNTS = ("hypotheses/val_counts.jsonl", "hypotheses/test_counts.jsonl")
 _OF_ACCOUNT = ("wandb",)
 """Facts of a manifest that name an account and no number rests on."""
 _RESUME_COMMAND = rb'; resume with: (?:[^"\\]|\\.)*'
-"""The end of a reason, up to the quote of its JSON: it names the Python of this machine, and a stored study has no runs
-to resume."""
+"""The end of a reason, up to the quote of its JSON: it names the Python of this machine, and a stored study has no
+checkpoint to resume from."""
 _AGAIN = "run the study's command again"
 
 
