@@ -92,6 +92,27 @@ def test_gradients_are_blas_products_without_avx512(monkeypatch):
     torch.testing.assert_close(found, [gradient @ weight, gradient.mT @ inputs], atol=0, rtol=0)
 
 
+def onednns_share(monkeypatch, output: int, *, has_avx512: bool) -> int:
+    """How many of two products by a matrix of so many rows, one of them float64, oneDNN makes."""
+    calls, onednn = [], module.onednn
+    monkeypatch.setattr(module, "has_avx512", lambda: has_avx512)
+    monkeypatch.setattr(module, "onednn", lambda *given: calls.append(given) or onednn(*given))
+    torch.manual_seed(1)
+    inputs, weight = torch.randn(9, 257), torch.randn(output, 257)
+    for x, w in ((inputs, weight), (inputs.double(), weight.double())):
+        torch.testing.assert_close(linear(x, w), F.linear(x, w), **TOLERANCE)
+    return len(calls)
+
+
+def test_without_avx512_blas_multiplies_by_a_matrix_of_a_multiple_of_eight_rows(monkeypatch):
+    shares = {
+        (rows, wide): onednns_share(monkeypatch, rows, has_avx512=wide)
+        for rows in (512, 513)
+        for wide in (False, True)
+    }
+    assert shares == {(512, False): 0, (512, True): 1, (513, False): 1, (513, True): 1}
+
+
 def test_gradients_of_gradients_are_torchs_own():
     torch.manual_seed(1)
     inputs, weight = (torch.randn(n, 2053, requires_grad=True) for n in (46, 47))

@@ -2,8 +2,9 @@
 
 torch multiplies float32 matrices on the CPU with BLAS, which slows down when a row of the result does not begin at a
 multiple of 32 bytes, as with most vocabulary sizes; oneDNN does not. On an AMD CPU with AVX-512, MKL uses half the
-width of its registers and oneDNN all of it. Without AVX-512, oneDNN's gradient of the matrix has half of MKL's speed.
-`docs/performance.md` has the figures.
+width of its registers and oneDNN all of it. Without AVX-512, oneDNN's gradient of the matrix has half of MKL's speed,
+and where the rows begin at such addresses BLAS wins the forward product too: oneDNN makes new code for each number of
+rows that it has not seen. `docs/performance.md` has the figures.
 """
 
 from typing import Any
@@ -17,6 +18,8 @@ SMALLEST = 2**16
 """A matrix of fewer elements goes to oneDNN only for a product of `LEAST` multiplications."""
 LEAST = 2**22
 """With fewer multiplications the call costs more than it saves."""
+ALIGNED = 8
+"""Elements of 32 bytes: BLAS writes rows of a multiple of them at full speed."""
 
 
 def has_onednn(matrix: Tensor) -> bool:
@@ -59,6 +62,11 @@ def packed(weight: Tensor, rows: int) -> Tensor:
 def has_avx512() -> bool:
     """Return whether torch uses registers of 512 bits (`ATEN_CPU_CAPABILITY` may forbid it)."""
     return torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+def suits_blas(weight: Tensor) -> bool:
+    """Return whether BLAS multiplies by this matrix as fast as oneDNN, which makes code for each number of rows."""
+    return len(weight) % ALIGNED == 0 and not has_avx512()
 
 
 def _is_large(gradient: Tensor, other: Tensor) -> bool:
@@ -124,8 +132,8 @@ def linear(
 
     A slice of columns goes to BLAS, which takes it as it is: to copy it at every step would cost more than is won.
     """
-    suits = inputs.dtype == weight.dtype and inputs.dim() > 1 and weight.is_contiguous()
-    if suits and prefers_onednn(weight, inputs.shape[:-1].numel()):
+    is_whole = inputs.dtype == weight.dtype and inputs.dim() > 1 and weight.is_contiguous()
+    if is_whole and not suits_blas(weight) and prefers_onednn(weight, inputs.shape[:-1].numel()):
         return _Linear.apply(inputs, weight, bias)
     return F.linear(inputs, weight, bias)
 
