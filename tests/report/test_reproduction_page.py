@@ -110,6 +110,7 @@ MINE = ["experiment=it", "preset=helps", "data.note=a b"]
             "experiment=it preset=helps 'data.note=a b' hydra/launcher=local",
         ),
         ([["seed=1", "study=it_helps"], ["seed=2", "study=it_helps"]], "seed=2 study=it_helps"),
+        ([MINE, MINE, ["seed=2", "study=it_helps"]], "experiment=it preset=helps 'data.note=a b'"),
         ([["seed=1"], ["seed=2"]], "experiment=it_helps hydra/launcher=local"),
         ([["experiment=other"], MINE], "experiment=it preset=helps 'data.note=a b'"),
         ([MINE, ["experiment=other"]], "experiment=it preset=helps 'data.note=a b'"),

@@ -101,7 +101,7 @@ def page(name: str, records: Records, found: Judged, several: Several, *, has_fi
 
 
 def command(name: str, runs: Sequence[Run]) -> str:
-    """Return the command of the study: as typed, the last one if there were several.
+    """Return the command of the study: as typed for most runs, the last one if several trained as many.
 
     What launches and logs is left out where several differ in nothing else; runs of other studies do not count.
     """
@@ -115,7 +115,7 @@ def command(name: str, runs: Sequence[Run]) -> str:
     elif len(bare) == 1 < len(set(own)):
         words = (*bare.pop(), "hydra/launcher=local")
     elif own:
-        words = own[-1]
+        words = max(reversed(own), key=own.count)
     return f"python train.py {shlex.join(words)}"
 
 
