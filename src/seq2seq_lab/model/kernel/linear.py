@@ -132,8 +132,8 @@ def linear(
 
     A slice of columns goes to BLAS, which takes it as it is: to copy it at every step would cost more than is won.
     """
-    is_whole = inputs.dtype == weight.dtype and inputs.dim() > 1 and weight.is_contiguous()
-    if is_whole and not suits_blas(weight) and prefers_onednn(weight, inputs.shape[:-1].numel()):
+    fits_onednn = inputs.dtype == weight.dtype and inputs.dim() > 1 and weight.is_contiguous()
+    if fits_onednn and not suits_blas(weight) and prefers_onednn(weight, inputs.shape[:-1].numel()):
         return _Linear.apply(inputs, weight, bias)
     return F.linear(inputs, weight, bias)
 
