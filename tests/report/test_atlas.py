@@ -96,7 +96,20 @@ def test_metrics_share_no_axis_and_all_bars_are_corrected_together(study, tmp_pa
     smallest = min(atlas.effects, key=lambda effect: effect.comparison.p)
     assert smallest.p_holm == pytest.approx(3 * smallest.comparison.p)
     found = list(csv.DictReader(table_csv(atlas).splitlines()))
-    assert [float(row["low"]) for row in found] == [e.comparison.low for e in atlas.effects]
+    lows = [effect.comparison.low for effect in atlas.effects]
+    assert [float(row["low"]) for row in found] == pytest.approx(lows, abs=1e-10, rel=0)
+
+
+def test_rounding_of_another_cpu_does_not_change_the_table(study, tmp_path):
+    atlas = read_atlas(declared(tmp_path, BAR), [study])
+    (effect,) = atlas.effects
+    numbers = {
+        name: getattr(effect.comparison, name) * (1 + 4e-15)
+        for name in ("difference", "low", "high", "p")
+    }
+    other = replace(effect, comparison=replace(effect.comparison, **numbers))
+    assert numbers["low"] != effect.comparison.low
+    assert table_csv(replace(atlas, effects=(other,))) == table_csv(atlas)
 
 
 def test_a_bar_waits_for_all_runs_of_its_arms(tmp_path):
