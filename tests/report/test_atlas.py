@@ -97,7 +97,7 @@ def test_metrics_share_no_axis_and_all_bars_are_corrected_together(study, tmp_pa
     assert smallest.p_holm == pytest.approx(3 * smallest.comparison.p)
     found = list(csv.DictReader(table_csv(atlas).splitlines()))
     lows = [effect.comparison.low for effect in atlas.effects]
-    assert [float(row["low"]) for row in found] == pytest.approx(lows, abs=1e-10, rel=0)
+    assert [float(row["low"]) for row in found] == pytest.approx(lows, abs=0, rel=1e-9)
 
 
 def test_rounding_of_another_cpu_does_not_change_the_table(study, tmp_path):

@@ -137,7 +137,7 @@ def _study_lines(effects: list[Effect], page: str | None) -> list[str]:
 
 
 def table_csv(atlas: Atlas) -> str:
-    """Return a row for each effect, with 10 decimals: the last digits of a sum depend on the CPU."""
+    """Return a row for each effect, with 10 significant digits: the last ones of a sum depend on the CPU."""
     rows: list[list[object]] = [[
         "choice", "says", "study", "metric", "data", "sentences", "part", "arm", "minus", "arm_seeds", "minus_seeds",
         "difference", "low", "high", "p", "p_holm", "smallest_effect", "note", "published", "command",
@@ -148,7 +148,7 @@ def table_csv(atlas: Atlas) -> str:
         rows.append([
             bar.choice, bar.says, bar.study, effect.metric, effect.data, effect.sentences, str(bar.terms[0].part or ""),
             arm, minus, *effect.seeds,
-            *(round(value, 10) for value in (c.difference, c.low, c.high, c.p, effect.p_holm, c.smallest_effect)),
+            *(float(f"{value:.10g}") for value in (c.difference, c.low, c.high, c.p, effect.p_holm, c.smallest_effect)),
             c.note, bar.published, effect.command,
         ])  # fmt: skip
     return tables.csv_text(rows)
