@@ -120,3 +120,25 @@ def test_planted_reversal_from_the_padding_is_caught(monkeypatch):
     monkeypatch.setattr(encoder_module, "reverse_by_length", whole)
     with pytest.raises(AssertionError):
         equals_torch_on_each_sentence(make("gru", "reversed"))
+
+
+@EVERY
+@pytest.mark.parametrize("reading", list(READINGS))
+def test_output_dropout_drops_numbers_of_the_states_in_training_only(cell, reading):
+    encoder, plain = make(cell, reading, output_dropout=0.4), make(cell, reading)
+    plain.load_state_dict(encoder.state_dict())
+    wide = make_batch((40,) * 30, (1,) * 30)
+    whole, dropped = (e(wide.source, wide.source_lengths) for e in (plain, encoder))
+    kept, alive = dropped.states != 0, whole.states != 0
+    assert abs(kept[alive].double().mean() - 0.6) < 0.02
+    changes = (kept[:, 1:] != kept[:, :-1])[alive[:, 1:] & alive[:, :-1]]
+    assert abs(changes.double().mean() - 0.48) < 0.03  # each position draws anew
+    torch.testing.assert_close(dropped.states[kept], whole.states[kept] / 0.6, rtol=1e-4, atol=0.0)
+    assert_equal(dropped.hidden, whole.hidden)
+    assert_equal(encoder.eval()(wide.source, wide.source_lengths).states, whole.states)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0])
+def test_output_dropout_must_be_a_probability(p):
+    with pytest.raises(ValueError, match=f"output_dropout={p}: must be in"):
+        make(CELLS[0], next(iter(READINGS)), output_dropout=p)

@@ -10,9 +10,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from seq2seq_lab.batch import mask_from_lengths
 from seq2seq_lab.model.cell import Cell, LstmCell, State
-from seq2seq_lab.model.checks import check_positive
+from seq2seq_lab.model.checks import check_positive, check_probability
 from seq2seq_lab.model.embedding import TokenEmbedding
 from seq2seq_lab.model.kernel import padded_lstm
+from seq2seq_lab.model.kernel.dropout import Dropout
 from seq2seq_lab.model.stack import Stack, StackedCells
 from seq2seq_lab.model.state import Memory
 
@@ -51,7 +52,8 @@ class RecurrentEncoder(nn.Module):
     (`padded_lstm` does the same for an LSTM on a CPU), so the backward direction starts at the last real token and
     the final states are those of the real tokens. With `reverse_source` the encoder reads right to left (Sutskever et
     al. 2014); the states keep the source order. `stack` gives the operations between the layers; without any, all
-    layers are one fused call.
+    layers are one fused call. `output_dropout` drops numbers of the states that the decoder attends to (Caglayan et
+    al. 2017); the final states stay whole.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class RecurrentEncoder(nn.Module):
         *,
         bidirectional: bool = False,
         reverse_source: bool = False,
+        output_dropout: float = 0.0,
     ):
         super().__init__()
         check_positive(dim=dim, num_layers=num_layers)
@@ -78,6 +81,7 @@ class RecurrentEncoder(nn.Module):
         self.directions = 2 if bidirectional else 1
         self.embedding = embedding
         self.rnn = self._layers(cell, stack(dim, num_layers), dropout)
+        self.output_dropout = Dropout(check_probability("output_dropout", output_dropout))
 
     def _layers(
         self, cell: Callable[..., Cell], stack: Stack, dropout: float
@@ -103,7 +107,7 @@ class RecurrentEncoder(nn.Module):
         on_device = lengths.to(source.device, non_blocking=True)
         mask = mask_from_lengths(on_device, source.shape[1])
         hidden, cell_state = (self._join_directions(part) for part in final)
-        return Memory(states, mask, hidden, cell_state, tokens=tokens)
+        return Memory(self.output_dropout(states), mask, hidden, cell_state, tokens=tokens)
 
     def _read(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         """Run over the sentences without their padding: (outputs, 0 on padding; final states)."""
