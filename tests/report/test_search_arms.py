@@ -14,6 +14,7 @@ from seq2seq_lab.report.page import write_report
 from seq2seq_lab.report.records import read_records
 from seq2seq_lab.report.search_arms import predicted
 from seq2seq_lab.report.statistics import compare
+from seq2seq_lab.report.tables import unfinished_markdown
 from support.stored_searches import GREEDY, beam, write_search
 from support.study_folder import Plan, write_study
 
@@ -125,6 +126,8 @@ def test_runs_and_searches_that_are_missing_are_in_no_number(study):
     assert len(records.runs) == 14
     assert records.total == 18
     assert [run.seed for run in records.arms["attention=dot, search=beam_5"]] == [3]
+    listed = unfinished_markdown(records)[2:]
+    assert len(listed) == len(set(listed)) == 2  # a run that is missing once, not for each search
 
 
 def test_a_search_that_repeats_the_own_decoding_stands_for_it(study):

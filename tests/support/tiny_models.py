@@ -154,6 +154,7 @@ def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDe
         dropout,
         stack,
         **READINGS[choice.reading],
+        output_dropout=dropout,
     )
     decoder = class_of(nodes_of("order")[choice.order])(
         TARGET_VOCAB,

@@ -228,8 +228,8 @@ def comparisons_markdown(analysis: Analysis) -> list[str]:
 
 
 def unfinished_markdown(records: Records) -> list[str]:
-    """Return the lines of the table of runs that are not done; none where all are."""
-    rows = [[r.name, r.state, r.reason] for r in records.unfinished]
+    """Return the lines of the table of runs that are not done, each once; none where all are."""
+    rows = dict.fromkeys((r.name, r.state, r.reason) for r in records.unfinished)
     head = ("run", "state", "reason")
     return [markdown_row(cells) for cells in (head, ["---"] * 3, *rows)] if rows else []
 
