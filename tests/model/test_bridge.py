@@ -165,6 +165,14 @@ class Silent(LinearBridge):
     reads_source = False
 
 
+class ReadsInSilence(LinearBridge):
+    """Reads each state, and its base class says that it does not."""
+
+    def vectors(self, memory):
+        first = memory.states[:, 0]
+        return [first] * self.num_layers, [first] * self.num_layers
+
+
 class AlwaysACell(LastBridge):
     """Gives a cell state to cells that have none."""
 
@@ -175,6 +183,7 @@ class AlwaysACell(LastBridge):
 def test_bridges_of_ours_pass_the_check():
     check_bridge(LinearBridge)
     check_bridge(LastBridge)
+    check_bridge(MeanBridge)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +191,7 @@ def test_bridges_of_ours_pass_the_check():
     [
         (ReadsPadding, "padding is not read.*apart by.*masked_mean"),
         (Silent, "reads_source=False, and another source gives other states"),
+        (ReadsInSilence, "reads_states=False, and other states at each position"),
         (AlwaysACell, "states fit the decoder"),
     ],
 )

@@ -146,6 +146,7 @@ def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDe
         for group in ("cell", "attention", "bridge", "context", "readout")
     }
     stack = partial(Stack, **STACKS[choice.stack])
+    reads_states = part["attention"].context_dim > 0 or part["bridge"].reads_states
     encoder = RecurrentEncoder(
         TokenEmbedding(SOURCE_VOCAB, 3, dropout),
         part["cell"],
@@ -154,7 +155,7 @@ def make_model(choice: Choice, seed: int = 1, dropout: float = 0.0) -> EncoderDe
         dropout,
         stack,
         **READINGS[choice.reading],
-        output_dropout=dropout,
+        output_dropout=dropout * reads_states,
     )
     decoder = class_of(nodes_of("order")[choice.order])(
         TARGET_VOCAB,

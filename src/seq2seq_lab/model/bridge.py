@@ -16,9 +16,14 @@ States = tuple[Float[Tensor, "batch layers dim"], Float[Tensor, "batch layers ce
 
 
 class Bridge(nn.Module):
-    """Base class; `reads_source` is False where the initial states do not depend on the source."""
+    """Base class of what maps a memory to initial states.
+
+    `reads_source` is False where they do not depend on the source, `reads_states` where they do not depend on the
+    encoder's states at each position.
+    """
 
     reads_source = True
+    reads_states = True
 
     def __init__(self, memory_dim: int, memory_layers: int, dim: int, num_layers: int):
         super().__init__()
@@ -44,6 +49,7 @@ class ZeroBridge(Bridge):
     """The decoder starts from zeros."""
 
     reads_source = False
+    reads_states = False
 
     def forward(self, memory: Memory) -> States:
         """Return zeros."""
@@ -58,6 +64,7 @@ class LearnedBridge(Bridge):
     """The decoder starts from trained constants, the same for every sentence."""
 
     reads_source = False
+    reads_states = False
 
     def connect(self, *, has_cell_state: bool) -> None:
         """Make one constant per layer for h, and one for c where the cell has it."""
@@ -76,6 +83,8 @@ class LearnedBridge(Bridge):
 
 class LastBridge(Bridge):
     """The encoder's final states themselves (Sutskever et al. 2014); needs equal widths and depths."""
+
+    reads_states = False
 
     def __init__(self, memory_dim: int, memory_layers: int, dim: int, num_layers: int):
         super().__init__(memory_dim, memory_layers, dim, num_layers)
@@ -123,6 +132,8 @@ class _Projected(Bridge):
 
 class LinearBridge(_Projected):
     """tanh(W h + b) of the final states, one map per layer, for any two sizes."""
+
+    reads_states = False
 
     def vectors(self, memory: Memory) -> tuple[list[Tensor], list[Tensor]]:
         """Return the final states, c from c where the encoder has one and else from h."""

@@ -51,3 +51,16 @@ def refuse_unused_source(decoder: Any) -> None:
             "model/output=copy without attention: nothing says which source word to copy; choose an attention, such "
             "as model/attention=additive, or model/output=generate"
         )
+
+
+def refuse_unused_dropout(encoder: Any, decoder: Any) -> None:
+    """Raise `ValueError` where an encoder drops numbers of its states and the decoder reads only its final ones."""
+    dropout = getattr(encoder, "output_dropout", None)
+    attention, bridge = (getattr(decoder, part, None) for part in ("attention", "bridge"))
+    if dropout is None or not dropout.p or attention is None or bridge is None:
+        return
+    if not (attention.context_dim or bridge.reads_states):
+        raise ValueError(
+            f"model.encoder.output_dropout={dropout.p} without attention: the decoder reads the final states only, "
+            "which stay whole; set it to 0, or choose an attention, or model/bridge=mean"
+        )

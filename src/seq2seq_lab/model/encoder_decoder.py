@@ -6,6 +6,7 @@ from typing import Any
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq_lab.model.checks import refuse_unused_dropout
 from seq2seq_lab.model.feature_encoder import FeatureEncoder
 from seq2seq_lab.model.state import DecoderState, Memory
 
@@ -31,6 +32,7 @@ class EncoderDecoder(nn.Module):
         tie_source: bool = False,
     ):
         super().__init__()
+        refuse_unused_dropout(encoder, decoder)
         # torch types every attribute of a module as Tensor | Module
         self.encoder: Any = encoder if feature_encoder is None else feature_encoder(encoder)
         self.decoder: Any = decoder

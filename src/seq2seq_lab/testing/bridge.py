@@ -57,6 +57,18 @@ def says_truly_whether_it_reads_the_source(bridge: Bridge) -> None:
     )
 
 
+def says_truly_whether_it_reads_each_state(bridge: Bridge) -> None:
+    """Where `reads_states` is False, other states at each position give the same initial states."""
+    memory = make_memory(bridge.memory_layers)
+    other = Memory(memory.states + 1, memory.mask, memory.hidden, memory.cell_state)
+    pairs = zip(bridge(memory), bridge(other), strict=True)
+    same = all(torch.equal(one, two) for one, two in pairs)
+    demand(
+        same or bridge.reads_states,
+        "reads_states=False, and other states at each position give other initial states",
+    )
+
+
 def every_parameter_is_trained(bridge: Bridge) -> None:
     """Every parameter gets a gradient."""
     total = sum(
@@ -81,6 +93,11 @@ _TABLE: tuple[tuple[str, Any, str], ...] = (
         "reads_source is true where the source matters",
         says_truly_whether_it_reads_the_source,
         "Set the class attribute reads_source",
+    ),
+    (
+        "reads_states is true where each position matters",
+        says_truly_whether_it_reads_each_state,
+        "Set the class attribute reads_states",
     ),
     (
         "every parameter is trained (O12)",
