@@ -1,9 +1,13 @@
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from seq2seq_lab.study import content_hash as module
 from seq2seq_lab.study.content_hash import code_hash, content_hash, data_version
 from support.extension_packages import MY_LAB, install, on_path
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = {
     "seed": 1,
     "torch_threads": 1,
@@ -104,7 +108,8 @@ def test_a_folder_named_like_a_language_is_no_data(tmp_path, monkeypatch):
 
 def test_the_code_is_part_of_the_content_hash(tmp_path, monkeypatch):
     package = tmp_path / "src" / "lab"
-    (package / "study").mkdir(parents=True)
+    for folder in ("study", "commands", "doctor", "report", "testing", "model/report"):
+        (package / folder).mkdir(parents=True)
     (package / "study" / "content_hash.py").write_text("")
     monkeypatch.setattr(module, "__file__", str(package / "study" / "content_hash.py"))
     seen = [code_hash()]
@@ -112,13 +117,31 @@ def test_the_code_is_part_of_the_content_hash(tmp_path, monkeypatch):
         (package / "new.py", "x = 1"),
         (package / "new.py", "x = 22"),
         (package / "table.tsv", "a"),
+        (package / "commands" / "train.py", "x = 1"),
+        (package / "model" / "report" / "new.py", "x = 1"),
     ):
         path.write_text(text)
         seen.append(code_hash())
-    assert len(set(seen)) == 4
+    assert len(set(seen)) == 6
     for name in ("README.md", "train.py"):  # it runs the package's own program
         (tmp_path / name).write_text("words")
+    for place in (
+        "__main__.py",
+        "commands/report.py",
+        "doctor/new.py",
+        "report/new.py",
+        "testing/new.py",
+    ):
+        (package / place).write_text("x = 1")
     assert code_hash() == seen[-1]
+
+
+def test_what_the_content_hash_leaves_out_are_the_layers_above_training():
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    above = layers[: layers.index("study | training")]
+    names = {name.strip() for layer in above for name in layer.split("|")}
+    assert names == {name.removesuffix(".py") for name in module._ABOVE_TRAINING}
 
 
 def test_the_version_of_torch_is_part_of_the_content_hash(monkeypatch):

@@ -1,8 +1,8 @@
 """The content hash of a run: a SHA-256 of everything that decides its numbers, whatever machine or launcher runs it.
 
-It covers the resolved config (torch threads included), the files that the config names, the source of the package
-and of the extensions whose classes the config names, and the versions of the libraries that compute. Commits alone do
-not matter: after an edit of the README every finished run still counts as done.
+It covers the resolved config (torch threads included), the files that the config names, the source of what trains and
+evaluates and of the extensions whose classes the config names, and the versions of the libraries that compute. Commits
+alone do not matter: after an edit of the README or of the report every finished run still counts as done.
 """
 
 import functools
@@ -24,6 +24,10 @@ LIBRARIES = (
 
 _OF_MODELS = ("mean.ckpt", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "export.json")
 """What stands for the weights in a folder that a config names: a run's, or an export's, whose manifest has sums."""
+
+
+_ABOVE_TRAINING = ("__main__.py", "commands", "doctor", "report", "testing")
+"""The upper layers: they read what runs left and make none of their numbers, but for the command that trains."""
 
 
 def content_hash(config: dict[str, Any]) -> str:
@@ -92,11 +96,13 @@ def _sha256_of_version(path: Path, _changed: int, _size: int) -> str:
 
 
 def code_hash() -> str:
-    """Return the SHA-256 of the package's source and tables."""
+    """Return the SHA-256 of the source and tables that decide a run's numbers."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for path in sorted([*package.rglob("*.py"), *package.rglob("*.tsv")]):
-        digest.update(f"{path.relative_to(package)}\0{_sha256(path)}\n".encode())
+        place = path.relative_to(package)
+        if place.parts[0] not in _ABOVE_TRAINING or place == Path("commands", "train.py"):
+            digest.update(f"{place}\0{_sha256(path)}\n".encode())
     return digest.hexdigest()
 
 
