@@ -1,13 +1,17 @@
 """Training pairs with a new segmentation in each epoch: what decides it, what it leaves alone, and a whole run."""
 
+from itertools import groupby, pairwise
+
+import numpy as np
 import pytest
 import torch
 
 from seq2seq_lab.batch import Batch
-from seq2seq_lab.data.batching import BySentences
+from seq2seq_lab.data import sampled_pairs
+from seq2seq_lab.data.batching import Batching, BatchOrder, BySentences, ByTokens
 from seq2seq_lab.data.corpus import Pair
 from seq2seq_lab.data.length_filter import LengthFilter
-from seq2seq_lab.data.sampled_pairs import Draw, DrawOrder, SampledPairs
+from seq2seq_lab.data.sampled_pairs import DrawOrder, SampledPairs, Window
 from seq2seq_lab.data.tokenizer.subword import BpeTokenizer
 from seq2seq_lab.data.tokenizer.word import WordTokenizer
 from seq2seq_lab.special_tokens import BOS, EOS
@@ -15,6 +19,7 @@ from seq2seq_lab.testing.small_training import SMALL_COPY, TINY_MODEL, assemble
 from support.small_runs import train
 
 PAIRS = [Pair(f"the cat number {i} sat", f"a bat and hat {i}") for i in range(12)]
+LONGER = [Pair("the cat sat " * (1 + i % 7), "a bat and hat " * (1 + i % 5)) for i in range(90)]
 KEYS = ("data/tokenizer=bpe", "data.tokenizer.vocab_size=300", "data.tokenizer.dropout=0.5")
 
 
@@ -41,14 +46,14 @@ def texts(batch: Batch) -> dict[int, tuple]:
 
 
 def at(pairs: SampledPairs, lines: list[int], epoch: int) -> dict[int, tuple]:
-    return texts(pairs[Draw(torch.tensor(lines), epoch)])
+    return texts(pairs[Window(epoch, 0, np.array(lines), np.array([len(lines)])), 0])
 
 
 def test_a_segmentation_follows_from_seed_epoch_and_line_alone():
     pairs = made()
     whole = at(pairs, list(range(12)), 3)
     for lines in ([5], [7, 2], [2, 7, 5, 0]):
-        assert at(pairs, lines, 3).items() <= whole.items()
+        assert at(made(), lines, 3).items() <= whole.items()
     assert at(made(), [4], 3)[4] == whole[4]
     assert at(pairs, list(range(12)), 4) != whole
     assert at(made(seed=2), list(range(12)), 3) != whole
@@ -74,18 +79,84 @@ def test_a_draw_over_the_limit_keeps_the_usual_pieces():
 
 
 def test_a_batch_is_a_batch():
-    batch = made()[Draw(torch.tensor([3, 8]), 2)]
-    assert batch.ids.tolist() == [3, 8]
+    batch = made()[Window(2, 0, np.array([3, 8]), np.array([2])), 0]
+    assert sorted(batch.ids.tolist()) == [3, 8]
     assert batch.target_input[:, 0].tolist() == [BOS, BOS]
     assert torch.equal(batch.source_mask.sum(1), batch.source_lengths)
 
 
-def test_the_order_gives_the_epoch_and_starts_in_the_middle():
+def test_the_order_gives_epoch_and_window_and_starts_in_the_middle(monkeypatch):
+    monkeypatch.setattr(sampled_pairs, "WINDOW", 2)
     lengths = torch.arange(12)
     order = DrawOrder(BySentences(4), lengths, lengths, seed=1, training=True, start_at=(2, 1))
-    assert [draw.epoch for draw in order] == [2, 2]
+    assert [(window.epoch, window.start, place) for window, place in order] == [
+        (2, 0, 1),
+        (2, 2, 0),
+    ]
     order.set_epoch(3)
-    assert [draw.epoch for draw in order] == [3, 3, 3]
+    found = [(window.epoch, window.start, place) for window, place in order]
+    assert found == [(3, 0, 0), (3, 0, 1), (3, 2, 0)]
+
+
+BATCHINGS = pytest.mark.parametrize("batching", [BySentences(7), ByTokens(60)])
+
+
+def epoch_of(batching: Batching, epoch: int = 1) -> tuple[list[tuple[int, Batch]], list[int]]:
+    """Return each batch of an epoch with the start of its window, and the sizes that the usual lengths give."""
+    usual = bpe()
+    source, target = (
+        torch.tensor([len(usual.encode(text)) + 1 for text in texts])
+        for texts in ([p.source for p in LONGER], [p.target for p in LONGER])
+    )
+    orders = [
+        kind(batching, source, target, seed=1, training=True) for kind in (DrawOrder, BatchOrder)
+    ]
+    for order in orders:
+        order.set_epoch(epoch)
+    pairs = SampledPairs(LONGER, (usual, usual), LengthFilter(), 1)
+    return [(place[0].start, pairs[place]) for place in orders[0]], [len(b) for b in orders[1]]
+
+
+def batches_are_of_similar_drawn_lengths(batching: Batching) -> None:
+    """Within a window no two batches overlap: a target of one is no longer than any of the next."""
+    for _, batches in groupby(epoch_of(batching)[0], key=lambda one: one[0]):
+        lengths = [batch.target_mask.sum(1) for _, batch in batches]
+        limits = sorted((int(row.min()), int(row.max())) for row in lengths)
+        assert all(one[1] <= other[0] for one, other in pairwise(limits))
+
+
+@BATCHINGS
+def test_batches_are_of_similar_drawn_lengths(batching, monkeypatch):
+    monkeypatch.setattr(sampled_pairs, "WINDOW", 5)
+    batches_are_of_similar_drawn_lengths(batching)
+
+
+def test_planted_batches_by_usual_lengths_are_caught(monkeypatch):
+    monkeypatch.setattr(sampled_pairs, "by_length", lambda source, _: torch.arange(len(source)))
+    with pytest.raises(AssertionError):
+        batches_are_of_similar_drawn_lengths(BySentences(7))
+
+
+@BATCHINGS
+def test_an_epoch_has_every_line_once_in_batches_of_the_usual_sizes(batching, monkeypatch):
+    monkeypatch.setattr(sampled_pairs, "WINDOW", 5)
+    found, sizes = epoch_of(batching)
+    assert len(found) > 10
+    assert sorted(line for _, batch in found for line in batch.ids.tolist()) == list(range(90))
+    assert sorted(len(batch.ids) for _, batch in found) == sorted(sizes)
+    for window, usual in ((found[i : i + 5], sizes[i : i + 5]) for i in range(0, len(found), 5)):
+        by_length = sorted(window, key=lambda one: one[1].target_mask.sum(1).min())
+        assert len(by_length[0][1].ids) == max(usual)
+        assert len(by_length[-1][1].ids) == min(usual)
+
+
+def test_batches_come_in_another_order_in_each_epoch():
+    orders = [
+        [batch.target_output.shape[1] for _, batch in epoch_of(BySentences(7), epoch)[0]]
+        for epoch in (1, 2)
+    ]
+    assert orders[0] != orders[1]
+    assert all(order != sorted(order) for order in orders)
 
 
 def test_only_training_is_sampled():
@@ -98,7 +169,9 @@ def test_only_training_is_sampled():
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_reads_what_the_whole_one_read(workers, tmp_path):
+def test_a_resumed_run_reads_what_the_whole_one_read(workers, monkeypatch):
+    monkeypatch.setattr(sampled_pairs, "WINDOW", 3)
+
     def seen(start: tuple[int, int], epochs: int) -> list[dict]:
         data = assemble(*SMALL_COPY, *TINY_MODEL, *KEYS, f"data.num_workers={workers}").data
         data.start_at = start

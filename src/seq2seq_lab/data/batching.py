@@ -78,7 +78,7 @@ def training_batches(
     """Return the batches of one epoch: every pair once, similar lengths together, in random order."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(source_lengths), generator=generator)
-    order = order[_by_length(source_lengths[order], target_lengths[order])]
+    order = order[by_length(source_lengths[order], target_lengths[order])]
     batches = batching.cut(order, source_lengths, target_lengths)
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
@@ -87,11 +87,11 @@ def evaluation_batches(
     batching: Batching, source_lengths: Int[Tensor, " pairs"], target_lengths: Int[Tensor, " pairs"]
 ) -> list[Int[Tensor, " batch"]]:
     """Return batches in order of length; every pair once, always the same."""
-    order = _by_length(source_lengths, target_lengths)
+    order = by_length(source_lengths, target_lengths)
     return batching.cut(order, source_lengths, target_lengths)
 
 
-def _by_length(source_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+def by_length(source_lengths: Tensor, target_lengths: Tensor) -> Tensor:
     """Stable order by target length, then source length."""
     width = int(source_lengths.max()) + 1 if len(source_lengths) else 1
     return torch.argsort(target_lengths.long() * width + source_lengths, stable=True)
