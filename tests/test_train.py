@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 
 from seq2seq_lab.files import sha256_of, sidecar_of
+from seq2seq_lab.model.kernel.linear import mkl_has_intel_kernels
 from seq2seq_lab.training import run_folder as folders
 from support.small_runs import ROOT, rows, run_folder, tiny_run, train
 
@@ -66,6 +67,8 @@ def test_the_manifest_says_what_ran():
     assert all(len(value) == 64 for value in hashes)
     assert manifest["hardware"]["cores"] >= 1
     assert manifest["hardware"]["torch_threads"] == torch.get_num_threads()
+    assert manifest["hardware"]["instructions"] == torch.backends.cpu.get_cpu_capability()
+    assert manifest["hardware"]["mkl_has_intel_kernels"] is mkl_has_intel_kernels()
     datetime.datetime.fromisoformat(manifest["started"])
 
 

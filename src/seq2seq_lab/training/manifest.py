@@ -45,13 +45,17 @@ def _version(package: str) -> str | None:
 
 
 def hardware() -> dict[str, Any]:
-    """Return processor, GPUs, cores, threads and system."""
+    """Return processor, the instructions that torch and MKL use of it, GPUs, cores, threads and system."""
     import torch
+
+    from seq2seq_lab.model.kernel.linear import mkl_has_intel_kernels
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "machine": platform.machine(),
         "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "mkl_has_intel_kernels": mkl_has_intel_kernels(),
         "cores": usable_cores(),
         "torch_threads": torch.get_num_threads(),
         "gpus": gpus,

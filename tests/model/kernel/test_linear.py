@@ -1,5 +1,11 @@
 """oneDNN's product equals torch's own, values and gradients, wherever it is taken."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -22,6 +28,12 @@ TOLERANCE = {"atol": 1e-4, "rtol": 1e-5}
 
 
 pytestmark = pytest.mark.usefixtures("onednn")
+
+
+@pytest.fixture(autouse=True)
+def narrow_blas(monkeypatch):
+    """BLAS is no match for oneDNN, as on an AMD CPU, unless a test says otherwise."""
+    monkeypatch.setattr(module, "mkl_has_intel_kernels", lambda: False)
 
 
 def parts(*shape: int) -> list[torch.Tensor]:
@@ -92,25 +104,66 @@ def test_gradients_are_blas_products_without_avx512(monkeypatch):
     torch.testing.assert_close(found, [gradient @ weight, gradient.mT @ inputs], atol=0, rtol=0)
 
 
-def onednns_share(monkeypatch, output: int, *, has_avx512: bool) -> int:
+def test_gradients_are_blas_products_where_blas_is_wide(monkeypatch, avx512):
+    weight, inputs, gradient = large_parts()
+    monkeypatch.setattr(module, "mkl_has_intel_kernels", lambda: True)
+    with torch.no_grad():
+        found = gradients(weight, inputs, gradient)
+    torch.testing.assert_close(found, [gradient @ weight, gradient.mT @ inputs], atol=0, rtol=0)
+
+
+def onednns_share(monkeypatch, output: int, *, avx512: bool, intel: bool) -> int:
     """How many of two products by a matrix of so many rows, one of them float64, oneDNN makes."""
     calls, onednn = [], module.onednn
-    monkeypatch.setattr(module, "has_avx512", lambda: has_avx512)
+    monkeypatch.setattr(module, "has_avx512", lambda: avx512)
+    monkeypatch.setattr(module, "mkl_has_intel_kernels", lambda: intel)
     monkeypatch.setattr(module, "onednn", lambda *given: calls.append(given) or onednn(*given))
     torch.manual_seed(1)
     inputs, weight = torch.randn(9, 257), torch.randn(output, 257)
     for x, w in ((inputs, weight), (inputs.double(), weight.double())):
         torch.testing.assert_close(linear(x, w), F.linear(x, w), **TOLERANCE)
+    monkeypatch.setattr(module, "onednn", onednn)
     return len(calls)
 
 
-def test_without_avx512_blas_multiplies_by_a_matrix_of_a_multiple_of_eight_rows(monkeypatch):
-    shares = {
-        (rows, wide): onednns_share(monkeypatch, rows, has_avx512=wide)
-        for rows in (512, 513)
-        for wide in (False, True)
-    }
-    assert shares == {(512, False): 0, (512, True): 1, (513, False): 1, (513, True): 1}
+@pytest.mark.parametrize("intel", [False, True])
+def test_without_avx512_blas_multiplies_by_a_matrix_of_a_multiple_of_eight_rows(intel, monkeypatch):
+    shares = [onednns_share(monkeypatch, n, avx512=False, intel=intel) for n in (512, 513)]
+    assert shares == [0, 1]
+
+
+@pytest.mark.parametrize(("intel", "share"), [(False, 1), (True, 0)])
+def test_with_avx512_blas_multiplies_where_it_is_wide(intel, share, monkeypatch):
+    shares = [onednns_share(monkeypatch, n, avx512=True, intel=intel) for n in (512, 513)]
+    assert shares == [share, share]
+
+
+ASKED = "from seq2seq_lab.model.kernel import linear; print(linear.mkl_has_intel_kernels())"
+
+
+def answer_with(library: str | None) -> str:
+    """Ask a process of its own, with a library before all others."""
+    environment = os.environ | ({} if library is None else {"LD_PRELOAD": library})
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not torch.backends.mkl.is_available(), reason="needs MKL on Linux"
+)
+def test_it_hears_what_mkl_hears(tmp_path):
+    is_intel = "GenuineIntel" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    assert answer_with(None) == str(is_intel)
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("no C compiler: what a preloaded library says is not tested")
+    for says in (0, 1):
+        library = str(tmp_path / f"says_{says}.so")
+        code = f"int mkl_serv_intel_cpu_true(void) {{ return {says}; }}"
+        command = [compiler, "-x", "c", "-shared", "-fPIC", "-o", library, "-"]
+        subprocess.run(command, input=code, text=True, check=True)
+        assert answer_with(library) == str(bool(says))
 
 
 def test_gradients_of_gradients_are_torchs_own():

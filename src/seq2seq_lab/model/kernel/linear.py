@@ -2,11 +2,14 @@
 
 torch multiplies float32 matrices on the CPU with BLAS, which slows down when a row of the result does not begin at a
 multiple of 32 bytes, as with most vocabulary sizes; oneDNN does not. On an AMD CPU with AVX-512, MKL uses half the
-width of its registers and oneDNN all of it. Without AVX-512, oneDNN's gradient of the matrix has half of MKL's speed,
-and where the rows begin at such addresses BLAS wins the forward product too: oneDNN makes new code for each number of
-rows that it has not seen. `docs/performance.md` has the figures.
+width of its registers and oneDNN all of it. Where MKL uses all of it, it is as fast as oneDNN in forward products,
+whatever the addresses, and faster in gradients. Without AVX-512, oneDNN's gradient of the matrix has half of MKL's
+speed, and where the rows begin at such addresses BLAS wins the forward product too: oneDNN makes new code for each
+number of rows that it has not seen. `docs/performance.md` has the figures.
 """
 
+import ctypes
+import functools
 from typing import Any
 
 import torch
@@ -64,9 +67,28 @@ def has_avx512() -> bool:
     return torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
+@functools.cache
+def mkl_has_intel_kernels() -> bool:
+    """Return whether torch's MKL takes its kernels for Intel CPUs; False where torch has another BLAS.
+
+    It asks the function that MKL asks; a library that the user loads before torch's may answer in its place.
+    """
+    for library in (None, torch._C.__file__):
+        try:
+            return bool(ctypes.CDLL(library).mkl_serv_intel_cpu_true())
+        except (OSError, AttributeError):
+            continue
+    return False
+
+
+def has_wide_blas() -> bool:
+    """Return whether BLAS uses registers of 512 bits."""
+    return has_avx512() and mkl_has_intel_kernels()
+
+
 def suits_blas(weight: Tensor) -> bool:
     """Return whether BLAS multiplies by this matrix as fast as oneDNN, which makes code for each number of rows."""
-    return len(weight) % ALIGNED == 0 and not has_avx512()
+    return has_wide_blas() if has_avx512() else len(weight) % ALIGNED == 0
 
 
 def _is_large(gradient: Tensor, other: Tensor) -> bool:
@@ -79,6 +101,7 @@ def _is_large(gradient: Tensor, other: Tensor) -> bool:
         and gradient.dtype == other.dtype
         and has_onednn(other)
         and has_avx512()
+        and not has_wide_blas()
         and not torch.is_grad_enabled()
     )
 
