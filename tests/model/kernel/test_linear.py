@@ -143,7 +143,8 @@ ASKED = "from seq2seq_lab.model.kernel import linear; print(linear.mkl_has_intel
 
 def answer_with(library: str | None) -> str:
     """Ask a process of its own, with a library before all others."""
-    environment = os.environ | ({} if library is None else {"LD_PRELOAD": library})
+    environment = {name: text for name, text in os.environ.items() if name != "LD_PRELOAD"}
+    environment |= {} if library is None else {"LD_PRELOAD": library}
     done = subprocess.run(
         [sys.executable, "-c", ASKED], env=environment, capture_output=True, text=True, check=True
     )
