@@ -50,14 +50,12 @@ def test_output_dropout_is_refused_where_nothing_reads_it():
     found = []
     for attention, bridge, context in product(*(axes()[name] for name in names)):
         deaf = attention == "none" and bridge in ("zero", "learned")
-        if not (
-            deaf and context == "initial_state"
-        ):  # refused as a whole: nothing of the source arrives
+        # with nothing of the source left the model is refused as a whole
+        if not (deaf and context == "initial_state"):
             found.append(is_refused_where_nothing_reads_it(choice_of(attention, bridge, context)))
     assert set(found) == {True, False}
-    assert (
-        found.count(False) == 10
-    )  # no attention: last and linear in each of 3 structures, zero and learned in 2
+    # without attention: last and linear in each of 3 structures, zero and learned in 2
+    assert found.count(False) == 10
 
 
 def test_planted_missing_refusal_is_caught(monkeypatch):

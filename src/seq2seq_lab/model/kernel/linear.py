@@ -73,6 +73,8 @@ def mkl_has_intel_kernels() -> bool:
 
     It asks the function that MKL asks; a library that the user loads before torch's may answer in its place.
     """
+    if not torch.backends.mkl.is_available():
+        return False
     for library in (None, torch._C.__file__):
         try:
             return bool(ctypes.CDLL(library).mkl_serv_intel_cpu_true())
@@ -81,14 +83,9 @@ def mkl_has_intel_kernels() -> bool:
     return False
 
 
-def has_wide_blas() -> bool:
-    """Return whether BLAS uses registers of 512 bits."""
-    return has_avx512() and mkl_has_intel_kernels()
-
-
 def suits_blas(weight: Tensor) -> bool:
     """Return whether BLAS multiplies by this matrix as fast as oneDNN, which makes code for each number of rows."""
-    return has_wide_blas() if has_avx512() else len(weight) % ALIGNED == 0
+    return mkl_has_intel_kernels() if has_avx512() else len(weight) % ALIGNED == 0
 
 
 def _is_large(gradient: Tensor, other: Tensor) -> bool:
@@ -101,7 +98,7 @@ def _is_large(gradient: Tensor, other: Tensor) -> bool:
         and gradient.dtype == other.dtype
         and has_onednn(other)
         and has_avx512()
-        and not has_wide_blas()
+        and not mkl_has_intel_kernels()
         and not torch.is_grad_enabled()
     )
 
