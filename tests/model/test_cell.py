@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from seq2seq_lab.model import cell as cell_module
+from seq2seq_lab.model import layer_norm_cell
 from seq2seq_lab.testing import check_cell
 from seq2seq_lab.testing.cell import (
     every_parameter_is_trained,
@@ -19,6 +20,9 @@ from support.tiny_models import class_of, nodes, public_subclasses, targets
 NODES = nodes("cell")
 EVERY = pytest.mark.parametrize("name", list(NODES))
 SINGLE = {nn.RNN: torch.rnn_tanh_cell, nn.GRU: torch.gru_cell, nn.LSTM: torch.lstm_cell}
+OF_TORCH = pytest.mark.parametrize(
+    "name", [n for n in NODES if set(SINGLE) & set(class_of(NODES[n]).__mro__)]
+)
 
 
 def make(name: str, **settings):
@@ -26,7 +30,9 @@ def make(name: str, **settings):
 
 
 def test_classes_and_yaml_files_are_the_same_set():
-    assert targets("cell") == public_subclasses(cell_module, cell_module.Cell) != set()
+    base, bases = cell_module.Cell, {layer_norm_cell.LayerNormCell}
+    every = public_subclasses(cell_module, base) | public_subclasses(layer_norm_cell, base)
+    assert targets("cell") == every - bases != set()
 
 
 @EVERY
@@ -43,9 +49,7 @@ def test_planted_forgotten_recurrent_bias_is_caught(name, monkeypatch):
         steps_equal_the_sequence(cell)
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in NODES if set(SINGLE) & set(class_of(NODES[n]).__mro__)]
-)
+@OF_TORCH
 def test_step_equals_the_single_cell_of_torch(name):
     cell = make(name)
     single = next(SINGLE[kind] for kind in type(cell).__mro__ if kind in SINGLE)
@@ -125,7 +129,7 @@ def test_orthogonal_changes_no_other_weight(name):
         assert ("weight_hh" in key) != torch.equal(weight, plain[key]), key
 
 
-@pytest.mark.parametrize("name", list(NODES))
+@OF_TORCH
 def test_first_weights_of_the_defaults_are_those_of_torch(name):
     kind = next(k for k in class_of(NODES[name]).__mro__ if k in SINGLE)
     torch.manual_seed(3)

@@ -73,8 +73,10 @@ def recur(cell: Any, inputs: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tens
             (r, z, n), (u, v, w) = from_input.chunk(3), from_state.chunk(3)
             r, z = sigmoid(r + u), sigmoid(z + v)
             return (1 - z) * tanh(n + r * w) + z * h, c
-        case _:
+        case torch.nn.RNN():
             return tanh(from_input + from_state), c
+        case _:
+            raise NotImplementedError(type(cell).__name__)
 
 
 def read_out(readout: Any, state: Tensor, context: Tensor, word: Tensor) -> Tensor:

@@ -5,8 +5,15 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from seq2seq_lab.model.cell import Cell, Gates, GruCell, LstmCell, ReluCell, State, TanhCell
+from seq2seq_lab.model.layer_norm_cell import (
+    LayerNormCell,
+    LayerNormGruCell,
+    LayerNormLstmCell,
+    Norm,
+)
 from seq2seq_lab.model.seedwise.lstm import lstm
 from seq2seq_lab.model.seedwise.products import product
 
@@ -15,6 +22,8 @@ NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 class SeedwiseCell(Cell):
     """Base class: what a cell does with weights of its own for each seed."""
+
+    names: tuple[str, ...] = NAMES
 
     def project(
         self, inputs: Float[Tensor, "*shape input"], start: int = 0
@@ -75,12 +84,12 @@ class SeedwiseCell(Cell):
         return joined, (torch.stack(states, dim=1), torch.stack(cell_states, dim=1))
 
     def _weights(self, layer: int, directions: tuple[str, ...]) -> tuple[Tensor, ...]:
-        """Return torch's four weights, those of the backward direction behind those of the forward one."""
+        """Return the weights of a layer, those of the backward direction behind those of the forward one."""
         return tuple(
             torch.cat([getattr(self, f"{name}_l{layer}{end}") for end in directions])
             if len(directions) > 1
             else getattr(self, f"{name}_l{layer}")
-            for name in NAMES
+            for name in self.names
         )
 
     def scan(
@@ -91,15 +100,15 @@ class SeedwiseCell(Cell):
         padding: Bool[Tensor, "seeds steps rows"] | None,
     ) -> tuple[Float[Tensor, "steps seeds rows dim"], Float[Tensor, "seeds rows cell"]]:
         """Return h at every step and the last c; on padding the state stays as it is."""
-        of_inputs, of_state, first_bias, second_bias = weights
+        of_inputs, of_state, first_bias, second_bias, *norm = weights
         state = state[0].flatten(0, 1), state[1].flatten(0, 1)
         projected = product(steps.flatten(0, 1), of_inputs, first_bias)
-        outputs = []
+        outputs, of_norm = [], [tuple(norm)] if norm else []
         for t, now in enumerate(projected.unflatten(0, steps.shape[:2]).unbind(1)):
             recurrent = product(state[0], of_state, second_bias)
             gates = now.flatten(0, 1)
             both = gates + recurrent if self.gates_add_up else (gates, recurrent)
-            new = self.update(both, state)
+            new = self.update(both, state, *of_norm)
             if padding is not None:
                 holds = padding[:, t].flatten().unsqueeze(1)
                 new = torch.where(holds, state[0], new[0]), torch.where(holds, state[1], new[1])
@@ -132,3 +141,24 @@ class SeedwiseLstmCell(SeedwiseCell, LstmCell):
     ) -> tuple[Float[Tensor, "steps seeds rows dim"], Float[Tensor, "seeds rows cell"]]:
         """Return h at every step and the last c; on padding c stays as it is, h is not meant to be read."""
         return lstm(steps, state, weights, padding)
+
+
+class SeedwiseLayerNormCell(SeedwiseCell, LayerNormCell):
+    """Base class: gains and shifts (seeds, width)."""
+
+    names = (*NAMES, "gain", "shift")
+
+    def _normalized(
+        self, values: Float[Tensor, "rows width"], start: int, norm: Norm | None
+    ) -> Float[Tensor, "rows width"]:
+        gain, shift = (part.unsqueeze(1) for part in self._of_norm(values, start, norm))
+        rows = F.layer_norm(values, values.shape[-1:]).unflatten(0, (len(gain), -1))
+        return torch.addcmul(shift, rows, gain).flatten(0, 1)
+
+
+class SeedwiseLayerNormGruCell(SeedwiseLayerNormCell, LayerNormGruCell):
+    """`LayerNormGruCell` with weights for each seed."""
+
+
+class SeedwiseLayerNormLstmCell(SeedwiseLayerNormCell, LayerNormLstmCell):
+    """`LayerNormLstmCell` with weights for each seed."""

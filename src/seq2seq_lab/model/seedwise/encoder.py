@@ -11,6 +11,7 @@ from seq2seq_lab.batch import mask_from_lengths
 from seq2seq_lab.model.cell import State
 from seq2seq_lab.model.kernel.linear import prefers_onednn
 from seq2seq_lab.model.kernel.padded_lstm import FULL
+from seq2seq_lab.model.layer_norm_cell import LayerNormCell
 from seq2seq_lab.model.recurrent_encoder import RecurrentEncoder
 from seq2seq_lab.model.seedwise.cell import SeedwiseCell, SeedwiseLstmCell
 from seq2seq_lab.model.seedwise.draws import Draws
@@ -78,7 +79,7 @@ class SeedwiseEncoder(RecurrentEncoder):
                 places, one[:rows], batch_first=True, enforce_sorted=False
             )
             order.append(packed.data)
-        by_torch = isinstance(rnn, SeedwiseCell)
+        by_torch = isinstance(rnn, SeedwiseCell) and not isinstance(rnn, LayerNormCell)
         return self.draws.between(below, order, rnn.dropout, by_torch=by_torch)
 
 

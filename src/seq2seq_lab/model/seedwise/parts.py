@@ -17,6 +17,7 @@ from seq2seq_lab.model import (
     context,
     feature_encoder,
     history_attention,
+    layer_norm_cell,
     local_attention,
     multi_head_attention,
     norm,
@@ -43,6 +44,8 @@ from seq2seq_lab.model.seedwise.attention import (
 from seq2seq_lab.model.seedwise.bridge import SeedwiseLearnedBridge
 from seq2seq_lab.model.seedwise.cell import (
     SeedwiseGruCell,
+    SeedwiseLayerNormGruCell,
+    SeedwiseLayerNormLstmCell,
     SeedwiseLstmCell,
     SeedwiseReluCell,
     SeedwiseTanhCell,
@@ -87,6 +90,8 @@ FORMS: dict[type, type] = {
     cell.GruCell: SeedwiseGruCell,
     cell.TanhCell: SeedwiseTanhCell,
     cell.ReluCell: SeedwiseReluCell,
+    layer_norm_cell.LayerNormGruCell: SeedwiseLayerNormGruCell,
+    layer_norm_cell.LayerNormLstmCell: SeedwiseLayerNormLstmCell,
     bridge.LearnedBridge: SeedwiseLearnedBridge,
     attention.AdditiveAttention: SeedwiseAdditiveAttention,
     local_attention.LocalPredictiveAttention: SeedwiseLocalPredictiveAttention,
