@@ -186,3 +186,13 @@ def test_planted_ended_rows_that_lose_their_state_are_caught(name, monkeypatch):
     monkeypatch.setattr(layer_norm_cell, "_under", lost)
     with pytest.raises(AssertionError):
         equals_the_equations(encoder_of(name, "forward", 1))
+
+
+@EVERY
+def test_a_traced_encoder_is_refused_since_its_loop_would_keep_the_lengths_of_the_example(
+    name, monkeypatch
+):
+    encoder = encoder_of(name, "forward", 1).eval()
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: True)
+    with pytest.raises(RuntimeError, match="no ONNX form; train one with model/cell=gru or lstm"):
+        encoder(BATCH.source, BATCH.source_lengths)

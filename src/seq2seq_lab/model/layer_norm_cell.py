@@ -51,6 +51,10 @@ class LayerNormCell(Cell):
     def sequence(self, inputs: T, state: State | None = None) -> tuple[T, State]:
         """Run over all time steps. States are (batch, layers x directions, dim), batch first."""
         if isinstance(inputs, PackedSequence):
+            if torch.jit.is_tracing():
+                raise RuntimeError(
+                    "its encoder's loop has no ONNX form; train one with model/cell=gru or lstm"
+                )
             data, batch_sizes, order, inverse = inputs
             outputs, final = self._run(data, batch_sizes.tolist(), _rows(state, order))
             return PackedSequence(outputs, batch_sizes, order, inverse), _rows(final, inverse)
